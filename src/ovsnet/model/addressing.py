@@ -1,0 +1,56 @@
+"""Address pools and what was handed out of them. Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ovsnet.model.ids import IpAddress, IpNetwork, PoolId
+
+
+class AllocationKind(StrEnum):
+    """What an address was asked for."""
+
+    GATEWAY = "gateway"
+    ENDPOINT = "endpoint"
+    RESERVED = "reserved"
+    """`--aux-address`: kept out of the dynamic range by the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A subnet of one address space. Dynamic addresses come from `sub_range` where it is given (`--ip-range`).
+
+    `cursor` is the last address handed out dynamically: the next search starts after it.
+    """
+
+    id: PoolId
+    space: str
+    subnet: IpNetwork
+    sub_range: IpNetwork | None = None
+    cursor: IpAddress | None = None
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """One address of one pool that is held, or that rests after its release.
+
+    `released_at` is None while held, else the wall clock (seconds since the epoch) of the release.
+    `holder` is the container's name where the engine told it (29 and newer), else "".
+    """
+
+    pool_id: PoolId
+    address: IpAddress
+    kind: AllocationKind
+    holder: str = ""
+    released_at: float | None = None
+    created_at: float = 0.0
+
+    @property
+    def held(self) -> bool:
+        """True until the address is released."""
+        return self.released_at is None
+
+    @property
+    def key(self) -> tuple[PoolId, IpAddress]:
+        """What makes it unique."""
+        return (self.pool_id, self.address)

@@ -1,0 +1,47 @@
+"""One interface of one container, wanted by Docker. Pure."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Address, IPv6Interface
+
+from ovsnet.model.ids import EndpointId, Mac, NetworkId, Vlan
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An endpoint from CreateEndpoint to DeleteEndpoint.
+
+    `plugged` is False between Leave and DeleteEndpoint: nothing of it is wanted on the host then.
+    `sandbox` is the path of the container's network namespace ("" before Join).
+    `ifname` is what the interface is called inside ("" until it was seen there): with it a lost interface can be made anew.
+    `container_*` come from the engine's events ("" until then).
+    """
+
+    id: EndpointId
+    network_id: NetworkId
+    mac: Mac
+    ipv4: IPv4Interface | None = None
+    ipv6: IPv6Interface | None = None
+    vlan: Vlan | None = None
+    plugged: bool = True
+    sandbox: str = ""
+    ifname: str = ""
+    container_id: str = ""
+    container_name: str = ""
+    created_at: float = 0.0
+
+    @property
+    def title(self) -> str:
+        """The name people know it by: the container's, or the short endpoint id while that is not known."""
+        return self.container_name or self.id[:12]
+
+    @property
+    def link_local(self) -> IPv6Address:
+        """The IPv6 link-local address the kernel derives from the MAC (RFC 4291 appendix A)."""
+        return link_local(self.mac)
+
+
+def link_local(mac: Mac) -> IPv6Address:
+    """fe80::/64 with the modified EUI-64 of the MAC (RFC 4291 appendix A)."""
+    octets = bytes.fromhex(mac.replace(":", ""))
+    eui = bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
+    return IPv6Address(b"\xfe\x80" + bytes(6) + eui)

@@ -1,0 +1,107 @@
+"""What is true on this host (facts) and what must be true on it (plan), as values. Pure.
+
+A plan is a set of named resources of five kinds. `compare=False` marks fields that only matter when the resource is
+made: they cannot be read back from the host and so must not count as drift.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from ovsnet.model.ids import IpInterface, Mac, Ofport, UNTAGGED, Vlan
+from ovsnet.model.network import PortKind
+
+
+class Datapath(StrEnum):
+    """OVS `Bridge.datapath_type`: `system` is the kernel's datapath, `netdev` the userspace one."""
+
+    KERNEL = "system"
+    USERSPACE = "netdev"
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchFacts:
+    """What Open vSwitch is and has, read from its database.
+
+    `available` is False while ovsdb-server does not answer; everything else is then the last that was known.
+    """
+
+    available: bool = False
+    version: str = ""
+    datapath: Datapath = Datapath.USERSPACE
+    tso: bool = False
+    """`other_config:userspace-tso-enable`: packets without checksums may cross the userspace datapath."""
+    ofports: Mapping[str, Ofport] = field(default_factory=lambda: MappingProxyType({}))
+    """Our ports that ovs-vswitchd has taken up, by name."""
+    reason: str = ""
+    """Why it is not available, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """All facts planning may depend on."""
+
+    switch: SwitchFacts = field(default_factory=SwitchFacts)
+
+
+@dataclass(frozen=True, slots=True)
+class BridgePlan:
+    """Our one bridge. Resource key: its name."""
+
+    name: str
+    datapath: Datapath
+    external_ids: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class PortPlan:
+    """One OVS port on our bridge. Resource key: its name, which is also the interface's name."""
+
+    name: str
+    kind: PortKind
+    vlan: Vlan = UNTAGGED
+    mac: Mac | None = field(default=None, compare=False)
+    """Set on creation for internal ports only: a veth's container end carries the MAC."""
+    mtu: int = field(default=1500, compare=False)
+    """`mtu_request`, set on creation for internal ports only."""
+    external_ids: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a lost container interface must be put back: namespace path, name and addresses inside."""
+
+    sandbox: str
+    ifname: str
+    addresses: tuple[IpInterface, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPlan:
+    """The container's interface as a kernel link. Resource key: `name`.
+
+    `veth`: a pair; `name` is the host end and `peer` the container end until the engine renames it.
+    `internal`: the port's own device; made by ovs-vswitchd, we only bring it up, name its alias, and place it.
+    `alias` (IFLA_IFALIAS) is the owner mark: "ovsnet:<endpoint id>".
+    """
+
+    name: str
+    kind: PortKind
+    alias: str
+    mtu: int
+    peer: str = field(default="", compare=False)
+    mac: Mac | None = field(default=None, compare=False)
+    checksum_offload: bool = field(default=True, compare=False)
+    """False: switch transmit checksum offload off on both ends (userspace datapath without TSO)."""
+    placement: Placement | None = field(default=None, compare=False)
+    """None until the interface was seen inside: until then the engine moves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlan:
+    """What must be on this host, apart from flows, by resource key."""
+
+    bridges: Mapping[str, BridgePlan]
+    links: Mapping[str, LinkPlan]
+    ports: Mapping[str, PortPlan]

@@ -1,0 +1,163 @@
+"""What a network may be. `parse_options` is the one place that knows the `-o` options. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from ovsnet.model.errors import BadRequest
+from ovsnet.model.ids import UNTAGGED, NetworkId, Vlan, Vni, parse_vlan
+
+ENGINE_PREFIX = "com.docker.network."
+"""Options with this prefix are the engine's own; we use the MTU and let the others pass."""
+MTU_ALIAS = "com.docker.network.driver.mtu"
+MIN_MTU, MAX_MTU, MIN_IPV6_MTU = 68, 65535, 1280
+"""RFC 791 3.2, the kernel's limit for a veth, RFC 8200 5."""
+
+
+class Mode(StrEnum):
+    """How the hosts of a network are joined."""
+
+    BRIDGE = "bridge"
+
+
+class PortKind(StrEnum):
+    """What the container's interface is made of."""
+
+    VETH = "veth"
+    INTERNAL = "internal"
+
+
+class Egress(StrEnum):
+    """How a container leaves its network."""
+
+    DOCKER = "docker"
+    NONE = "none"
+
+
+LATER = {"mode": ("overlay", "uplink"), "egress": ("nat", "routed")}
+"""Values that are designed but not built: refused by name, so that nobody takes silence for support."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOptions:
+    """The `-o` options of a network, all valid together."""
+
+    mode: Mode = Mode.BRIDGE
+    vlan: Vlan = UNTAGGED
+    mtu: int = 1500
+    port: PortKind = PortKind.VETH
+    icc: bool = True
+    egress: Egress = Egress.DOCKER
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One Docker network of our driver. `name` and `labels` come later, from the engine's events ("" until then)."""
+
+    id: NetworkId
+    vni: Vni
+    options: NetworkOptions = field(default_factory=NetworkOptions)
+    internal: bool = False
+    ipv4: IPv4Network | None = None
+    ipv6: IPv6Network | None = None
+    gateway4: IPv4Address | None = None
+    gateway6: IPv6Address | None = None
+    name: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    created_at: float = 0.0
+
+    @property
+    def title(self) -> str:
+        """The name people know it by, or the short id while the name is not known."""
+        return self.name or self.id[:12]
+
+    @property
+    def addressed(self) -> bool:
+        """False on a network with the null IPAM driver: its endpoints are layer 2 only."""
+        return self.ipv4 is not None or self.ipv6 is not None
+
+
+def _choice(key: str, allowed: type[StrEnum]) -> Callable[[str], StrEnum]:
+    def parse(text: str) -> StrEnum:
+        if text in LATER.get(key, ()):
+            raise BadRequest(f"{key}={text} is not supported yet by this version; use one of: {', '.join(allowed)}")
+        if text not in list(allowed):
+            raise BadRequest(f"{key}={text!r} is not known; use one of: {', '.join(allowed)}")
+        return allowed(text)
+
+    return parse
+
+
+def _mtu(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not MIN_MTU <= int(text) <= MAX_MTU:
+        raise BadRequest(f"mtu={text!r} is not an MTU; use a whole number of bytes from {MIN_MTU} to {MAX_MTU}")
+    return int(text)
+
+
+def _switch(key: str) -> Callable[[str], bool]:
+    def parse(text: str) -> bool:
+        if text.lower() not in ("true", "false"):
+            raise BadRequest(f"{key}={text!r} is not known; use one of: true, false")
+        return text.lower() == "true"
+
+    return parse
+
+
+@dataclass(frozen=True, slots=True)
+class OptionRule:
+    """One option: how its text is read and what the documentation says of it."""
+
+    parse: Callable[[str], object]
+    allowed: str
+    help: str
+
+
+NETWORK_OPTIONS: Mapping[str, OptionRule] = {
+    "mode": OptionRule(_choice("mode", Mode), "bridge", "how hosts are joined; bridge is one host"),
+    "vlan": OptionRule(parse_vlan, "1-4094", "VLAN of the network's ports; default untagged"),
+    "mtu": OptionRule(_mtu, f"{MIN_MTU}-{MAX_MTU}", "bytes of the largest packet; default 1500"),
+    "port": OptionRule(_choice("port", PortKind), "veth, internal", "what the container's interface is made of"),
+    "icc": OptionRule(_switch("icc"), "true, false", "false: containers reach the gateway but not each other"),
+    "egress": OptionRule(_choice("egress", Egress), "docker, none", "docker: Docker's gateway bridge does NAT and -p"),
+}
+
+ENDPOINT_OPTIONS: Mapping[str, OptionRule] = {
+    "vlan": OptionRule(parse_vlan, "1-4094", "VLAN of this endpoint's port, instead of the network's"),
+}
+
+
+def parse_options(given: Mapping[str, str], *, ipv6: bool) -> NetworkOptions:
+    """The options of a new network; BadRequest names every bad key with what is allowed, all in one message."""
+    options = NetworkOptions(**_parse(given, NETWORK_OPTIONS, "network option"))  # type: ignore[arg-type]
+    if MTU_ALIAS in given and "mtu" not in given:
+        options = replace(options, mtu=_mtu(given[MTU_ALIAS]))
+    if ipv6 and options.mtu < MIN_IPV6_MTU:
+        raise BadRequest(f"mtu={options.mtu} is too small for IPv6; use at least {MIN_IPV6_MTU} or leave --ipv6 out")
+    return options
+
+
+def parse_endpoint_options(given: Mapping[str, str]) -> Vlan | None:
+    """The VLAN asked for by a `--driver-opt`, None when none was; BadRequest names every unknown key."""
+    parsed = _parse(given, ENDPOINT_OPTIONS, "endpoint option")
+    vlan = parsed.get("vlan")
+    return vlan if vlan is None else Vlan(int(str(vlan)))
+
+
+def _parse(given: Mapping[str, str], rules: Mapping[str, OptionRule], what: str) -> dict[str, object]:
+    parsed: dict[str, object] = {}
+    problems: list[str] = []
+    for key, text in sorted(given.items()):
+        if key.startswith(ENGINE_PREFIX):
+            continue
+        rule = rules.get(key)
+        if rule is None:
+            problems.append(f"{what} {key!r} is not known; known are: {', '.join(rules)}")
+            continue
+        try:
+            parsed[key] = rule.parse(text)
+        except BadRequest as problem:
+            problems.append(f"{what} {problem}")
+    if problems:
+        raise BadRequest("; ".join(problems))
+    return parsed

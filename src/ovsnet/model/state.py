@@ -1,0 +1,49 @@
+"""The desired state of the product as one immutable value with a revision. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from ovsnet.model.addressing import Allocation, Pool
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.ids import EndpointId, IpAddress, NetworkId, PoolId
+from ovsnet.model.network import Network
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What must survive and only ever grows.
+
+    `mac_prefix` are the first three octets of the MACs of this host ("" before the first one is made, written like
+    "0a:1b:2c"), `mac_next` the number of the next MAC under it: together they make a MAC that was never used before.
+    `ula_prefix` is the /48 from which automatic IPv6 pools are cut ("" before the first).
+    """
+
+    mac_prefix: str = ""
+    mac_next: int = 0
+    ula_prefix: str = ""
+
+
+def _empty() -> Any:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything that is wanted. `revision` grows with every change and means something only within one process."""
+
+    revision: int = 0
+    networks: Mapping[NetworkId, Network] = field(default_factory=_empty)
+    endpoints: Mapping[EndpointId, Endpoint] = field(default_factory=_empty)
+    pools: Mapping[PoolId, Pool] = field(default_factory=_empty)
+    allocations: Mapping[tuple[PoolId, IpAddress], Allocation] = field(default_factory=_empty)
+    counters: Counters = field(default_factory=Counters)
+
+    def endpoints_of(self, network_id: NetworkId) -> tuple[Endpoint, ...]:
+        """The endpoints of one network, in no particular order."""
+        return tuple(it for it in self.endpoints.values() if it.network_id == network_id)
+
+    def allocations_of(self, pool: PoolId) -> tuple[Allocation, ...]:
+        """What is held or rests in one pool, in no particular order."""
+        return tuple(it for it in self.allocations.values() if it.pool_id == pool)

@@ -1,0 +1,1 @@
+"""OpenFlow as values: which flows and groups one host needs. Pure."""

@@ -1,0 +1,1 @@
+"""The desired state, kept. Only `control` commits to it."""

@@ -1,0 +1,55 @@
+"""Store: the protocol of everything that can keep the desired state, and the vocabulary of changes.
+
+Two stores pass one suite of tests (tests/contract/test_store.py): memory and OVSDB.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ovsnet.model.addressing import Allocation, Pool
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.ids import EndpointId, IpAddress, NetworkId, PoolId
+from ovsnet.model.network import Network
+from ovsnet.model.state import Counters, State
+
+Value = Network | Endpoint | Pool | Allocation | Counters
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Make this value be there, new or in place of the one with the same key."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Make this value not be there."""
+
+    value: Network | Endpoint | Pool | Allocation
+
+
+Change = Put | Drop
+Key = NetworkId | EndpointId | PoolId | tuple[PoolId, IpAddress]
+
+
+class Store(Protocol):
+    """Keeps one State. All methods are called on the event loop's thread."""
+
+    def snapshot(self) -> State:
+        """The state as it is known now; cheap, immutable."""
+
+    async def commit(self, base: State, changes: Sequence[Change]) -> State:
+        """Apply all changes or none, durably, and return the state that holds them (its revision is newer than base's).
+
+        Every value a change replaces or drops must still be what `base` says, and every value it adds must not exist,
+        else nothing is done and Stale is raised. Unavailable when the store does not answer within its deadline.
+        """
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call `changed` after every change of the state, whoever made it, and when the store comes or goes."""
+
+    @property
+    def available(self) -> bool:
+        """False while the store cannot take commits; `snapshot` then is the last state that was known."""
