@@ -1,0 +1,1 @@
+"""What may be asked of us; the only writers of desired state, whoever asks."""

@@ -1,0 +1,99 @@
+# One entry point for everything. `make` alone lists the targets.
+#
+# Every target says in plain words what it does and ends with what one can do next. Whatever needs
+# the Python environment depends on `venv`, which costs nothing when it is up to date.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+# Extra arguments for pytest: make system ARGS="-k restart -x"
+ARGS ?=
+SAY := printf '\n== %s\n'
+
+.PHONY: help setup venv demo demo-clean test test-full lint format types imports unit contract functional \
+	system kernel matrix bench docs generate clean
+
+help:  ## this list
+	@printf 'ovsnet: Docker networks on Open vSwitch. Two commands are enough to begin: make demo, make test.\n\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:  ## install the Debian packages the tests need (root; starts no service)
+	@scripts/setup-machine tests
+
+venv:  ## build .venv from the locked requirements; gives .venv/bin/ovsnet
+	@scripts/make-venv
+
+demo:  ## see it work on this machine: installs and starts what is missing, then shows networks on OVS
+	@scripts/demo
+
+demo-clean:  ## take away everything the demo made
+	@scripts/demo clean
+
+test: setup venv  ## everything CI runs, under 30 minutes: style, types, imports, and all tests on real parts
+	@scripts/run-tests lint types imports unit contract functional system kernel docs
+
+test-full: setup venv  ## `make test`, then the long matrices: engine and OVS versions, soak (hours)
+	@scripts/setup-machine matrix
+	@scripts/run-tests lint types imports unit contract functional system kernel docs matrix
+
+lint: venv  ## style of the code: ruff, and the formatting
+	@$(SAY) "style"
+	@$(BIN)/ruff check src tests
+	@$(BIN)/ruff format --check src tests
+
+format: venv  ## put the code into the one format and repair what ruff can repair
+	@$(BIN)/ruff check --fix --quiet src tests || true
+	@$(BIN)/ruff format src tests
+
+types: venv  ## mypy --strict on the package and on the tests
+	@$(SAY) "types"
+	@$(BIN)/mypy
+
+imports: venv  ## layers, purity, sizes and names: tests/test_architecture.py
+	@$(SAY) "imports, sizes and names"
+	@$(PYTEST) tests/test_architecture.py $(ARGS)
+
+unit: venv  ## values in, values out: no sockets, no real time, seconds
+	@$(SAY) "unit tests"
+	@$(PYTEST) tests/unit $(ARGS)
+
+contract: venv  ## one suite per protocol, run on its fake and on the real thing
+	@$(SAY) "contract tests"
+	@$(PYTEST) tests/contract $(ARGS)
+
+functional: venv  ## our parts against a real ovsdb-server and ovs-vswitchd (root)
+	@$(SAY) "functional tests"
+	@$(PYTEST) tests/functional $(ARGS)
+
+system: venv  ## throw-away hosts, each with its own Docker Engine and Open vSwitch (root)
+	@$(SAY) "system tests: hosts with real engines"
+	@$(PYTEST) tests/rig tests/system -m "not kernel and not matrix" $(ARGS)
+
+kernel: venv  ## a machine with a kernel of its own: the Open vSwitch kernel datapath (root)
+	@$(SAY) "kernel datapath tests"
+	@$(PYTEST) tests/rig tests/system -m "kernel and not matrix" $(ARGS)
+
+matrix: venv  ## only the long matrices of `make test-full`
+	@$(SAY) "matrices: engine and OVS versions, soak"
+	@$(PYTEST) tests/rig tests/system -m matrix $(ARGS)
+
+bench: venv  ## measure what the agent adds to `docker run`, against Docker's own bridge (root)
+	@PYTHONPATH=tests $(BIN)/python -m rig.bench $(ARGS)
+
+docs: venv  ## documents against code: tables, options, verbs, errors
+	@$(SAY) "documents"
+	@$(PYTEST) tests/test_docs.py $(ARGS)
+
+generate: venv  ## write the generated documents again
+	@$(BIN)/python scripts/generate_docs.py
+
+clean:  ## remove what building and testing left in this folder and on this machine
+	@tests/rig/hosts reap
+	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis src/*.egg-info
+	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "clean. Next: make venv builds the Python environment again."
+
