@@ -1,0 +1,1 @@
+"""The daemon: `keeper` holds the sockets, `main` builds everything, `supervise` runs and stops it."""

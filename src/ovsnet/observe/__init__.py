@@ -1,0 +1,1 @@
+"""Looking, never touching: what is well, what differs, what is where."""

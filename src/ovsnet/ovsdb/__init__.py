@@ -1,0 +1,1 @@
+"""OVSDB as seen from asyncio: replicas that follow a server, and transactions. Knows no table by name."""

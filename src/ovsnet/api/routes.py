@@ -1,0 +1,135 @@
+"""What can be asked, and how it is answered. `ROUTES` is the one table: server and OpenAPI document are made from it."""
+
+import asyncio
+import os
+import platform
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ovsnet.api.schema import (
+    CheckReport,
+    DriftItem,
+    EndpointInfo,
+    Lease,
+    NetworkDetails,
+    NetworkInfo,
+    Settings,
+    Status,
+    VersionInfo,
+)
+from ovsnet.api.views import AgentView
+from ovsnet.model.errors import Unavailable
+from ovsnet.observe import drift, endpoints, leases, networks, report, status
+
+API_VERSION = "v1"
+LOOK_DEADLINE = 10.0
+"""Seconds a full comparison with the host may take before the API says that it could not be made."""
+
+Handler = Callable[[AgentView, Mapping[str, str]], Awaitable[Any]]
+"""Gets the view and the variables of the path; its value becomes the body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One GET route. `answer` is the type of the body; bytes stands for a gzip'ed tar file."""
+
+    path: str
+    answer: Any
+    handler: Handler
+    summary: str
+    refusals: tuple[int, ...] = ()
+    """Status codes of the errors this route is expected to answer with."""
+
+
+async def _status(view: AgentView, _: Mapping[str, str]) -> Status:
+    seen = await _drift_if_known(view)
+    return status.status_of(view.agent(), view.state(), view.switch(), view.failures(), seen)
+
+
+async def _networks(view: AgentView, _: Mapping[str, str]) -> tuple[NetworkInfo, ...]:
+    return networks.all_networks(view.state())
+
+
+async def _network(view: AgentView, path: Mapping[str, str]) -> NetworkDetails:
+    return networks.inspect(view.state(), path["network"])
+
+
+async def _endpoints(view: AgentView, _: Mapping[str, str]) -> tuple[EndpointInfo, ...]:
+    return endpoints.on_switch(view.state(), view.switch(), view.ports(), view.failures())
+
+
+async def _leases(view: AgentView, _: Mapping[str, str]) -> tuple[Lease, ...]:
+    return leases.all_leases(view.state())
+
+
+async def _check(view: AgentView, _: Mapping[str, str]) -> CheckReport:
+    items = await _drift(view)
+    return CheckReport(clean=not items, items=items)
+
+
+async def _config(view: AgentView, _: Mapping[str, str]) -> Settings:
+    return view.settings
+
+
+async def _version(view: AgentView, _: Mapping[str, str]) -> VersionInfo:
+    agent = view.agent()
+    return VersionInfo(
+        version=agent.version,
+        api=API_VERSION,
+        python=platform.python_version(),
+        kernel=os.uname().release,
+        openvswitch=view.switch().version,
+        engine=agent.engine_version,
+    )
+
+
+async def _report(view: AgentView, path: Mapping[str, str]) -> bytes:
+    seen = await _drift_if_known(view)
+    answers: dict[str, Any] = {
+        "status": status.status_of(view.agent(), view.state(), view.switch(), view.failures(), seen),
+        "check": None if seen is None else CheckReport(clean=not seen, items=seen),
+        "endpoints": await _endpoints(view, path),
+        "config": view.settings,
+        "version": await _version(view, path),
+    }
+    return await report.bundle(view.settings, report.agent_files(answers, view.state(), view.recent_log()))
+
+
+async def _drift(view: AgentView) -> tuple[DriftItem, ...]:
+    """What is not as wanted in two looks in a row. Unavailable when the host cannot be looked at in time."""
+    try:
+        async with asyncio.timeout(LOOK_DEADLINE):
+            first = await view.drift()
+            return drift.seen_twice(first, await view.drift()) if first else ()
+    except TimeoutError:
+        reason = f"the comparison with the host did not finish within {LOOK_DEADLINE:g} s; see 'ovsnet doctor'"
+        raise Unavailable("the host", reason) from None
+
+
+async def _drift_if_known(view: AgentView) -> tuple[DriftItem, ...] | None:
+    if not view.agent().ready:
+        return None
+    try:
+        return await _drift(view)
+    except Unavailable:
+        return None
+
+
+ROUTES = (
+    Route("/v1/status", Status, _status, "What is well and what is not"),
+    Route("/v1/networks", tuple[NetworkInfo, ...], _networks, "Every network"),
+    Route(
+        "/v1/networks/{network}",
+        NetworkDetails,
+        _network,
+        "One network with its endpoints and labels, by id, name, or the beginning of an id",
+        (404, 409),
+    ),
+    Route("/v1/endpoints", tuple[EndpointInfo, ...], _endpoints, "Every interface of a container, from the switch database"),
+    Route("/v1/leases", tuple[Lease, ...], _leases, "Every address that is held or rests after its release"),
+    Route("/v1/check", CheckReport, _check, "Read the host afresh and compare it with what is wanted", (503,)),
+    Route("/v1/config", Settings, _config, "The settings in force"),
+    Route("/v1/version", VersionInfo, _version, "Versions of the agent and of its neighbours"),
+    Route("/v1/report", bytes, _report, "A bundle for a bug report, without secrets: tar, gzip'ed"),
+)

@@ -1,0 +1,38 @@
+"""Everything the API answers, as types. The OpenAPI document and the command line's `--json` are made of these."""
+
+import msgspec
+
+from ovsnet.observe.doctor import Finding as Finding
+from ovsnet.observe.drift import DriftItem as DriftItem
+from ovsnet.observe.endpoints import EndpointInfo as EndpointInfo
+from ovsnet.observe.leases import Lease as Lease
+from ovsnet.observe.leases import PoolUsage as PoolUsage
+from ovsnet.observe.networks import NetworkDetails as NetworkDetails
+from ovsnet.observe.networks import NetworkInfo as NetworkInfo
+from ovsnet.observe.status import Status as Status
+from ovsnet.settings import Settings as Settings
+
+
+class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Want against is. `clean` is true when `items` is empty: everything wanted is in force, nothing of ours is left over."""
+
+    clean: bool
+    items: tuple[DriftItem, ...]
+
+
+class VersionInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Versions of the agent and of its neighbours; "" where one does not answer."""
+
+    version: str
+    api: str
+    python: str
+    kernel: str
+    openvswitch: str
+    engine: str
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Every answer that is not 200. `error` is a sentence for people, `hint` what to do next where `error` does not say."""
+
+    error: str
+    hint: str = ""

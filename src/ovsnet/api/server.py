@@ -1,0 +1,147 @@
+"""The API's HTTP server on its Unix socket."""
+
+import grp
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from ovsnet.api import openapi
+from ovsnet.api.routes import ROUTES, Route
+from ovsnet.api.schema import ErrorBody
+from ovsnet.api.views import AgentView
+from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError, Unavailable
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_STATUS: tuple[tuple[type[OvsnetError], int], ...] = (
+    (NotFound, 404),
+    (BadRequest, 400),
+    (Conflict, 409),
+    (Unavailable, 503),
+)
+"""First match counts: a NotFound is a BadRequest, too."""
+HINT = f"GET {openapi.PATH} lists what can be asked"
+BACKLOG = 64
+PROBE = 1.0
+"""Seconds another agent gets to take our call, in the search for one that still listens."""
+
+
+@asynccontextmanager
+async def serve(view: AgentView) -> AsyncIterator[None]:
+    """Answer on `settings.api_socket` while the block runs.
+
+    A socket file that nobody listens on any more is replaced; Conflict when another agent does. BadRequest when
+    `settings.api_group` does not exist.
+    """
+    path = Path(view.settings.api_socket)
+    listening = listen(path, view.settings.api_group)
+    ours = path.stat().st_ino
+    runner = web.AppRunner(application(view), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    try:
+        await runner.setup()
+        await web.SockSite(runner, listening).start()
+        yield
+    finally:
+        await runner.cleanup()
+        listening.close()
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino == ours:
+                path.unlink()
+
+
+def application(view: AgentView) -> web.Application:
+    """The routes with errors turned into `ErrorBody`."""
+    app = web.Application(middlewares=[_errors_as_bodies], client_max_size=view.settings.max_body)
+    for route in ROUTES:
+        app.router.add_get(route.path, _handler(route, view))
+    app.router.add_get(openapi.PATH, _openapi)
+    return app
+
+
+def listen(path: Path, group: str) -> socket.socket:
+    """A listening socket with its final rights from the first moment on: root only, or root and `group`."""
+    gid = _gid(group)
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _clear(path)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # Under a name of our own until its rights are right: between bind and chmod anybody could connect.
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        fresh.unlink(missing_ok=True)
+        listening.bind(str(fresh))
+        os.chown(fresh, -1, gid)
+        fresh.chmod(0o660 if group else 0o600)
+        listening.listen(BACKLOG)
+        fresh.rename(path)
+    except OSError as error:
+        listening.close()
+        raise Unavailable(f"API socket {path}", f"{error.strerror}; see the setting api_socket") from error
+    return listening
+
+
+def _gid(group: str) -> int:
+    if not group:
+        return -1
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise BadRequest(f"api_group={group!r} is not a group of this host; create it: groupadd {group}") from None
+
+
+def _clear(path: Path) -> None:
+    """Make sure that nothing in use is at this path."""
+    if not path.exists():
+        return
+    if not stat.S_ISSOCK(path.stat().st_mode):
+        raise Conflict(f"{path} is in the way of the API socket and is not a socket; move it, or set api_socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(PROBE)
+        with suppress(ConnectionRefusedError, FileNotFoundError):
+            probe.connect(str(path))
+            raise Conflict(f"another agent answers on {path}; stop it first, or give this one its own api_socket")
+
+
+def _handler(route: Route, view: AgentView) -> _Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        answer = await route.handler(view, request.match_info)
+        if route.answer is bytes:
+            return web.Response(body=answer, content_type="application/gzip")
+        return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+
+    return handle
+
+
+async def _openapi(_: web.Request) -> web.StreamResponse:
+    return web.Response(body=msgspec.json.encode(openapi.document()), content_type="application/json")
+
+
+@web.middleware
+async def _errors_as_bodies(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Every refusal has the same form, whoever refused."""
+    try:
+        return await handler(request)
+    except OvsnetError as error:
+        return _refuse(_status_of(error), ErrorBody(error=str(error)))
+    except web.HTTPException as error:
+        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+        sentence = f"{request.method} {request.path}: {error.reason}"
+        return _refuse(error.status, ErrorBody(error=sentence, hint=HINT), headers)
+    except Exception as error:  # noqa: BLE001 - a door: one bad request must not end the agent
+        structlog.get_logger(__name__).exception("API request failed", path=request.path)
+        sentence = f"{request.path} could not be answered: {type(error).__name__}: {error}"
+        return _refuse(500, ErrorBody(error=sentence, hint="this is a fault of the agent; its log has the details"))
+
+
+def _status_of(error: OvsnetError) -> int:
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+def _refuse(status: int, body: ErrorBody, headers: dict[str, str] | None = None) -> web.Response:
+    content = msgspec.json.encode(body)
+    return web.Response(status=status, body=content, content_type="application/json", headers=headers)

@@ -1,0 +1,40 @@
+"""AgentView: what the API needs of the agent. `ovsnet.agent.main` implements it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from ovsnet.model.errors import ApplyError
+from ovsnet.model.host import PortPlan, SwitchFacts
+from ovsnet.model.state import State
+from ovsnet.observe.drift import DriftItem
+from ovsnet.observe.status import AgentFacts
+from ovsnet.settings import Settings
+
+
+class AgentView(Protocol):
+    """The running agent as the API sees it: values of this moment, and one question that takes time."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+
+    def agent(self) -> AgentFacts:
+        """What the agent knows of itself and its neighbours."""
+
+    def state(self) -> State:
+        """The desired state."""
+
+    def switch(self) -> SwitchFacts:
+        """Open vSwitch as its database shows it."""
+
+    def ports(self) -> Mapping[str, PortPlan]:
+        """Our ports as the switch database holds them, with their external ids, by name."""
+
+    def failures(self) -> Sequence[ApplyError]:
+        """What the host refused in the last round."""
+
+    async def drift(self) -> Sequence[DriftItem]:
+        """Read the host afresh and compare (`ovsnet.observe.drift.compare`); Unavailable when it cannot be read."""
+
+    def recent_log(self) -> Sequence[str]:
+        """The last lines of the log, oldest first."""

@@ -1,0 +1,56 @@
+"""Deciding on a snapshot and committing the decision, as one step.
+
+    lock ─► snapshot ─► decide (a plain function) ─► commit ─► unlock
+              ▲                                        │ Stale
+              └────────────────────────────────────────┘
+
+Inside the process the lock makes deciders queue up instead of colliding; `Stale` is left for other writers
+(another process, a member of a cluster) and for a store that changed on its own.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from ovsnet.model.errors import Stale, Unavailable
+from ovsnet.model.state import State
+from ovsnet.store.interface import Change, Store
+
+T = TypeVar("T")
+
+MAX_TRIES = 5
+"""Each try is made on a newer state: who loses five times in a row is told so and the queue moves on."""
+
+
+class Committer:
+    """The one way by which `control` writes desired state."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._turn = asyncio.Lock()
+
+    def snapshot(self) -> State:
+        """The state as it is known now, for reading only: decisions belong into `commit`."""
+        return self._store.snapshot()
+
+    async def commit(self, decide: Callable[[State], tuple[Sequence[Change], T]]) -> T:
+        """Call `decide` with the present state, commit the changes it returns, and give back its result.
+
+        `decide` is called again on a newer state when somebody else committed in between, so it keeps nothing
+        from an earlier call. No changes: nothing is committed. What `decide` raises leaves the store alone.
+        Unavailable when the store does not answer, or when other writers were faster every time.
+        """
+        async with self._turn:
+            for _ in range(MAX_TRIES):
+                base = self._store.snapshot()
+                changes, result = decide(base)
+                if not changes:
+                    return result
+                try:
+                    await self._store.commit(base, changes)
+                except Stale:
+                    continue
+                return result
+        raise Unavailable(
+            "store", f"others changed the same rows {MAX_TRIES} times meanwhile; run the command again"
+        )

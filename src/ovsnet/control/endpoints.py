@@ -1,0 +1,171 @@
+"""Who may create, join, leave and delete an endpoint, and what is waited for."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Protocol
+
+from ovsnet.control.commit import Committer
+from ovsnet.control.requests import EndpointRequest, Joined
+from ovsnet.ipam.macs import next_mac
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.errors import Conflict, NotFound, OvsnetError
+from ovsnet.model.ids import EndpointId, Mac, NetworkId
+from ovsnet.model.network import Egress, Network, PortKind, parse_endpoint_options
+from ovsnet.model.state import State
+from ovsnet.plan import names
+from ovsnet.store.interface import Change, Drop, Put
+
+UNPLUG_PATIENCE = 3.0
+"""Seconds a deletion waits for the host: so that the port is gone when `docker` returns; it succeeds all the same."""
+
+
+class Host(Protocol):
+    """The reconciler, as seen from here."""
+
+    async def settled(self, revision: int, resources: Sequence[str], deadline: float) -> None:
+        """Wait until `revision` is in force for these resources; raises what was refused."""
+
+    def reachable(self) -> bool:
+        """False while the switch does not answer: then nobody waits for it on the way out."""
+
+
+class Endpoints:
+    """CreateEndpoint, Join, Leave, DeleteEndpoint."""
+
+    def __init__(
+        self,
+        committer: Committer,
+        host: Host,
+        *,
+        clock: Callable[[], float],
+        new_prefix: Callable[[], str],
+        deadline: float,
+    ) -> None:
+        self._committer = committer
+        self._host = host
+        self._clock = clock
+        self._new_prefix = new_prefix
+        self._deadline = deadline
+
+    async def create(self, request: EndpointRequest) -> Endpoint:
+        """Want the endpoint; its link and port are being made when this returns. Repeating it changes nothing."""
+        prefix, now = self._new_prefix(), self._clock()
+        return await self._committer.commit(lambda state: _decide_create(state, request, prefix, now))
+
+    async def join(self, network_id: NetworkId, endpoint_id: EndpointId, sandbox: str) -> Joined:
+        """Wait until the endpoint is in force on this host. When it cannot be, nothing of it stays wanted."""
+        network, endpoint = await self._committer.commit(
+            lambda state: _decide_join(state, network_id, endpoint_id, sandbox)
+        )
+        try:
+            await self._settle(endpoint, network, self._deadline)
+        except OvsnetError:
+            await self.leave(network_id, endpoint_id)
+            raise
+        return _joined(endpoint, network)
+
+    async def leave(self, network_id: NetworkId, endpoint_id: EndpointId) -> None:
+        """Want nothing of it on the host any more; the address stays its own until DeleteEndpoint."""
+        await self._committer.commit(lambda state: (_unplug(state, endpoint_id), None))
+
+    async def delete(self, network_id: NetworkId, endpoint_id: EndpointId) -> None:
+        """Forget the endpoint; unknown ones are gone already. Waits a little for the host to be clean."""
+        state = self._committer.snapshot()
+        endpoint, network = state.endpoints.get(endpoint_id), state.networks.get(network_id)
+        await self._committer.commit(lambda now: (_drop(now, endpoint_id), None))
+        if endpoint is not None and network is not None and self._host.reachable():
+            with suppress(OvsnetError):  # the reconciler goes on trying; the engine ignores an error here anyway
+                await self._settle(endpoint, network, UNPLUG_PATIENCE)
+
+    async def _settle(self, endpoint: Endpoint, network: Network, deadline: float) -> None:
+        revision = self._committer.snapshot().revision
+        await self._host.settled(revision, (names.port_name(endpoint, network),), deadline)
+
+
+def _joined(endpoint: Endpoint, network: Network) -> Joined:
+    internal = network.options.port is PortKind.INTERNAL
+    return Joined(
+        source=names.internal_port(endpoint.id) if internal else names.container_end(endpoint.id),
+        prefix=names.internal_prefix(endpoint.id) if internal else "eth",
+        no_gateway_bridge=network.options.egress is Egress.NONE,
+    )
+
+
+def _decide_create(
+    state: State, request: EndpointRequest, prefix: str, now: float
+) -> tuple[Sequence[Change], Endpoint]:
+    network = _network(state, request.network_id)
+    wanted = Endpoint(
+        id=request.id,
+        network_id=network.id,
+        mac=request.mac or Mac(""),
+        ipv4=request.ipv4,
+        ipv6=request.ipv6,
+        vlan=parse_endpoint_options(request.options),
+        created_at=now,
+    )
+    known = state.endpoints.get(request.id)
+    if known is not None:
+        return (), _same(known, wanted)
+    _check_free(state, network, wanted)
+    if request.mac is not None:
+        return (Put(wanted),), wanted
+    mac, counters = next_mac(state.counters, prefix)
+    made = replace(wanted, mac=mac)
+    return (Put(counters), Put(made)), made
+
+
+def _same(known: Endpoint, wanted: Endpoint) -> Endpoint:
+    """A repeated CreateEndpoint gets what the first one got; one that differs is not a repetition."""
+    mine = (known.network_id, known.ipv4, known.ipv6, known.vlan)
+    if mine != (wanted.network_id, wanted.ipv4, wanted.ipv6, wanted.vlan) or wanted.mac not in ("", known.mac):
+        raise Conflict(f"endpoint {known.title} exists with other settings; remove the container and start it again")
+    return known
+
+
+def _check_free(state: State, network: Network, wanted: Endpoint) -> None:
+    """Two holders of one address or MAC would take each other's packets."""
+    for other in state.endpoints_of(network.id):
+        if wanted.mac and other.mac == wanted.mac:
+            raise Conflict(f"network {network.title}: MAC address {wanted.mac} is held by {other.title}; choose another")
+        for address in (wanted.ipv4, wanted.ipv6):
+            if address is not None and address in (other.ipv4, other.ipv6):
+                raise Conflict(
+                    f"network {network.title}: address {address.ip} is held by {other.title}; choose another --ip "
+                    "or stop that container"
+                )
+
+
+def _decide_join(
+    state: State, network_id: NetworkId, endpoint_id: EndpointId, sandbox: str
+) -> tuple[Sequence[Change], tuple[Network, Endpoint]]:
+    network = _network(state, network_id)
+    endpoint = state.endpoints.get(endpoint_id)
+    if endpoint is None:
+        raise NotFound(f"endpoint {endpoint_id[:12]} is not known to ovsnet; start the container again")
+    joined = replace(endpoint, plugged=True, sandbox=sandbox)
+    return ((Put(joined),) if joined != endpoint else ()), (network, joined)
+
+
+def _unplug(state: State, endpoint_id: EndpointId) -> Sequence[Change]:
+    endpoint = state.endpoints.get(endpoint_id)
+    if endpoint is None:
+        return ()
+    left = replace(endpoint, plugged=False, sandbox="", ifname="")
+    return (Put(left),) if left != endpoint else ()
+
+
+def _drop(state: State, endpoint_id: EndpointId) -> Sequence[Change]:
+    endpoint = state.endpoints.get(endpoint_id)
+    return () if endpoint is None else (Drop(endpoint),)
+
+
+def _network(state: State, network_id: NetworkId) -> Network:
+    network = state.networks.get(network_id)
+    if network is None:
+        raise NotFound(
+            f"network {network_id[:12]} is not known to ovsnet (its state was lost or removed); "
+            "remove it with 'docker network rm' and create it again"
+        )
+    return network

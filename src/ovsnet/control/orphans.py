@@ -1,0 +1,91 @@
+"""Orphans: what the engine forgot without telling us (docs/docker-protocol.md), collected against its own list.
+
+Nothing is collected at first sight: between CreateEndpoint and the end of a container's start the engine does not
+list the endpoint yet. What it has not known for `age` seconds, in every complete list of that time, is dropped.
+"""
+
+from collections.abc import Callable, Sequence
+
+from ovsnet.control.commit import Committer
+from ovsnet.control.networks import network_removal
+from ovsnet.engine.events import EngineFacts
+from ovsnet.model.addressing import Allocation, AllocationKind, Pool
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.ids import IpAddress, NetworkId, PoolId
+from ovsnet.model.network import Network
+from ovsnet.model.state import State
+from ovsnet.store.interface import Change, Drop
+
+Suspect = Network | Endpoint | Pool | Allocation
+SuspectKey = tuple[str, object]
+
+
+class Orphans:
+    """Remembers since when the engine has not known a thing, and drops it when that is long enough."""
+
+    def __init__(self, committer: Committer, clock: Callable[[], float], age: float) -> None:
+        self._committer = committer
+        self._clock = clock
+        self._age = age
+        self._since: dict[SuspectKey, float] = {}
+
+    async def consider(self, facts: EngineFacts) -> int:
+        """Look at one complete list of the engine; returns how many orphans were dropped."""
+        if not facts.complete:
+            return 0
+        now = self._clock()
+        unknown = {_key(it): it for it in unknown_to_engine(self._committer.snapshot(), facts)}
+        self._since = {key: self._since.get(key, now) for key in unknown}
+        ripe = [key for key, since in self._since.items() if now - since >= self._age]
+        if not ripe:
+            return 0
+        return await self._committer.commit(lambda state: _collect(state, facts, frozenset(ripe)))
+
+
+def unknown_to_engine(state: State, facts: EngineFacts) -> Sequence[Suspect]:
+    """What we hold and the engine does not list."""
+    suspects: list[Suspect] = [it for it in state.networks.values() if it.id not in facts.networks]
+    suspects += [it for it in state.endpoints.values() if it.id not in facts.endpoints]
+    pools = {it.id for it in state.pools.values() if it.subnet not in facts.subnets}
+    suspects += [state.pools[it] for it in pools]
+    used = facts.addresses | _addresses_of_endpoints(state)
+    suspects += [
+        it
+        for it in state.allocations.values()
+        if it.pool_id in pools or (it.kind is AllocationKind.ENDPOINT and it.held and it.address not in used)
+    ]
+    return suspects
+
+
+def _addresses_of_endpoints(state: State) -> frozenset[IpAddress]:
+    interfaces = (face for it in state.endpoints.values() for face in (it.ipv4, it.ipv6))
+    return frozenset(face.ip for face in interfaces if face is not None)
+
+
+def _collect(state: State, facts: EngineFacts, ripe: frozenset[SuspectKey]) -> tuple[Sequence[Change], int]:
+    """Decide again on the newest state: what came back to life in between is not in `unknown` any more."""
+    doomed = {_key(it): it for it in unknown_to_engine(state, facts) if _key(it) in ripe}
+    changes: dict[SuspectKey, Change] = {}
+    for suspect in doomed.values():
+        for change in _removal(state, suspect):
+            changes[_key(change.value)] = change  # type: ignore[arg-type]
+    return tuple(changes.values()), len(doomed)
+
+
+def _removal(state: State, suspect: Suspect) -> Sequence[Change]:
+    match suspect:
+        case Network():
+            return network_removal(state, NetworkId(suspect.id))
+        case Pool():
+            return (*(Drop(it) for it in state.allocations_of(PoolId(suspect.id))), Drop(suspect))
+        case _:
+            return (Drop(suspect),)
+
+
+def _key(value: Suspect) -> SuspectKey:
+    match value:
+        case Allocation():
+            return ("allocation", value.key)
+        case _:
+            return (type(value).__name__, value.id)
+

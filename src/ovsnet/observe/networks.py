@@ -1,0 +1,133 @@
+"""Networks as people see them. Pure."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.errors import Conflict, NotFound
+from ovsnet.model.ids import IpAddress, IpNetwork, NetworkId, short
+from ovsnet.model.network import Network
+from ovsnet.model.state import State
+
+
+class NetworkInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A network. `name` is "" until the engine told it; `vlan` is 0 where ports are untagged; `mtu` is in bytes."""
+
+    id: str
+    name: str
+    vni: int
+    mode: str
+    vlan: int
+    mtu: int
+    port: str
+    icc: bool
+    egress: str
+    internal: bool
+    subnets: tuple[str, ...]
+    gateways: tuple[str, ...]
+    endpoints: int
+
+
+class NetworkEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint of a network as it is wanted; `plugged` is false once the container has left."""
+
+    id: str
+    container_id: str
+    container: str
+    mac: str
+    addresses: tuple[str, ...]
+    vlan: int
+    plugged: bool
+
+
+class NetworkDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """A network with its labels and everything on it."""
+
+    network: NetworkInfo
+    labels: dict[str, str]
+    endpoints: tuple[NetworkEndpoint, ...]
+
+
+def all_networks(state: State) -> tuple[NetworkInfo, ...]:
+    """Every network, by name, then id."""
+    counts = _endpoints_per_network(state.endpoints.values())
+    ordered = sorted(state.networks.values(), key=lambda it: (it.name, it.id))
+    return tuple(_info(it, counts.get(it.id, 0)) for it in ordered)
+
+
+def inspect(state: State, wanted: str) -> NetworkDetails:
+    """The network with this id, this name, or an id that begins so.
+
+    NotFound when there is none; Conflict when several could be meant.
+    """
+    network = find(state.networks, wanted)
+    members = sorted(state.endpoints_of(network.id), key=lambda it: (it.container_name, it.id))
+    return NetworkDetails(
+        network=_info(network, len(members)),
+        labels=dict(network.labels),
+        endpoints=tuple(_endpoint(it, network) for it in members),
+    )
+
+
+def find(networks: Mapping[NetworkId, Network], wanted: str) -> Network:
+    """A whole id wins over a name and a name over the beginning of an id, as in `docker network inspect`."""
+    if NetworkId(wanted) in networks:
+        return networks[NetworkId(wanted)]
+    named = [it for it in networks.values() if it.name == wanted]
+    begun = [it for it in networks.values() if wanted and it.id.startswith(wanted)]
+    found = named or begun
+    if len(found) > 1:
+        ids = ", ".join(sorted(short(it.id) for it in found))
+        raise Conflict(f"network {wanted!r} could be any of {ids}; give a longer part of the id")
+    if not found:
+        raise NotFound(f"network {wanted!r} does not exist; known are: {_known(networks.values())}")
+    return found[0]
+
+
+def _known(networks: Iterable[Network]) -> str:
+    titles = sorted(it.title for it in networks)
+    shown = ", ".join(titles[:20])
+    return f"{shown} and {len(titles) - 20} more" if len(titles) > 20 else shown or "none"
+
+
+def _endpoints_per_network(endpoints: Iterable[Endpoint]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for it in endpoints:
+        counts[it.network_id] = counts.get(it.network_id, 0) + 1
+    return counts
+
+
+def _info(network: Network, endpoints: int) -> NetworkInfo:
+    options = network.options
+    return NetworkInfo(
+        id=network.id,
+        name=network.name,
+        vni=network.vni,
+        mode=options.mode,
+        vlan=options.vlan,
+        mtu=options.mtu,
+        port=options.port,
+        icc=options.icc,
+        egress=options.egress,
+        internal=network.internal,
+        subnets=_texts(network.ipv4, network.ipv6),
+        gateways=_texts(network.gateway4, network.gateway6),
+        endpoints=endpoints,
+    )
+
+
+def _endpoint(endpoint: Endpoint, network: Network) -> NetworkEndpoint:
+    return NetworkEndpoint(
+        id=endpoint.id,
+        container_id=endpoint.container_id,
+        container=endpoint.container_name,
+        mac=endpoint.mac,
+        addresses=tuple(str(it) for it in (endpoint.ipv4, endpoint.ipv6) if it is not None),
+        vlan=network.options.vlan if endpoint.vlan is None else endpoint.vlan,
+        plugged=endpoint.plugged,
+    )
+
+
+def _texts(*values: IpNetwork | IpAddress | None) -> tuple[str, ...]:
+    return tuple(str(it) for it in values if it is not None)

@@ -1,0 +1,257 @@
+"""One database of one OVSDB server, replicated into this process and driven by asyncio; no thread.
+
+    run():  ask for the schema ──► connect, monitor ──► follow ──► lost ──► pause (at most MAX_PAUSE) ──┐
+                ▲                                                                                       │
+                └───────────────────────────────────────────────────────────────────────────────────────┘
+
+Every connection gets an `ovs.db.idl.Idl` of its own: a server that was upgraded, converted or that sent nonsense is met
+with a fresh schema and a fresh replica. Until the new replica is complete the old one stays visible.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+import ovs.db.idl
+import structlog
+
+from ovsnet.model.errors import ApplyError, Conflict, Stale, Unavailable
+from ovsnet.ovsdb.replica import Replica
+from ovsnet.ovsdb.rows import Row, Transaction
+from ovsnet.ovsdb.schema import Wanted, fetch_schema, socket_path
+
+T = TypeVar("T")
+
+MIN_PAUSE, MAX_PAUSE = 0.05, 1.0
+"""Seconds between attempts to reach the server: the first one, and what doubling ends at."""
+SETUP_TIME = 10.0
+"""Seconds a server may take from accepting a connection to a complete replica."""
+DURABLE = {"op": "commit", "durable": True}
+"""RFC 7047 5.2.7: the reply comes after the change is on disk. A standalone ovsdb-server does not sync otherwise."""
+LOST = "connection lost"
+
+log = structlog.get_logger(__name__)
+
+
+class OutcomeUnknown(Unavailable):
+    """The transaction was sent and its answer never came: it may be in force or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Which rows changed; with `reloaded` all rows of the replica are new objects and none is named."""
+
+    reloaded: bool
+    rows: Mapping[str, frozenset[UUID]]
+
+
+class Database:
+    """A replica of the wanted tables, and transactions on them. Use it from one event loop only.
+
+    `remote` is "unix:PATH"; `wanted` names columns by table, of which those the server does not know are left out;
+    `title` is what messages call this database; `durable` makes every commit wait for the disk.
+    """
+
+    def __init__(self, remote: str, name: str, wanted: Wanted, *, title: str, durable: bool = False) -> None:
+        socket_path(remote)
+        self.title = title
+        self._remote = remote
+        self._name = name
+        self._wanted = wanted
+        self._durable = durable
+        self._live: Replica | None = None
+        self._shown: Replica | None = None
+        self._ready = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._pending: dict[Transaction, asyncio.Future[str]] = {}
+        self._watchers: list[Callable[[], None]] = []
+        self._row_watchers: list[Callable[[Touched], None]] = []
+        self._reason = "not connected yet"
+
+    # ------------------------------------------------------------ reading
+
+    @property
+    def connected(self) -> bool:
+        """True while there is a connection to the server, whether or not the replica is complete."""
+        return self._live is not None and self._live.connected
+
+    @property
+    def ready(self) -> bool:
+        """True while the replica is complete and follows the server."""
+        return self._ready.is_set()
+
+    @property
+    def reason(self) -> str:
+        """Why it is not ready, for people; "" while it is."""
+        return "" if self.ready else self._reason
+
+    def rows(self, table: str) -> Collection[Row]:
+        """The rows of one table as last known; empty before the first replica, and for a table the server lacks."""
+        known = self._shown.tables.get(table) if self._shown else None
+        return known.rows.values() if known else ()
+
+    def row(self, table: str, uuid: UUID) -> Row | None:
+        """One row as last known."""
+        known = self._shown.tables.get(table) if self._shown else None
+        return known.rows.get(uuid) if known else None
+
+    def has_column(self, table: str, column: str) -> bool:
+        """Whether this server's schema has a wanted column; False before the first replica."""
+        known = self._shown.tables.get(table) if self._shown else None
+        return known is not None and column in known.columns
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call `changed` after every change of the replica, and when the server comes or goes."""
+        self._watchers.append(changed)
+
+    def watch_rows(self, changed: Callable[[Touched], None]) -> None:
+        """Call `changed` with the rows of every change of the replica, before anybody else hears of it."""
+        self._row_watchers.append(changed)
+
+    async def wait_ready(self, deadline: float) -> None:
+        """Returns once `ready`; Unavailable with the reason after `deadline` seconds."""
+        try:
+            async with asyncio.timeout(deadline):
+                await self._ready.wait()
+        except TimeoutError:
+            raise Unavailable(self.title, self._reason) from None
+
+    # ------------------------------------------------------------ writing
+
+    async def transact(self, build: Callable[[Transaction], T], deadline: float) -> T:
+        """Commit what `build` writes, and return its result once the server has answered and the replica shows it.
+
+        `build` runs at once and must not wait; an exception from it abandons the transaction. Any number of
+        transactions may be under way. Stale: a verified row changed, or a row of that UUID exists. Conflict: a
+        constraint of the schema forbids it. ApplyError: refused for another reason. Unavailable: not ready, nothing
+        was sent. OutcomeUnknown: no answer within `deadline` seconds, or the connection broke.
+        """
+        if not self.ready or self._live is None:
+            raise Unavailable(self.title, self._reason)
+        transaction = ovs.db.idl.Transaction(self._live.idl)
+        try:
+            result = build(transaction)
+            if self._durable:
+                transaction.add_op(DURABLE)
+        except BaseException:
+            transaction.abort()
+            raise
+        status = transaction.commit()
+        if status == transaction.TRY_AGAIN:
+            raise Unavailable(self.title, "the connection broke before the change was sent")
+        if status == transaction.INCOMPLETE:
+            status = await self._outcome(transaction, deadline)
+        self._judge(transaction, status)
+        return result
+
+    async def _outcome(self, transaction: Transaction, deadline: float) -> str:
+        future = asyncio.get_running_loop().create_future()
+        self._pending[transaction] = future
+        # What did not fit into the socket needs a new round of waiting.
+        self._wake.set()
+        try:
+            async with asyncio.timeout(deadline):
+                return str(await future)
+        except TimeoutError:
+            transaction.abort()
+            raise OutcomeUnknown(self.title, f"no answer to a change within {deadline:g} s") from None
+        finally:
+            del self._pending[transaction]
+
+    def _judge(self, transaction: Transaction, status: str) -> None:
+        if status in (transaction.SUCCESS, transaction.UNCHANGED):
+            return
+        if status == LOST:
+            raise OutcomeUnknown(self.title, "the connection broke while a change was under way")
+        if status == transaction.TRY_AGAIN:
+            raise Stale(f"{self.title}: somebody changed the same thing first; decide again on a new snapshot")
+        kind, words = _refusal(transaction.get_error())
+        if kind == "duplicate uuid":
+            raise Stale(f"{self.title}: somebody made the same thing first; decide again on a new snapshot")
+        if kind in ("constraint violation", "referential integrity violation"):
+            raise Conflict(f"{self.title}: {kind}: {words}")
+        raise ApplyError(self.title, f"{kind}: {words}" if words else kind)
+
+    # ------------------------------------------------------------ following the server
+
+    async def run(self) -> None:
+        """Follow the server until cancelled; come back to a server that went away."""
+        pause = MIN_PAUSE
+        try:
+            while True:
+                was_ready = await self._one_connection()
+                pause = MIN_PAUSE if was_ready else min(MAX_PAUSE, pause * 2)
+                await asyncio.sleep(pause)
+        finally:
+            self._lose("it is no longer followed")
+
+    async def _one_connection(self) -> bool:
+        """One connection from its beginning to its end; True if its replica was ever complete."""
+        try:
+            async with asyncio.timeout(SETUP_TIME) as setup:
+                schema = await fetch_schema(self._remote, self._name)
+                self._live = Replica(self._remote, schema, self._wanted)
+                while True:
+                    self._advance(self._live)
+                    if self.ready:
+                        setup.reschedule(None)
+                    await self._live.waits().over(self._wake)
+        except TimeoutError:
+            reason = f"{self._remote} accepts connections but does not answer"
+        except Unavailable as error:
+            reason = f"{error.neighbour}: {error.reason}"
+        was_ready = self.ready
+        self._lose(reason)
+        return was_ready
+
+    def _advance(self, live: Replica) -> None:
+        changed = live.run()
+        if live.complete and not self.ready:
+            self._shown = live
+            self._ready.set()
+            log.info("database replicated", database=self.title, remote=self._remote)
+            live.take_touched()
+            self._tell(Touched(reloaded=True, rows={}))
+        elif changed and self.ready:
+            self._tell(Touched(reloaded=False, rows=live.take_touched()))
+        self._settle()
+
+    def _tell(self, touched: Touched | None) -> None:
+        for row_watcher in self._row_watchers if touched else ():
+            row_watcher(touched)
+        for watcher in self._watchers:
+            watcher()
+
+    def _settle(self) -> None:
+        """Hand out the answers that have arrived."""
+        for transaction, future in self._pending.items():
+            status = transaction.commit()
+            if status != transaction.INCOMPLETE and not future.done():
+                future.set_result(status)
+
+    def _lose(self, reason: str) -> None:
+        """The connection is gone: answers that have not come will not come."""
+        if self.ready or reason != self._reason:
+            log.warning("database not available", database=self.title, reason=reason)
+        was_ready, self._reason = self.ready, reason
+        self._ready.clear()
+        if self._live is not None:
+            self._live.close()
+            self._live = None
+        for future in self._pending.values():
+            if not future.done():
+                future.set_result(LOST)
+        if was_ready:
+            self._tell(None)
+
+
+def _refusal(text: str) -> tuple[str, str]:
+    """The kind of an error the server returned (RFC 7047 3.1) and its words."""
+    try:
+        error = json.loads(text)
+    except ValueError:
+        return text, ""
+    return (str(error.get("error")), str(error.get("details", ""))) if isinstance(error, dict) else (text, "")

@@ -1,0 +1,92 @@
+"""One connection's copy of a database: an `ovs.db.idl.Idl` that lives exactly as long as its connection."""
+
+from typing import Any
+from uuid import UUID
+
+import ovs.db.error
+import ovs.db.idl
+
+from ovsnet.model.errors import Unavailable
+from ovsnet.ovsdb.schema import Wanted, select
+from ovsnet.ovsdb.waits import Waits
+
+NONSENSE = (
+    ovs.db.error.Error,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""What surfaces from the IDL when a server's message is not what it should be: it does not check them itself."""
+
+
+class _Idl(ovs.db.idl.Idl):  # type: ignore[misc]
+    """Remembers which rows a batch of messages changed."""
+
+    def __init__(self, remote: str, helper: Any) -> None:
+        super().__init__(remote, helper, probe_interval=0, leader_only=False)
+        self.touched: dict[str, set[UUID]] = {}
+
+    def notify(self, event: str, row: Any, updates: Any = None) -> None:  # noqa: ARG002
+        self.touched.setdefault(row._table.name, set()).add(row.uuid)  # noqa: SLF001
+
+
+class Replica:
+    """Connects on the first `run`; `complete` once the server has sent everything that is wanted."""
+
+    def __init__(self, remote: str, schema: Any, wanted: Wanted) -> None:
+        self._remote = remote
+        try:
+            self.idl = _Idl(remote, select(schema, wanted))
+        except NONSENSE as error:
+            raise Unavailable(remote, f"its schema cannot be read: {error}") from error
+        self._session = self.idl._session  # noqa: SLF001
+        self._seen = -1
+
+    @property
+    def tables(self) -> Any:
+        """The IDL's tables by name; each has `rows`."""
+        return self.idl.tables
+
+    @property
+    def connected(self) -> bool:
+        """True while the socket is open at both ends, as far as known."""
+        return bool(self._session.is_connected())
+
+    @property
+    def complete(self) -> bool:
+        """True once every wanted row is here."""
+        return bool(self.idl.state == self.idl.IDL_S_MONITORING)
+
+    def run(self) -> bool:
+        """Handle what has arrived, at most 50 messages; True if a row changed. Unavailable ends this replica."""
+        was_complete = self.complete
+        try:
+            self.idl.run()
+        except NONSENSE as error:
+            raise Unavailable(self._remote, f"it sent something that is not OVSDB ({error!r})") from error
+        # The session would connect again by itself, and the IDL keep its old schema: both are ours to do.
+        if self._session.get_seqno() > 1 or not (self._session.rpc or self._session.stream):
+            raise Unavailable(self._remote, "the connection was closed")
+        if was_complete and not self.complete:
+            raise Unavailable(self._remote, "the database was replaced or converted")
+        changed = self._seen != self.idl.change_seqno
+        self._seen = self.idl.change_seqno
+        return changed
+
+    def take_touched(self) -> dict[str, frozenset[UUID]]:
+        """Rows made, changed or deleted since the last call, by table."""
+        touched, self.idl.touched = self.idl.touched, {}
+        return {table: frozenset(uuids) for table, uuids in touched.items()}
+
+    def waits(self) -> Waits:
+        """What must happen before `run` has something to do again."""
+        waits = Waits()
+        self.idl.wait(waits)
+        return waits
+
+    def close(self) -> None:
+        """Drop the connection; the rows stay readable."""
+        self.idl.close()

@@ -1,0 +1,31 @@
+"""plan_host: the one entry. The same two values give the same plan, in any order, on any host. Pure."""
+
+from ovsnet.model.host import BridgePlan, Datapath, HostFacts, HostPlan, LinkPlan, PortPlan
+from ovsnet.model.network import Network, PortKind
+from ovsnet.model.state import State
+from ovsnet.plan import names
+from ovsnet.plan.links import plan_link
+from ovsnet.plan.ports import plan_port
+
+NOTHING = HostPlan({}, {}, {})
+"""The plan of a host we leave: everything that carries our mark is too much."""
+
+
+def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> HostPlan:
+    """Bridge, links and ports of this host."""
+    links: dict[str, LinkPlan] = {}
+    ports: dict[str, PortPlan] = {}
+    for endpoint in state.endpoints.values():
+        network = state.networks.get(endpoint.network_id)
+        if network is None or not endpoint.plugged or not _possible(network, facts):
+            continue
+        link = plan_link(endpoint, network, facts.switch)
+        links[link.name] = link
+        ports[link.name] = plan_port(endpoint, network, instance)
+    ours = BridgePlan(bridge, facts.switch.datapath, {names.OWNER_KEY: instance})
+    return HostPlan({bridge: ours}, links, ports)
+
+
+def _possible(network: Network, facts: HostFacts) -> bool:
+    """An internal port in the userspace datapath is a tap that an ovs-vswitchd restart cuts off for good: never made."""
+    return network.options.port is PortKind.VETH or facts.switch.datapath is Datapath.KERNEL

@@ -1,0 +1,57 @@
+"""Names of what we make on a host, computable from Docker's ids alone. Pure.
+
+An interface name has at most 15 characters (IFNAMSIZ - 1). Eleven hex digits of a random 64-digit id leave one
+chance in 10**7 of a collision at 1 000 endpoints on a host; the link applier refuses a name that is taken.
+"""
+
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.ids import EndpointId
+from ovsnet.model.network import Network, PortKind
+
+OWNER_KEY = "ovsnet-owner"
+ENDPOINT_KEY = "ovsnet-endpoint"
+NETWORK_KEY = "ovsnet-network"
+NETWORK_NAME_KEY = "ovsnet-network-name"
+CONTAINER_KEY = "ovsnet-container"
+CONTAINER_NAME_KEY = "ovsnet-container-name"
+MAC_KEY = "ovsnet-mac"
+ADDRESSES_KEY = "ovsnet-addresses"
+"""External ids beside every port of ours; `ovsnet ps` is read from them. Addresses are separated by spaces."""
+ALIAS_PREFIX = "ovsnet:"
+_DIGITS = 11
+
+
+def host_end(endpoint: EndpointId) -> str:
+    """The end of a veth pair that stays in the host and is the OVS port."""
+    return f"ov{endpoint[:_DIGITS]}"
+
+
+def container_end(endpoint: EndpointId) -> str:
+    """The end of a veth pair that the engine moves into the container."""
+    return f"oc{endpoint[:_DIGITS]}"
+
+
+def internal_prefix(endpoint: EndpointId) -> str:
+    """The prefix the engine is told for an internal port.
+
+    The engine names the interface prefix + lowest free index, so with this prefix the new name is the old name and
+    the rename, which would make ovs-vswitchd lose the port, does not happen.
+    """
+    return f"oi{endpoint[:_DIGITS]}"
+
+
+def internal_port(endpoint: EndpointId) -> str:
+    """An internal port's name, inside the container as outside."""
+    return f"{internal_prefix(endpoint)}0"
+
+
+def port_name(endpoint: Endpoint, network: Network) -> str:
+    """The name of an endpoint's OVS port."""
+    if network.options.port is PortKind.INTERNAL:
+        return internal_port(endpoint.id)
+    return host_end(endpoint.id)
+
+
+def alias(endpoint: EndpointId) -> str:
+    """The mark on a link of ours (IFLA_IFALIAS)."""
+    return f"{ALIAS_PREFIX}{endpoint}"

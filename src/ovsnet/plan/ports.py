@@ -1,0 +1,40 @@
+"""Which OVS port an endpoint gets, and what is written beside it. Pure."""
+
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.host import PortPlan
+from ovsnet.model.ids import Vlan
+from ovsnet.model.network import Network, PortKind
+from ovsnet.plan import names
+
+
+def plan_port(endpoint: Endpoint, network: Network, instance: str) -> PortPlan:
+    """The port of one plugged endpoint; `tag` shows its VLAN to `ovs-vsctl`, the pipeline enforces it."""
+    internal = network.options.port is PortKind.INTERNAL
+    return PortPlan(
+        name=names.port_name(endpoint, network),
+        kind=network.options.port,
+        vlan=effective_vlan(endpoint, network),
+        mac=endpoint.mac if internal else None,
+        mtu=network.options.mtu,
+        external_ids=_external_ids(endpoint, network, instance),
+    )
+
+
+def effective_vlan(endpoint: Endpoint, network: Network) -> Vlan:
+    """The endpoint's own VLAN where it was given one, else the network's."""
+    return network.options.vlan if endpoint.vlan is None else endpoint.vlan
+
+
+def _external_ids(endpoint: Endpoint, network: Network, instance: str) -> dict[str, str]:
+    addresses = " ".join(str(it) for it in (endpoint.ipv4, endpoint.ipv6) if it is not None)
+    facts = {
+        names.OWNER_KEY: instance,
+        names.ENDPOINT_KEY: endpoint.id,
+        names.NETWORK_KEY: network.id,
+        names.NETWORK_NAME_KEY: network.name,
+        names.CONTAINER_KEY: endpoint.container_id,
+        names.CONTAINER_NAME_KEY: endpoint.container_name,
+        names.MAC_KEY: endpoint.mac,
+        names.ADDRESSES_KEY: addresses,
+    }
+    return {key: value for key, value in facts.items() if value}

@@ -1,0 +1,102 @@
+"""When: nudge, retry, periodic resync. Level-triggered: a nudge says that something changed, never what."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from ovsnet.model.errors import ApplyError, Unavailable
+from ovsnet.reconcile.converge import Converger, Round
+from ovsnet.reconcile.phases import Kind
+
+Reporter = Callable[[Round, Round], Awaitable[None]]
+"""Called after every round with the round before and this one."""
+
+
+class Loop:
+    """Runs one round per batch of nudges, soon again after a failure, and a full resync now and then."""
+
+    def __init__(self, converger: Converger, *, retry: float, resync: float, after_round: Reporter) -> None:
+        self._converger = converger
+        self._retry = retry
+        self._resync = resync
+        self._after_round = after_round
+        self._nudged = asyncio.Event()
+        self._dirty: set[Kind] = set(Kind)
+        self._waiters: set[asyncio.Future[None]] = set()
+        self.last = Round()
+
+    def nudge(self, *dirty: Kind) -> None:
+        """Something changed; `dirty` kinds must be read afresh. Cheap, callable from anywhere on the loop."""
+        self._dirty.update(dirty)
+        self._nudged.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        self.nudge()
+        next_resync = self._time() + self._resync
+        while True:
+            await self._wait(next_resync)
+            self._nudged.clear()
+            if self._time() >= next_resync:
+                self._dirty.update(Kind)
+            if self._dirty >= set(Kind):
+                next_resync = self._time() + self._resync
+            await self._one_round()
+
+    async def settled(self, revision: int, resources: Sequence[str], deadline: float) -> None:
+        """Wait until `revision` is in force here for these resources.
+
+        Raises what was refused last, when `deadline` seconds did not suffice.
+        """
+        try:
+            async with asyncio.timeout(deadline):
+                while self.last.revision < revision or self.last.failures_of(resources):
+                    await self._next_round()
+        except TimeoutError:
+            raise self._why(resources, deadline) from None
+
+    def _why(self, resources: Sequence[str], deadline: float) -> Exception:
+        refused = self.last.failures_of(resources)
+        if refused:
+            return refused[0]
+        return Unavailable("the reconciler", f"no round finished within {deadline:g} s; see 'ovsnet status'")
+
+    async def _wait(self, next_resync: float) -> None:
+        quiet = next_resync - self._time()
+        pause = min(self._retry, quiet) if self.last.failures else quiet
+        try:
+            async with asyncio.timeout(max(0.0, pause)):
+                await self._nudged.wait()
+        except TimeoutError:
+            return
+
+    async def _one_round(self) -> None:
+        dirty, self._dirty = self._dirty, set()
+        unread = await self._converger.resync([kind for kind in Kind if kind in dirty])
+        self._dirty.update(Kind(it.resource) for it in unread)
+        before = self.last
+        done = await self._converger.round()
+        refused = {it.resource: it for it in (*unread, *done.failures)}
+        self.last = Round(done.revision, done.written, tuple(refused.values()))
+        self._dirty.update(_kinds_to_reread(self.last.failures))
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+        await self._after_round(before, self.last)
+
+    async def _next_round(self) -> None:
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.discard(waiter)
+
+    @staticmethod
+    def _time() -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _kinds_to_reread(failures: Sequence[ApplyError]) -> set[Kind]:
+    """A refusal may mean that what we believe is wrong: read everything again before the next try."""
+    return set(Kind) if failures else set()

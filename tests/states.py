@@ -1,0 +1,63 @@
+"""The named states everyone uses in tests."""
+
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.ids import EndpointId, Mac, NetworkId, Vlan, Vni
+from ovsnet.model.network import Network, NetworkOptions, PortKind
+from ovsnet.model.state import State
+
+WEB_ID, DB_ID = NetworkId("a1" * 32), NetworkId("b2" * 32)
+WEB = Network(
+    id=WEB_ID,
+    vni=Vni(10),
+    name="web",
+    ipv4=IPv4Network("10.20.0.0/24"),
+    gateway4=IPv4Address("10.20.0.1"),
+    ipv6=IPv6Network("fd00:20::/64"),
+    gateway6=IPv6Address("fd00:20::1"),
+)
+DB = Network(id=DB_ID, vni=Vni(11), name="db", ipv4=IPv4Network("10.30.0.0/24"), gateway4=IPv4Address("10.30.0.1"))
+FAST = replace(DB, options=NetworkOptions(port=PortKind.INTERNAL))
+
+
+def endpoint(number: int, network: Network = WEB, vlan: Vlan | None = None) -> Endpoint:
+    """The endpoint with this number: 1 … 250; every value is made from the number."""
+    assert network.ipv4 is not None
+    ipv6 = IPv6Interface((network.ipv6[number + 1], network.ipv6.prefixlen)) if network.ipv6 else None
+    return Endpoint(
+        id=EndpointId(f"{number:02x}" * 32),
+        network_id=network.id,
+        mac=Mac(f"0a:00:00:00:00:{number:02x}"),
+        ipv4=IPv4Interface((network.ipv4[number + 1], network.ipv4.prefixlen)),
+        ipv6=ipv6,
+        vlan=vlan,
+        container_name=f"c{number}",
+    )
+
+
+def state(*values: Network | Endpoint, revision: int = 1) -> State:
+    """A state of these networks and endpoints."""
+    return State(
+        revision=revision,
+        networks={it.id: it for it in values if isinstance(it, Network)},
+        endpoints={it.id: it for it in values if isinstance(it, Endpoint)},
+    )
+
+
+EMPTY = State()
+ONE_NETWORK = state(WEB)
+ONE_ENDPOINT = state(WEB, endpoint(1))
+TWO_ENDPOINTS = state(WEB, endpoint(1), endpoint(2))
+TWO_NETWORKS = state(WEB, DB, endpoint(1), endpoint(2), endpoint(3, DB), endpoint(4, DB))
+UNPLUGGED = state(WEB, endpoint(1), replace(endpoint(2), plugged=False))
+
+NAMED = {
+    "empty": EMPTY,
+    "one network": ONE_NETWORK,
+    "one endpoint": ONE_ENDPOINT,
+    "two endpoints": TWO_ENDPOINTS,
+    "two networks": TWO_NETWORKS,
+    "unplugged": UNPLUGGED,
+}

@@ -1,0 +1,90 @@
+"""When rounds happen, on a clock that jumps."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from ovsnet.model.errors import ApplyError, Unavailable
+from ovsnet.reconcile.converge import Round
+from ovsnet.reconcile.loop import Loop
+from ovsnet.reconcile.phases import Kind
+from tests.fakes import clock
+from tests.fakes.host import FakeHost
+from tests.states import ONE_ENDPOINT, TWO_ENDPOINTS
+
+
+class Recorder:
+    """Notes at which time each round ended."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    async def __call__(self, before: Round, after: Round) -> None:
+        self.times.append(asyncio.get_running_loop().time())
+
+
+def make(host: FakeHost, rounds: Recorder) -> Loop:
+    return Loop(host.converger(), retry=1.0, resync=60.0, after_round=rounds)
+
+
+async def run_for(loop: Loop, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await loop.run()
+
+
+def test_retries_soon_then_rests_until_the_next_resync() -> None:
+    async def scenario() -> None:
+        rounds = Recorder()
+        await run_for(make(FakeHost(ONE_ENDPOINT, refuse=1), rounds), 100)
+        assert [round(it) for it in rounds.times] == [0, 1, 61]
+
+    clock.run(scenario)
+
+
+def test_many_nudges_make_one_round() -> None:
+    async def scenario() -> None:
+        rounds = Recorder()
+        loop = make(FakeHost(ONE_ENDPOINT), rounds)
+        for _ in range(10):
+            loop.nudge()
+        await run_for(loop, 10)
+        assert len(rounds.times) == 1
+
+    clock.run(scenario)
+
+
+def test_settled_returns_when_the_revision_is_in_force() -> None:
+    async def scenario() -> None:
+        host = FakeHost(TWO_ENDPOINTS)
+        loop = make(host, Recorder())
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(loop.run())
+            await loop.settled(TWO_ENDPOINTS.revision, tuple(host.appliers[Kind.PORTS].resources), 5)
+            running.cancel()
+        assert len(host.appliers[Kind.PORTS].resources) == 2
+
+    clock.run(scenario)
+
+
+def test_settled_says_what_was_refused() -> None:
+    async def scenario() -> None:
+        host = FakeHost(ONE_ENDPOINT)
+        host.appliers[Kind.PORTS].answers = False
+        loop = make(host, Recorder())
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(loop.run())
+            with pytest.raises(ApplyError, match="switched off by the test"):
+                await loop.settled(ONE_ENDPOINT.revision, (), 5)
+            running.cancel()
+
+    clock.run(scenario)
+
+
+def test_settled_says_when_no_round_came() -> None:
+    async def scenario() -> None:
+        with pytest.raises(Unavailable, match="no round finished"):
+            await make(FakeHost(ONE_ENDPOINT), Recorder()).settled(1, (), 5)
+
+    clock.run(scenario)
