@@ -37,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     orphan_age: Annotated[float, _help("seconds the engine must not know an endpoint before we collect it", ge=0)] = 120.0
     orphan_period: Annotated[float, _help("seconds between searches for orphans", ge=1)] = 60.0
     address_rest: Annotated[float, _help("seconds a released address rests before it is handed out again", ge=0)] = 60.0
-    pools_v4: Annotated[list[str], _help("where automatic IPv4 subnets are cut from")] = ["10.192.0.0/10"]
+    pools_v4: Annotated[tuple[str, ...], _help("where automatic IPv4 subnets are cut from")] = ("10.192.0.0/10",)
     pool_prefix_v4: Annotated[int, _help("prefix length of an automatic IPv4 subnet", ge=8, le=29)] = 20
     pool_prefix_v6: Annotated[int, _help("prefix length of an automatic IPv6 subnet", ge=48, le=120)] = 64
     max_body: Annotated[int, _help("bytes of the largest request body on any socket", ge=1024)] = 1 << 20

@@ -1,20 +1,31 @@
-"""Asks the agent. Used by the command line and the bench; the standard library only, so that it starts fast."""
+"""Asks the agent. Used by the command line and the bench; standard library only: it starts fast."""
 
 import http.client
 import socket
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from ovsnet.api.schema import CheckReport, EndpointInfo, ErrorBody, Lease, NetworkDetails, NetworkInfo, Settings, Status
-from ovsnet.api.schema import VersionInfo
+from ovsnet.api.schema import (
+    CheckReport,
+    EndpointInfo,
+    ErrorBody,
+    Lease,
+    NetworkDetails,
+    NetworkInfo,
+    Settings,
+    Status,
+    VersionInfo,
+)
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError, Unavailable
 from ovsnet.observe.unixget import get
 
 T = TypeVar("T")
 TIMEOUT = 30.0
-"""Seconds: longer than the slowest question (a report: a comparison and three programs, each with its own deadline)."""
+"""Seconds: longer than the slowest question (a report: a comparison and three programs, each with its own
+deadline).
+"""
 START = "start it with 'systemctl start ovsnet', or run 'ovsnet agent' as root"
 _ERRORS: dict[int, type[OvsnetError]] = {400: BadRequest, 404: NotFound, 409: Conflict}
 
@@ -75,7 +86,7 @@ def network_path(wanted: str) -> str:
     return f"/v1/networks/{quote(wanted, safe='')}"
 
 
-def decode(body: bytes, answer: Any) -> Any:
+def decode(body: bytes, answer: type[T]) -> T:
     """The body as a value; Unavailable when the agent speaks another version of the API."""
     try:
         return msgspec.json.decode(body, type=answer)
@@ -86,7 +97,7 @@ def decode(body: bytes, answer: Any) -> Any:
 
 def _why(error: Exception, path: str) -> str:
     if isinstance(error, PermissionError):
-        return f"you may not use its socket {path}; run as root, or join the group that the setting api_group names"
+        return f"you may not use its socket {path}; run as root, or join the group in the setting api_group"
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
         return f"nothing listens on {path}; {START}"
     if isinstance(error, TimeoutError | socket.timeout):

@@ -1,4 +1,6 @@
-"""What can be asked, and how it is answered. `ROUTES` is the one table: server and OpenAPI document are made from it."""
+"""What can be asked, and how it is answered. `ROUTES` is the one table: server and OpenAPI document are made
+from it.
+"""
 
 import asyncio
 import os
@@ -103,7 +105,7 @@ async def _drift(view: AgentView) -> tuple[DriftItem, ...]:
             first = await view.drift()
             return drift.seen_twice(first, await view.drift()) if first else ()
     except TimeoutError:
-        reason = f"the comparison with the host did not finish within {LOOK_DEADLINE:g} s; see 'ovsnet doctor'"
+        reason = f"it could not be compared within {LOOK_DEADLINE:g} s; see 'ovsnet doctor'"
         raise Unavailable("the host", reason) from None
 
 
@@ -126,9 +128,9 @@ ROUTES = (
         "One network with its endpoints and labels, by id, name, or the beginning of an id",
         (404, 409),
     ),
-    Route("/v1/endpoints", tuple[EndpointInfo, ...], _endpoints, "Every interface of a container, from the switch database"),
+    Route("/v1/endpoints", tuple[EndpointInfo, ...], _endpoints, "Every container interface on the switch"),
     Route("/v1/leases", tuple[Lease, ...], _leases, "Every address that is held or rests after its release"),
-    Route("/v1/check", CheckReport, _check, "Read the host afresh and compare it with what is wanted", (503,)),
+    Route("/v1/check", CheckReport, _check, "Read the host afresh and compare: want, is", (503,)),
     Route("/v1/config", Settings, _config, "The settings in force"),
     Route("/v1/version", VersionInfo, _version, "Versions of the agent and of its neighbours"),
     Route("/v1/report", bytes, _report, "A bundle for a bug report, without secrets: tar, gzip'ed"),

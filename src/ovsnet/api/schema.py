@@ -1,20 +1,37 @@
-"""Everything the API answers, as types. The OpenAPI document and the command line's `--json` are made of these."""
+"""Everything the API answers, as types. The OpenAPI document and the command line's `--json` are made of
+these.
+"""
 
 import msgspec
 
-from ovsnet.observe.doctor import Finding as Finding
-from ovsnet.observe.drift import DriftItem as DriftItem
-from ovsnet.observe.endpoints import EndpointInfo as EndpointInfo
-from ovsnet.observe.leases import Lease as Lease
-from ovsnet.observe.leases import PoolUsage as PoolUsage
-from ovsnet.observe.networks import NetworkDetails as NetworkDetails
-from ovsnet.observe.networks import NetworkInfo as NetworkInfo
-from ovsnet.observe.status import Status as Status
-from ovsnet.settings import Settings as Settings
+from ovsnet.observe.doctor import Finding
+from ovsnet.observe.drift import DriftItem
+from ovsnet.observe.endpoints import EndpointInfo
+from ovsnet.observe.leases import Lease, PoolUsage
+from ovsnet.observe.networks import NetworkDetails, NetworkInfo
+from ovsnet.observe.status import Status
+from ovsnet.settings import Settings
+
+__all__ = [
+    "CheckReport",
+    "DriftItem",
+    "EndpointInfo",
+    "ErrorBody",
+    "Finding",
+    "Lease",
+    "NetworkDetails",
+    "NetworkInfo",
+    "PoolUsage",
+    "Settings",
+    "Status",
+    "VersionInfo",
+]
 
 
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Want against is. `clean` is true when `items` is empty: everything wanted is in force, nothing of ours is left over."""
+    """Want against is. `clean` is true when `items` is empty: everything wanted is in force, nothing of ours
+    is left over.
+    """
 
     clean: bool
     items: tuple[DriftItem, ...]
@@ -32,7 +49,9 @@ class VersionInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Every answer that is not 200. `error` is a sentence for people, `hint` what to do next where `error` does not say."""
+    """Every answer that is not 200. `error` is a sentence for people, `hint` what to do next where `error`
+    does not say.
+    """
 
     error: str
     hint: str = ""

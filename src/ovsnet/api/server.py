@@ -36,12 +36,12 @@ PROBE = 1.0
 async def serve(view: AgentView) -> AsyncIterator[None]:
     """Answer on `settings.api_socket` while the block runs.
 
-    A socket file that nobody listens on any more is replaced; Conflict when another agent does. BadRequest when
-    `settings.api_group` does not exist.
+    A socket file that nobody listens on any more is replaced; Conflict when another agent does. BadRequest
+    when `settings.api_group` does not exist.
     """
     path = Path(view.settings.api_socket)
     listening = listen(path, view.settings.api_group)
-    ours = path.stat().st_ino
+    ours = _inode(path)
     runner = web.AppRunner(application(view), access_log=None, handle_signals=False, shutdown_timeout=1.0)
     try:
         await runner.setup()
@@ -50,9 +50,8 @@ async def serve(view: AgentView) -> AsyncIterator[None]:
     finally:
         await runner.cleanup()
         listening.close()
-        with suppress(FileNotFoundError):
-            if path.stat().st_ino == ours:
-                path.unlink()
+        if _inode(path) == ours:
+            path.unlink(missing_ok=True)  # noqa: ASYNC240 - one system call
 
 
 def application(view: AgentView) -> web.Application:
@@ -85,13 +84,18 @@ def listen(path: Path, group: str) -> socket.socket:
     return listening
 
 
+def _inode(path: Path) -> int | None:
+    """Which file this is; None when there is none. A successor may have put its own in its place."""
+    return path.stat().st_ino if path.exists() else None
+
+
 def _gid(group: str) -> int:
     if not group:
         return -1
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError:
-        raise BadRequest(f"api_group={group!r} is not a group of this host; create it: groupadd {group}") from None
+        raise BadRequest(f"api_group={group!r} does not exist here; create it: groupadd {group}") from None
 
 
 def _clear(path: Path) -> None:
@@ -99,12 +103,12 @@ def _clear(path: Path) -> None:
     if not path.exists():
         return
     if not stat.S_ISSOCK(path.stat().st_mode):
-        raise Conflict(f"{path} is in the way of the API socket and is not a socket; move it, or set api_socket")
+        raise Conflict(f"{path} is not a socket and is in the way of ours; move it, or set api_socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(PROBE)
         with suppress(ConnectionRefusedError, FileNotFoundError):
             probe.connect(str(path))
-            raise Conflict(f"another agent answers on {path}; stop it first, or give this one its own api_socket")
+            raise Conflict(f"another agent answers on {path}; stop it, or give this one another api_socket")
 
 
 def _handler(route: Route, view: AgentView) -> _Handler:
@@ -135,7 +139,7 @@ async def _errors_as_bodies(request: web.Request, handler: _Handler) -> web.Stre
     except Exception as error:  # noqa: BLE001 - a door: one bad request must not end the agent
         structlog.get_logger(__name__).exception("API request failed", path=request.path)
         sentence = f"{request.path} could not be answered: {type(error).__name__}: {error}"
-        return _refuse(500, ErrorBody(error=sentence, hint="this is a fault of the agent; its log has the details"))
+        return _refuse(500, ErrorBody(error=sentence, hint="a fault of the agent; its log has the details"))
 
 
 def _status_of(error: OvsnetError) -> int:

@@ -34,7 +34,9 @@ class AgentView(Protocol):
         """What the host refused in the last round."""
 
     async def drift(self) -> Sequence[DriftItem]:
-        """Read the host afresh and compare (`ovsnet.observe.drift.compare`); Unavailable when it cannot be read."""
+        """Read the host afresh and compare (`ovsnet.observe.drift.compare`); Unavailable when it cannot be
+        read.
+        """
 
     def recent_log(self) -> Sequence[str]:
         """The last lines of the log, oldest first."""

@@ -111,7 +111,8 @@ def _decide_create(
     _check_free(state, network, wanted)
     if request.mac is not None:
         return (Put(wanted),), wanted
-    mac, counters = next_mac(state.counters, prefix)
+    in_use = {it.mac for it in state.endpoints.values()}
+    mac, counters = next_mac(state.counters, prefix, in_use)
     made = replace(wanted, mac=mac)
     return (Put(counters), Put(made)), made
 

@@ -27,7 +27,7 @@ def names_to_learn(state: State, facts: EngineFacts) -> Sequence[Change]:
         told = facts.networks.get(network.id)
         if told is None:
             continue
-        named = replace(network, name=told.name, labels=told.labels)
+        named = replace(network, name=told.name, labels=tuple(sorted(told.labels.items())))
         if named != network:
             changes.append(Put(named))
     for endpoint in state.endpoints.values():

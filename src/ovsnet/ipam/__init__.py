@@ -1,0 +1,1 @@
+"""Addresses: which subnet, which address, which MAC. Pure."""

@@ -19,7 +19,9 @@ class DriftState(StrEnum):
 
 
 class DriftItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One resource that is not as wanted. `want` and `have` name what differs; the side that has nothing is ""."""
+    """One resource that is not as wanted. `want` and `have` name what differs; the side that has nothing is
+    "".
+    """
 
     kind: str
     key: str

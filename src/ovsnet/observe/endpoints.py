@@ -1,7 +1,7 @@
 """What is on the switch, port by port: `ovsnet ps`. Pure.
 
-What a port is for is read from the switch database alone (the external ids written beside it), so that the list is
-right even where the desired state is not. The desired state adds what should be there and is not.
+What a port is for is read from the switch database alone (the external ids written beside it), so that the
+list is right even where the desired state is not. The desired state adds what should be there and is not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,8 @@ from ovsnet.plan.ports import plan_port
 
 
 class EndpointInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One interface of one container. `ofport` is 0 and `in_force` false while the switch has not taken it up.
+    """One interface of one container. `ofport` is 0 and `in_force` false while the switch has not taken it
+    up.
 
     `reason` says why it is not in force, "" where it is.
     """
@@ -70,9 +71,7 @@ def _plugged(state: State) -> list[tuple[Endpoint, Network]]:
     ]
 
 
-def _why_not(
-    port: PortPlan, state: State, switch: SwitchFacts, refused: Mapping[str, str]
-) -> str:
+def _why_not(port: PortPlan, state: State, switch: SwitchFacts, refused: Mapping[str, str]) -> str:
     endpoint = state.endpoints.get(EndpointId(port.external_ids.get(names.ENDPOINT_KEY, "")))
     if not switch.available:
         return f"Open vSwitch does not answer: {switch.reason or 'unknown reason'}"

@@ -12,7 +12,8 @@ from ovsnet.model.ids import IpNetwork, PoolId
 from ovsnet.model.state import State
 
 COUNTABLE = 2**32
-"""Pools with more addresses than this have no total: nobody fills them, and JSON readers lose such numbers."""
+"""Pools with more addresses than this have no total: nobody fills them, and JSON readers lose such numbers.
+"""
 
 
 class LeaseState(StrEnum):
@@ -23,7 +24,9 @@ class LeaseState(StrEnum):
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """One address that is held or rests. `since` is when it was handed out, or released; null where not known."""
+    """One address that is held or rests. `since` is when it was handed out, or released; null where not
+    known.
+    """
 
     subnet: str
     address: str
@@ -35,7 +38,9 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PoolUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """How full a pool is. `total` counts what can be handed out, the gateway included; null where uncountable."""
+    """How full a pool is. `total` counts what can be handed out, the gateway included; null where
+    uncountable.
+    """
 
     pool: str
     subnet: str

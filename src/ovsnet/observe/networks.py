@@ -12,7 +12,9 @@ from ovsnet.model.state import State
 
 
 class NetworkInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A network. `name` is "" until the engine told it; `vlan` is 0 where ports are untagged; `mtu` is in bytes."""
+    """A network. `name` is "" until the engine told it; `vlan` is 0 where ports are untagged; `mtu` is in
+    bytes.
+    """
 
     id: str
     name: str

@@ -20,8 +20,8 @@ DATAPATHS = {Datapath.KERNEL: "kernel", Datapath.USERSPACE: "userspace"}
 class AgentFacts:
     """What the agent knows of itself and of its neighbours. `uptime` and `last_round` are seconds.
 
-    `ready` is true once the first round was made after the start. `last_round` is how long the last one took, None
-    before it. `engine_reason` and `store_reason` say why the neighbour does not answer.
+    `ready` is true once the first round was made after the start. `last_round` is how long the last one took,
+    None before it. `engine_reason` and `store_reason` say why the neighbour does not answer.
     """
 
     version: str
@@ -63,7 +63,9 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DriftSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """How many resources are not as wanted, in all and by kind; `known` is false when it could not be looked at."""
+    """How many resources are not as wanted, in all and by kind; `known` is false when it could not be looked
+    at.
+    """
 
     known: bool
     total: int = 0
@@ -73,8 +75,8 @@ class DriftSummary(msgspec.Struct, frozen=True, kw_only=True):
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one host's agent.
 
-    `ready`: Docker's requests are served. `healthy`: there are no `problems`. `warnings` are worth knowing and break
-    nothing. `uptime` and `last_round` are seconds.
+    `ready`: Docker's requests are served. `healthy`: there are no `problems`. `warnings` are worth knowing
+    and break nothing. `uptime` and `last_round` are seconds.
     """
 
     version: str
@@ -146,16 +148,16 @@ def _problems(
     drift: Sequence[DriftItem] | None,
 ) -> Iterator[str]:
     if not agent.ready:
-        yield "The agent is starting and has not looked over the switch yet; wait with 'ovsnet status --wait 30'."
+        yield "The agent is starting and has not seen the whole host yet; 'ovsnet status --wait 30' waits for it."
     if not switch.available:
         yield (
-            f"Open vSwitch does not answer{_because(switch.reason)}; running containers keep their connections as long "
-            "as ovs-vswitchd lives, new ones fail. Start it (Debian: systemctl start openvswitch-switch)."
+            f"Open vSwitch does not answer{_because(switch.reason)}; new containers fail, running ones keep their "
+            "connections while ovs-vswitchd lives. Start it (Debian: systemctl start openvswitch-switch)."
         )
     if not agent.store_available:
         yield (
-            f"The store {agent.store_path} takes no changes{_because(agent.store_reason)}; Docker's requests fail "
-            "until it answers. 'ovsnet doctor' looks for the cause."
+            f"The store {agent.store_path} takes no changes{_because(agent.store_reason)}; Docker's requests "
+            "fail until it answers. 'ovsnet doctor' looks for the cause."
         )
     yield from _refused(failures)
     if drift:
@@ -165,13 +167,13 @@ def _problems(
 def _warnings(agent: AgentFacts, pools: Sequence[PoolUsage]) -> Iterator[str]:
     if not agent.engine_reachable:
         yield (
-            f"The Docker engine does not answer{_because(agent.engine_reason)}; names of containers may be missing "
-            "and what it forgot is not collected until it does."
+            f"The Docker engine does not answer{_because(agent.engine_reason)}; names of containers may be "
+            "missing and what it forgot is not collected until it does."
         )
     for it in pools:
         if it.full:
             of = f" of network {', '.join(it.networks)}" if it.networks else ""
-            yield f"Pool {it.subnet}{of} is full: {it.used} addresses held, {it.resting} resting after their release."
+            yield f"Pool {it.subnet}{of} is full: {it.used} addresses held, {it.resting} resting since release."
 
 
 def _refused(failures: Sequence[ApplyError]) -> Iterator[str]:

@@ -18,8 +18,8 @@ class _UnixConnection(http.client.HTTPConnection):
 def get(path: str, target: str, timeout: float) -> tuple[int, bytes]:
     """Status and body of `target`, asked on the socket at `path`.
 
-    OSError when nothing answers (TimeoutError after `timeout` seconds of silence), HTTPException when what answers does
-    not speak HTTP.
+    OSError when nothing answers (TimeoutError after `timeout` seconds of silence), HTTPException when what
+    answers does not speak HTTP.
     """
     connection = _UnixConnection(path, timeout)
     try:

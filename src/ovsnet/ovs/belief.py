@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from ovsnet.ovs.flowtext import FlowReport, GroupReport, Report
 from ovsnet.pipeline.cookies import GROUP_FIRST, GROUP_LAST, is_ours
-from ovsnet.pipeline.flow import Flow, Group, Resource
+from ovsnet.pipeline.flow import Flow, Resource
 
 _Place = tuple[int, str]
 """Table and match without the priority: all that a report tells of where a flow is."""
@@ -22,7 +22,7 @@ class Belief:
         self._have: dict[str, Resource] = {}
         self._canonical: dict[str, Resource] = {}
         self._places: dict[_Place, dict[str, Flow]] = {}
-        self._strangers: dict[str, str] = {}
+        self._strangers: set[str] = set()
 
     @property
     def have(self) -> Mapping[str, Resource]:
@@ -34,9 +34,9 @@ class Belief:
         """True while something is there that might be a wanted flow in other words."""
         return bool(self._strangers)
 
-    def unread(self) -> list[Resource]:
-        """What is believed to be there and whose canonical form is not known yet."""
-        return [value for key, value in self._have.items() if key not in self._canonical]
+    def unread(self) -> dict[str, Resource]:
+        """What is believed to be there and whose canonical form is not known yet, by resource key."""
+        return {key: value for key, value in self._have.items() if key not in self._canonical}
 
     def written(self, resources: Mapping[str, Resource]) -> None:
         """These were written; their canonical forms are not known yet."""
@@ -49,7 +49,7 @@ class Belief:
         self._have.pop(key, None)
         canonical = self._canonical.pop(key, None)
         if canonical is not None:
-            self._strangers.pop(canonical.key, None)
+            self._strangers.discard(key)
         if isinstance(canonical, Flow):
             place = self._places.get(_place(canonical), {})
             place.pop(key, None)
@@ -70,11 +70,10 @@ class Belief:
         adopted = []
         for key, value in wanted.items():
             form = canonical.get(key)
-            stranger = self._strangers.get(form.key) if form is not None else None
-            if form is None or stranger is None:
+            if form is None or form.key not in self._strangers:
                 continue
-            equal = self._have[stranger] == form
-            self.forget(stranger)
+            equal = self._have[form.key] == form
+            self.forget(form.key)
             if equal:
                 self._have[key] = value
                 self.read(key, form)
@@ -93,7 +92,7 @@ class Belief:
                 self._replace(key, actual)
         for key, actual in missing.items():
             self._have[key] = actual
-            self._strangers[key] = key
+            self._strangers.add(key)
             self.read(key, actual)
         return before != self._have
 
@@ -138,6 +137,3 @@ def is_our_group(number: int) -> bool:
 
 def _place(flow: Flow) -> _Place:
     return (flow.table, flow.match)
-
-
-__all__ = ["Belief", "Group", "is_our_group"]

@@ -4,10 +4,18 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from ovsnet.model.errors import Unavailable
 
 NEIGHBOUR = "Open vSwitch"
+OFCTL = ("ovs-ofctl", "--no-names", "-O", "OpenFlow14")
+"""Names would cost two more connections and a download per call; 1.4 is the first version with bundles."""
+
+
+def management_socket(bridge: str, ovs_run_dir: str | Path) -> str:
+    """The OpenFlow target of a bridge on this host."""
+    return f"unix:{Path(ovs_run_dir) / bridge}.mgmt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +41,15 @@ async def run(command: Sequence[str], *, stdin: str = "", deadline: float) -> Ou
 
 
 async def start(
-    command: Sequence[str], *, stdin: int = asyncio.subprocess.DEVNULL, line_limit: int = 1 << 16
+    command: Sequence[str], *, stdin: int = asyncio.subprocess.DEVNULL, merge_complaints: bool = False
 ) -> asyncio.subprocess.Process:
-    """Start one program with its output and its complaints on pipes; Unavailable when it is not installed."""
+    """Start one program with its output on a pipe, its complaints among it or on another pipe."""
     try:
         return await asyncio.create_subprocess_exec(
             *command,
             stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=line_limit,
+            stderr=asyncio.subprocess.STDOUT if merge_complaints else asyncio.subprocess.PIPE,
         )
     except FileNotFoundError:
         raise Unavailable(NEIGHBOUR, f"{command[0]} is not installed; install openvswitch-switch") from None

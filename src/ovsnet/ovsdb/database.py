@@ -4,15 +4,15 @@
                 ▲                                                                                       │
                 └───────────────────────────────────────────────────────────────────────────────────────┘
 
-Every connection gets an `ovs.db.idl.Idl` of its own: a server that was upgraded, converted or that sent nonsense is met
-with a fresh schema and a fresh replica. Until the new replica is complete the old one stays visible.
+Every connection gets an `ovs.db.idl.Idl` of its own: a server that was upgraded, converted or that sent
+nonsense is met with a fresh schema and a fresh replica. Until that one is complete the old one stays visible.
 """
 
 import asyncio
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import ovs.db.idl
@@ -30,7 +30,7 @@ MIN_PAUSE, MAX_PAUSE = 0.05, 1.0
 SETUP_TIME = 10.0
 """Seconds a server may take from accepting a connection to a complete replica."""
 DURABLE = {"op": "commit", "durable": True}
-"""RFC 7047 5.2.7: the reply comes after the change is on disk. A standalone ovsdb-server does not sync otherwise."""
+"""RFC 7047 5.2.7: the reply comes when the change is on disk. A standalone server never syncs unasked."""
 LOST = "connection lost"
 
 log = structlog.get_logger(__name__)
@@ -51,8 +51,8 @@ class Touched:
 class Database:
     """A replica of the wanted tables, and transactions on them. Use it from one event loop only.
 
-    `remote` is "unix:PATH"; `wanted` names columns by table, of which those the server does not know are left out;
-    `title` is what messages call this database; `durable` makes every commit wait for the disk.
+    `remote` is "unix:PATH"; `wanted` names columns by table, of which those the server does not know are left
+    out; `title` is what messages call this database; `durable` makes every commit wait for the disk.
     """
 
     def __init__(self, remote: str, name: str, wanted: Wanted, *, title: str, durable: bool = False) -> None:
@@ -70,6 +70,7 @@ class Database:
         self._watchers: list[Callable[[], None]] = []
         self._row_watchers: list[Callable[[Touched], None]] = []
         self._reason = "not connected yet"
+        self._missing = False
 
     # ------------------------------------------------------------ reading
 
@@ -89,7 +90,7 @@ class Database:
         return "" if self.ready else self._reason
 
     def rows(self, table: str) -> Collection[Row]:
-        """The rows of one table as last known; empty before the first replica, and for a table the server lacks."""
+        """The rows of a table as last known; none before the first replica or when the server lacks it."""
         known = self._shown.tables.get(table) if self._shown else None
         return known.rows.values() if known else ()
 
@@ -122,12 +123,12 @@ class Database:
     # ------------------------------------------------------------ writing
 
     async def transact(self, build: Callable[[Transaction], T], deadline: float) -> T:
-        """Commit what `build` writes, and return its result once the server has answered and the replica shows it.
+        """Commit what `build` writes; return its result once the server agreed and the replica shows it.
 
         `build` runs at once and must not wait; an exception from it abandons the transaction. Any number of
-        transactions may be under way. Stale: a verified row changed, or a row of that UUID exists. Conflict: a
-        constraint of the schema forbids it. ApplyError: refused for another reason. Unavailable: not ready, nothing
-        was sent. OutcomeUnknown: no answer within `deadline` seconds, or the connection broke.
+        transactions may be under way. Stale: a verified row changed, or a row of that UUID exists. Conflict:
+        a constraint of the schema forbids it. ApplyError: refused for another reason. Unavailable: not ready,
+        nothing was sent. OutcomeUnknown: no answer within `deadline` seconds, or the connection broke.
         """
         if not self.ready or self._live is None:
             raise Unavailable(self.title, self._reason)
@@ -167,10 +168,10 @@ class Database:
         if status == LOST:
             raise OutcomeUnknown(self.title, "the connection broke while a change was under way")
         if status == transaction.TRY_AGAIN:
-            raise Stale(f"{self.title}: somebody changed the same thing first; decide again on a new snapshot")
+            raise Stale(f"{self.title}: the same thing was changed by somebody else first; try again")
         kind, words = _refusal(transaction.get_error())
         if kind == "duplicate uuid":
-            raise Stale(f"{self.title}: somebody made the same thing first; decide again on a new snapshot")
+            raise Stale(f"{self.title}: the same thing was made by somebody else first; try again")
         if kind in ("constraint violation", "referential integrity violation"):
             raise Conflict(f"{self.title}: {kind}: {words}")
         raise ApplyError(self.title, f"{kind}: {words}" if words else kind)
@@ -200,11 +201,16 @@ class Database:
                         setup.reschedule(None)
                     await self._live.waits().over(self._wake)
         except TimeoutError:
-            reason = f"{self._remote} accepts connections but does not answer"
+            return self._missed(f"{self._remote} accepts connections but does not answer")
         except Unavailable as error:
-            reason = f"{error.neighbour}: {error.reason}"
-        was_ready = self.ready
+            return self._missed(f"{error.neighbour}: {error.reason}")
+
+    def _missed(self, reason: str) -> bool:
+        was_ready, was_missed = self.ready, self._missing
+        self._missing = True
         self._lose(reason)
+        if not was_missed:
+            log.warning("database not available", database=self.title, reason=reason)
         return was_ready
 
     def _advance(self, live: Replica) -> None:
@@ -212,6 +218,7 @@ class Database:
         if live.complete and not self.ready:
             self._shown = live
             self._ready.set()
+            self._missing = False
             log.info("database replicated", database=self.title, remote=self._remote)
             live.take_touched()
             self._tell(Touched(reloaded=True, rows={}))
@@ -220,8 +227,9 @@ class Database:
         self._settle()
 
     def _tell(self, touched: Touched | None) -> None:
-        for row_watcher in self._row_watchers if touched else ():
-            row_watcher(touched)
+        if touched is not None:
+            for row_watcher in self._row_watchers:
+                row_watcher(touched)
         for watcher in self._watchers:
             watcher()
 
@@ -234,8 +242,6 @@ class Database:
 
     def _lose(self, reason: str) -> None:
         """The connection is gone: answers that have not come will not come."""
-        if self.ready or reason != self._reason:
-            log.warning("database not available", database=self.title, reason=reason)
         was_ready, self._reason = self.ready, reason
         self._ready.clear()
         if self._live is not None:

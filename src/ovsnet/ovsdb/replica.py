@@ -19,7 +19,7 @@ NONSENSE = (
     TypeError,
     ValueError,
 )
-"""What surfaces from the IDL when a server's message is not what it should be: it does not check them itself."""
+"""What surfaces from the IDL when a server's message is not what it should be: it hardly checks them."""
 
 
 class _Idl(ovs.db.idl.Idl):  # type: ignore[misc]
@@ -61,7 +61,7 @@ class Replica:
         return bool(self.idl.state == self.idl.IDL_S_MONITORING)
 
     def run(self) -> bool:
-        """Handle what has arrived, at most 50 messages; True if a row changed. Unavailable ends this replica."""
+        """Handle what has arrived, up to 50 messages; True if a row changed. Unavailable is its end."""
         was_complete = self.complete
         try:
             self.idl.run()
@@ -72,7 +72,7 @@ class Replica:
             raise Unavailable(self._remote, "the connection was closed")
         if was_complete and not self.complete:
             raise Unavailable(self._remote, "the database was replaced or converted")
-        changed = self._seen != self.idl.change_seqno
+        changed: bool = self._seen != self.idl.change_seqno
         self._seen = self.idl.change_seqno
         return changed
 

@@ -1,4 +1,4 @@
-"""Writing rows inside a transaction. `ovs` drops a value it cannot convert and goes on; here that is an error."""
+"""Writing rows inside a transaction. `ovs` ignores a value that does not fit; here that is an error."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +14,10 @@ Transaction = Any
 """An `ovs.db.idl.Transaction`."""
 
 
-def insert(transaction: Transaction, table: str, values: Mapping[str, object], uuid: UUID | None = None) -> Row:
-    """A new row; with `uuid` under that very name, so that a second insert of it is refused by the server (Stale)."""
+def insert(
+    transaction: Transaction, table: str, values: Mapping[str, object], uuid: UUID | None = None
+) -> Row:
+    """A new row; with `uuid` it gets that very UUID, so that a second insert of it is refused (Stale)."""
     row = transaction.insert(transaction.idl.tables[table], uuid, uuid is not None)
     assign(row, values)
     return row
@@ -29,9 +31,14 @@ def assign(row: Row, values: Mapping[str, object]) -> None:
 
 
 def verify(row: Row) -> None:
-    """Let the transaction fail (Stale) unless every replicated column of `row` is still what the replica holds."""
+    """Let the transaction fail (Stale) unless every column of `row` is still what the replica holds.
+
+    Call it before writing to the row.
+    """
     for column in row._table.columns:  # noqa: SLF001
         row.verify(column)
+    # The IDL sends the checks of rows it lists as touched, and `verify` alone does not list them (ovs 4.0).
+    row._idl.txn._txn_rows[row.uuid] = row  # noqa: SLF001
 
 
 def _check(row: Row, column: str, value: object) -> None:
@@ -39,4 +46,4 @@ def _check(row: Row, column: str, value: object) -> None:
     try:
         ovs.db.data.Datum.from_python(kind, value, lambda it: getattr(it, "uuid", it))
     except ovs.db.error.Error as error:
-        raise ValueError(f"column {column} of table {row._table.name} cannot hold {value!r}: {error}") from error  # noqa: SLF001
+        raise ValueError(f"column {column} cannot hold {value!r}: {error}") from error

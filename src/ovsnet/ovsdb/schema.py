@@ -24,7 +24,7 @@ def socket_path(remote: str) -> str:
     """The path in "unix:PATH", the only kind of remote we speak to."""
     kind, _, path = remote.partition(":")
     if kind != "unix" or not path:
-        raise ValueError(f"remote {remote!r} is not a Unix socket; write it like unix:/run/openvswitch/db.sock")
+        raise ValueError(f"remote {remote!r} is not a Unix socket; write it like unix:/run/db.sock")
     return path
 
 

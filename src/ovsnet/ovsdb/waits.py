@@ -1,4 +1,4 @@
-"""What the `ovs` package wants to be woken for, recorded in place of `ovs.poller.Poller` and awaited on asyncio's loop."""
+"""What the `ovs` package wants to be woken for: recorded like by `ovs.poller`, awaited by asyncio."""
 
 import asyncio
 from typing import Protocol

@@ -1,0 +1,322 @@
+"""Address pools and the addresses in them, as Docker asks for them.
+
+    RequestPool ─► Pool      RequestAddress ─► Allocation held ─► ReleaseAddress ─► resting ─► gone
+                                                                 ReleasePool drops the pool and all of it
+
+Every decision is a plain function of a State; `Committer` makes it durable before Docker gets the answer.
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from ipaddress import IPv6Network, ip_interface
+
+from ovsnet.control.commit import Committer
+from ovsnet.control.requests import AddressRequest, PoolRequest
+from ovsnet.ipam import allocator, pools
+from ovsnet.model.addressing import Allocation, AllocationKind, Pool
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.errors import Conflict, NotFound
+from ovsnet.model.ids import IpAddress, IpInterface, IpNetwork, PoolId, pool_id, short
+from ovsnet.model.network import Network
+from ovsnet.model.state import State
+from ovsnet.settings import Settings
+from ovsnet.store.interface import Change, Drop, Put
+
+
+@dataclass(frozen=True, slots=True)
+class _PoolView:
+    """One pool with everything in the state that has to do with it."""
+
+    state: State
+    pool: Pool
+    allocations: tuple[Allocation, ...]
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Our networks on this subnet. None before CreateNetwork, and for a network of another driver."""
+        subnet = self.pool.subnet
+        return tuple(it for it in self.state.networks.values() if subnet in (it.ipv4, it.ipv6))
+
+    @property
+    def title(self) -> str:
+        """The pool as people know it."""
+        names = ", ".join(f"network {it.title}" for it in self.networks)
+        return names or "a network that is being made or removed, or that another driver made"
+
+    def allocation(self, address: IpAddress) -> Allocation | None:
+        return self.state.allocations.get((self.pool.id, address))
+
+    def endpoints(self) -> Iterator[tuple[Endpoint, IpAddress]]:
+        """Each endpoint of our networks on this subnet, with its address of the pool's family."""
+        ids = {it.id for it in self.networks}
+        for endpoint in self.state.endpoints.values():
+            interface = endpoint.ipv4 if self.pool.subnet.version == 4 else endpoint.ipv6
+            if endpoint.network_id in ids and interface is not None:
+                yield endpoint, interface.ip
+
+    def endpoint_at(self, address: IpAddress) -> Endpoint | None:
+        return next((endpoint for endpoint, ip in self.endpoints() if ip == address), None)
+
+
+class Addresses:
+    """What Docker's IPAM protocol asks of us."""
+
+    def __init__(
+        self,
+        committer: Committer,
+        clock: Callable[[], float],
+        host_networks: Callable[[], Awaitable[Collection[IpNetwork]]],
+        settings: Settings,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        """`clock`: seconds since the epoch; `host_networks` what this host has routes or addresses in."""
+        self._committer = committer
+        self._clock = clock
+        self._host_networks = host_networks
+        self._settings = settings
+        self._random_bytes = random_bytes
+        self._blocks = pools.parse_blocks(settings.pools_v4)
+
+    async def request_pool(self, request: PoolRequest) -> Pool:
+        """A new pool with the subnet asked for, or with one that overlaps nothing; never the same one twice.
+
+        BadRequest when the subnet is unfit, Conflict when it overlaps another pool of its address space or
+        when there is no free one.
+        """
+        if request.subnet is not None:
+            return await self._committer.commit(partial(self._given_subnet, request, request.subnet))
+        taken = await self._host_networks()
+        return await self._committer.commit(partial(self._chosen_subnet, request, taken))
+
+    async def release_pool(self, pool_id: PoolId) -> None:
+        """Forget the pool and every address in it; an unknown pool is already forgotten."""
+        await self._committer.commit(partial(_without_pool, pool_id))
+
+    async def request_address(self, request: AddressRequest) -> IpInterface:
+        """An address with the subnet's prefix length: the one asked for, or the next free one.
+
+        NotFound for an unknown pool, BadRequest for an address no interface of the pool can have, Conflict
+        when it is taken (by whom) or when the pool is full.
+        """
+        return await self._committer.commit(partial(self._address, request))
+
+    async def release_address(self, pool_id: PoolId, address: IpAddress) -> None:
+        """Let an endpoint's address rest and forget any other; an unknown one is already released."""
+        await self._committer.commit(partial(self._without_address, pool_id, address))
+
+    async def collect(self, age: float) -> int:
+        """Release addresses no endpoint of ours came for, or whose release was lost, and say how many.
+
+        Only in our networks, and only what was asked for more than `age` seconds ago: a container start takes
+        its address a moment before its endpoint.
+        """
+        return await self._committer.commit(partial(self._without_strays, age))
+
+    # ------------------------------------------------------------ pools
+
+    def _given_subnet(
+        self, request: PoolRequest, subnet: IpNetwork, state: State
+    ) -> tuple[list[Change], Pool]:
+        pools.check_subnet(subnet, request.sub_range)
+        wanted = self._new_pool(request, subnet)
+        known = state.pools.get(wanted.id)
+        if known is not None and self._abandoned(_view(state, known)):
+            taken_over = replace(known, created_at=wanted.created_at)
+            return [Put(taken_over)], taken_over
+        other = pools.overlapping(subnet, request.space, state.pools.values())
+        if other is not None:
+            owner = _view(state, other).title
+            raise Conflict(f"subnet {subnet} overlaps {other.subnet} of {owner}; choose another --subnet")
+        return [Put(wanted)], wanted
+
+    def _abandoned(self, view: _PoolView) -> bool:
+        """True when the creation this pool was made for cannot be under way any more and left nothing behind.
+
+        The engine forgets a pool whose RequestPool it gave up on (we were killed before the answer). The age
+        keeps two creations of the same subnet at the same moment from sharing one pool.
+        """
+        age = self._clock() - view.pool.created_at
+        under_way = 0 <= age < self._settings.attach_deadline
+        return not (under_way or view.networks or any(it.held for it in view.allocations))
+
+    def _chosen_subnet(
+        self, request: PoolRequest, host: Collection[IpNetwork], state: State
+    ) -> tuple[list[Change], Pool]:
+        taken = [*host, *_subnets(state)]
+        if not request.v6:
+            subnet = pools.choose_subnet(self._blocks, self._settings.pool_prefix_v4, taken)
+            pool = self._new_pool(request, subnet)
+            return [Put(pool)], pool
+        counters = state.counters
+        if not counters.ula_prefix:
+            counters = replace(counters, ula_prefix=str(_ula(self._random_bytes(5))))
+        block = IPv6Network(counters.ula_prefix)
+        pool = self._new_pool(request, pools.choose_subnet([block], self._settings.pool_prefix_v6, taken))
+        return [Put(pool), *([Put(counters)] if counters != state.counters else [])], pool
+
+    def _new_pool(self, request: PoolRequest, subnet: IpNetwork) -> Pool:
+        return Pool(
+            id=pool_id(request.space, subnet, request.sub_range),
+            space=request.space,
+            subnet=subnet,
+            sub_range=request.sub_range,
+            created_at=self._clock(),
+        )
+
+    # -------------------------------------------------------- addresses
+
+    def _address(self, request: AddressRequest, state: State) -> tuple[list[Change], IpInterface]:
+        pool = state.pools.get(request.pool_id)
+        if pool is None:
+            raise NotFound(
+                f"address pool {request.pool_id!r} is not known here; remove the network and create it again"
+            )
+        view = _view(state, pool)
+        repeated = _repeated(view, request)
+        if repeated is not None:
+            return [], _interface(pool, repeated.address)
+        address = self._choice(view, request)
+        return self._taking(view, request, address), _interface(pool, address)
+
+    def _choice(self, view: _PoolView, request: AddressRequest) -> IpAddress:
+        """The address to give: the one asked for where it is free, a gateway's, or the next one."""
+        if request.address is not None:
+            allocator.check_address(view.pool, request.address)
+            _refuse_if_taken(view, request.address)
+            return request.address
+        if request.kind is AllocationKind.GATEWAY:
+            return allocator.gateway_address(view.pool, view.allocations)
+        remembered = [it for it in view.allocations if it.held or self._rests(it)]
+        return allocator.next_address(view.pool, remembered, [ip for _, ip in view.endpoints()])
+
+    def _taking(self, view: _PoolView, request: AddressRequest, address: IpAddress) -> list[Change]:
+        allocation = Allocation(
+            pool_id=view.pool.id,
+            address=address,
+            kind=_kind(view, request),
+            holder=request.holder,
+            created_at=self._clock(),
+        )
+        changes: list[Change] = [*self._rested(view, keep=address), Put(allocation)]
+        if request.address is None and allocation.kind is AllocationKind.ENDPOINT:
+            changes.append(Put(replace(view.pool, cursor=address)))
+        return changes
+
+    def _without_address(
+        self, pool_id: PoolId, address: IpAddress, state: State
+    ) -> tuple[list[Change], None]:
+        allocation = state.allocations.get((pool_id, address))
+        if allocation is None or not allocation.held:
+            return [], None
+        if allocation.kind is not AllocationKind.ENDPOINT:
+            # Nobody ever spoke from it on this network, so there is nothing to forget.
+            return [Drop(allocation)], None
+        resting = Put(replace(allocation, released_at=self._clock()))
+        pool = state.pools.get(pool_id)
+        old = self._rested(_view(state, pool), keep=address) if pool is not None else []
+        return [*old, resting], None
+
+    def _without_strays(self, age: float, state: State) -> tuple[list[Change], int]:
+        now = self._clock()
+        strays = [
+            allocation
+            for pool in state.pools.values()
+            for allocation in _unclaimed(_view(state, pool))
+            if now - allocation.created_at > age
+        ]
+        return [Put(replace(it, released_at=now)) for it in strays], len(strays)
+
+    def _rests(self, allocation: Allocation) -> bool:
+        return allocator.rests(allocation, now=self._clock(), rest=self._settings.address_rest)
+
+    def _rested(self, view: _PoolView, *, keep: IpAddress) -> list[Change]:
+        """Drops what has rested long enough, apart from the address that is about to be written."""
+        return [
+            Drop(it) for it in view.allocations if not it.held and not self._rests(it) and it.address != keep
+        ]
+
+
+def _view(state: State, pool: Pool) -> _PoolView:
+    return _PoolView(state, pool, state.allocations_of(pool.id))
+
+
+def _unclaimed(view: _PoolView) -> Iterator[Allocation]:
+    """Addresses held for an endpoint in networks of ours that have no such endpoint."""
+    if not view.networks:
+        return
+    used = {ip for _, ip in view.endpoints()}
+    for allocation in view.allocations:
+        if allocation.held and allocation.kind is AllocationKind.ENDPOINT and allocation.address not in used:
+            yield allocation
+
+
+def _without_pool(pool_id: PoolId, state: State) -> tuple[list[Change], None]:
+    pool = state.pools.get(pool_id)
+    if pool is None:
+        return [], None
+    return [*(Drop(it) for it in state.allocations_of(pool_id)), Drop(pool)], None
+
+
+def _subnets(state: State) -> Iterator[IpNetwork]:
+    """Every subnet in use, also of networks whose addresses come from another IPAM driver."""
+    yield from (pool.subnet for pool in state.pools.values())
+    for network in state.networks.values():
+        yield from (subnet for subnet in (network.ipv4, network.ipv6) if subnet is not None)
+
+
+def _ula(random: bytes) -> IPv6Network:
+    """A /48 of unique local addresses from 40 random bits (RFC 4193 3.2)."""
+    return IPv6Network((bytes([0xFD]) + random + bytes(10), 48))
+
+
+def _interface(pool: Pool, address: IpAddress) -> IpInterface:
+    return ip_interface((address, pool.subnet.prefixlen))
+
+
+def _kind(view: _PoolView, request: AddressRequest) -> AllocationKind:
+    """`--aux-address` looks like `--ip` on the wire, but comes before the network is made."""
+    unnamed = request.kind is AllocationKind.ENDPOINT and request.address is not None and not request.holder
+    return AllocationKind.RESERVED if unnamed and not view.networks else request.kind
+
+
+def _repeated(view: _PoolView, request: AddressRequest) -> Allocation | None:
+    """What an earlier, identical request was given, when its answer cannot have reached anybody.
+
+    A pool has one gateway. A container (known by name from engine 29 on) has one endpoint in a network and
+    the engine asks for its address just before CreateEndpoint, so an address held for that name without an
+    endpoint is left from an attempt that broke off. Only in networks of ours: of others' endpoints we know
+    nothing.
+    """
+    mine = [it for it in view.allocations if it.held and it.kind is request.kind]
+    if request.address is not None:
+        mine = [it for it in mine if it.address == request.address]
+    if request.kind is AllocationKind.GATEWAY:
+        return mine[0] if mine else None
+    if not request.holder or not view.networks:
+        return None
+    return next((it for it in mine if it.holder == request.holder and not view.endpoint_at(it.address)), None)
+
+
+def _refuse_if_taken(view: _PoolView, address: IpAddress) -> None:
+    """Conflict with the holder's name when it is held or an endpoint has it. A resting address is free."""
+    allocation = view.allocation(address)
+    endpoint = view.endpoint_at(address)
+    if endpoint is None and (allocation is None or not allocation.held):
+        return
+    raise Conflict(f"address {address} of {view.title} is held by {_holder(endpoint, allocation)}")
+
+
+def _holder(endpoint: Endpoint | None, allocation: Allocation | None) -> str:
+    """Who has the address and what to do about it. The engine's events know a container's name best."""
+    name = (endpoint.container_name if endpoint else "") or (allocation.holder if allocation else "")
+    if name:
+        return f"container {name}; choose another --ip or disconnect it first"
+    if endpoint is not None:
+        return f"endpoint {short(endpoint.id)}; choose another --ip or disconnect its container first"
+    if allocation is not None and allocation.kind is AllocationKind.GATEWAY:
+        return "the network's gateway; choose another --ip"
+    if allocation is not None and allocation.kind is AllocationKind.RESERVED:
+        return "the network itself, by --aux-address; choose another --ip"
+    return "a container that is just starting or stopping; choose another --ip or try again"

@@ -1,0 +1,70 @@
+"""What the engine says of our networks and of the containers on them, as values. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
+from types import MappingProxyType
+from typing import Any
+
+from ovsnet.model.ids import EndpointId, IpAddress, IpNetwork, NetworkId
+
+
+def _nothing() -> Any:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class EngineNetwork:
+    """A network of our driver, or of another driver with addresses from our IPAM.
+
+    `options` are the user's `-o` options and `labels` the user's labels, both as text.
+    """
+
+    id: NetworkId
+    name: str
+    driver: str = ""
+    ipam_driver: str = ""
+    subnets: tuple[IpNetwork, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=_nothing)
+    options: Mapping[str, str] = field(default_factory=_nothing)
+    internal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEndpoint:
+    """One interface of one container, as the engine lists it; `mac` is "" where the engine does not know
+    it.
+    """
+
+    id: EndpointId
+    network_id: NetworkId
+    container_id: str
+    container_name: str
+    ipv4: IPv4Address | None = None
+    ipv6: IPv6Address | None = None
+    mac: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """One listing of the engine.
+
+    `complete` is False while the engine does not answer: the rest is then the last that was known, and
+    nothing may be concluded from what is missing in it. Even a complete listing lacks what is being created
+    just now.
+    """
+
+    networks: Mapping[NetworkId, EngineNetwork] = field(default_factory=_nothing)
+    endpoints: Mapping[EndpointId, EngineEndpoint] = field(default_factory=_nothing)
+    complete: bool = False
+
+    @property
+    def subnets(self) -> frozenset[IpNetwork]:
+        """Every subnet of these networks."""
+        return frozenset(subnet for it in self.networks.values() for subnet in it.subnets)
+
+    @property
+    def addresses(self) -> frozenset[IpAddress]:
+        """Every address a container has on these networks."""
+        pairs = ((it.ipv4, it.ipv6) for it in self.endpoints.values())
+        return frozenset(address for pair in pairs for address in pair if address is not None)

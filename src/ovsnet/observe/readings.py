@@ -1,0 +1,248 @@
+"""Reads a host for the doctor: programs, sockets and files, each with a deadline. Judges nothing, changes
+nothing.
+
+Works without the agent and without Open vSwitch or an engine: what cannot be read is a reading, too.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+
+from ovsnet.observe.unixget import get
+from ovsnet.plan.names import ALIAS_PREFIX, OWNER_KEY
+from ovsnet.settings import Settings
+
+DEADLINE = 3.0
+"""Seconds each program or socket gets."""
+PROGRAMS = ("ovs-vsctl", "ovs-ofctl", "ovs-appctl", "ovsdb-server", "ovsdb-tool")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a program or a socket answered; `why` says why there is no answer, "" where there is one."""
+
+    text: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Open vSwitch. `owner` is the mark on the bridge that has our name: None without such a bridge, ""
+    without a mark.
+    """
+
+    version: Said
+    daemon: Said
+    datapaths: tuple[str, ...] = ()
+    tso: bool = False
+    owner: str | None = None
+    ports: int = 0
+    lost_upcalls: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The Docker engine."""
+
+    version: str = ""
+    api: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Firewall:
+    """The policy for forwarded packets, "" where `why` says that it cannot be read."""
+
+    policy: str = ""
+    engine_rules: bool = False
+    forwarding: bool = True
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The state directory. `free` is bytes on its file system, or of the nearest parent that exists."""
+
+    writable: bool
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Everything the doctor looks at."""
+
+    root: bool
+    kernel: str
+    module: str
+    """loaded, loadable or absent."""
+    switch: Switch
+    engine: Engine
+    plugin: Said
+    agent: Said
+    firewall: Firewall
+    disk: Disk
+    missing: tuple[str, ...] = ()
+    """Programs that are not installed."""
+    links: tuple[str, ...] = ()
+    """Interfaces of this host that carry our mark."""
+    uplinks: tuple[tuple[str, int], ...] = field(default=())
+    """Interfaces with a default route, and their MTU in bytes."""
+
+
+def read_host(settings: Settings) -> Readings:
+    """Look at everything; takes as long as what does not answer, at most a few deadlines."""
+    return Readings(
+        root=os.geteuid() == 0,
+        kernel=os.uname().release,
+        module=_module(),
+        switch=_switch(settings),
+        engine=_engine(settings.docker_socket),
+        plugin=_listens(settings.plugin_socket),
+        agent=_listens(settings.api_socket),
+        firewall=_firewall(),
+        disk=_disk(Path(settings.state_dir)),
+        missing=tuple(it for it in PROGRAMS if shutil.which(it) is None),
+        links=_marked_links(),
+        uplinks=_uplinks(),
+    )
+
+
+def run(arguments: Sequence[str], **environment: str) -> Said:
+    """The output of a program, or in one line why there is none."""
+    try:
+        done = subprocess.run(
+            arguments,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+            env={**os.environ, "LC_ALL": "C", **environment},
+        )
+    except FileNotFoundError:
+        return Said(why=f"{arguments[0]} is not installed")
+    except subprocess.TimeoutExpired:
+        return Said(why=f"{arguments[0]} did not answer within {DEADLINE:g} s")
+    if done.returncode:
+        complaint = done.stderr.strip().splitlines() or [f"{arguments[0]} ended with {done.returncode}"]
+        return Said(why=complaint[-1])
+    return Said(text=done.stdout.strip())
+
+
+def _module() -> str:
+    if Path("/sys/module/openvswitch").exists():
+        return "loaded"
+    return "absent" if run(("modinfo", "-n", "openvswitch")).why else "loadable"
+
+
+def _switch(settings: Settings) -> Switch:
+    vsctl = ("ovs-vsctl", f"--db=unix:{settings.ovsdb_socket}", f"--timeout={DEADLINE:g}", "--no-wait")
+    version = run((*vsctl, "get", "Open_vSwitch", ".", "ovs_version"))
+    daemon = run(("ovs-appctl", f"--timeout={DEADLINE:g}", "version"), OVS_RUNDIR=settings.ovs_run_dir)
+    if version.why:
+        return Switch(version, daemon)
+    mark = f"external_ids:{OWNER_KEY}={settings.instance}"
+    return Switch(
+        version=Said(version.text.strip('"')),
+        daemon=daemon,
+        datapaths=tuple(_cells(run((*vsctl, "get", "Open_vSwitch", ".", "datapath_types")).text)),
+        tso='userspace-tso-enable="true"' in run((*vsctl, "get", "Open_vSwitch", ".", "other_config")).text,
+        owner=_owner(run((*vsctl, "--if-exists", "get", "Bridge", settings.bridge, "external_ids"))),
+        ports=len(_rows(run((*vsctl, "--format=json", "--columns=name", "find", "Port", mark)))),
+        lost_upcalls=_lost(run(("ovs-appctl", f"--timeout={DEADLINE:g}", "dpctl/show", "system@ovs-system"))),
+    )
+
+
+def _cells(text: str) -> Iterable[str]:
+    """The words of an OVSDB set as ovs-vsctl prints it: `[netdev, system]`."""
+    return (it.strip(' "') for it in text.strip("[]").split(",") if it.strip())
+
+
+def _owner(said: Said) -> str | None:
+    """From a map as ovs-vsctl prints it: `{ovsnet-owner=ovsnet}`; the empty text stands for no such bridge."""
+    if said.why or not said.text:
+        return None
+    pairs = (it.strip().partition("=") for it in said.text.strip("{}").split(","))
+    return next((value.strip('"') for key, _, value in pairs if key.strip('"') == OWNER_KEY), "")
+
+
+def _rows(said: Said) -> list[object]:
+    return list(json.loads(said.text)["data"]) if said.text else []
+
+
+def _lost(said: Said) -> int | None:
+    """From `lookups: hit:10 missed:4 lost:0`; None without a kernel datapath."""
+    words = said.text.split()
+    lost = next((it.removeprefix("lost:") for it in words if it.startswith("lost:")), "")
+    return int(lost) if lost.isdigit() else None
+
+
+def _engine(path: str) -> Engine:
+    try:
+        status, body = get(path, "/version", DEADLINE)
+        said = json.loads(body) if status == 200 else {}
+        return Engine(version=str(said["Version"]), api=str(said["ApiVersion"]))
+    except OSError as error:
+        return Engine(why=error.strerror or str(error))
+    except (HTTPException, ValueError, KeyError):
+        return Engine(why="what listens there is not a Docker engine")
+
+
+def _listens(path: str) -> Said:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(DEADLINE)
+        try:
+            probe.connect(path)
+        except OSError as error:
+            return Said(why=error.strerror or str(error))
+    return Said(text=path)
+
+
+def _firewall() -> Firewall:
+    rules = run(("iptables", "-w", "1", "-S"))
+    policy = next((it.split()[2] for it in rules.text.splitlines() if it.startswith("-P FORWARD")), "")
+    forward = Path("/proc/sys/net/ipv4/ip_forward")
+    return Firewall(
+        policy=policy,
+        engine_rules="DOCKER" in rules.text,
+        forwarding=forward.read_text().strip() == "1",
+        why=rules.why,
+    )
+
+
+def _disk(path: Path) -> Disk:
+    there = next(it for it in (path, *path.parents) if it.exists())
+    return Disk(writable=os.access(there, os.W_OK | os.X_OK), free=shutil.disk_usage(there).free)
+
+
+def _marked_links() -> tuple[str, ...]:
+    marked = []
+    for device in sorted(Path("/sys/class/net").iterdir()):
+        try:
+            if (device / "ifalias").read_text().startswith(ALIAS_PREFIX):
+                marked.append(device.name)
+        except OSError:  # it went away while we looked, or is a file (bonding_masters)
+            continue
+    return tuple(marked)
+
+
+def _uplinks() -> tuple[tuple[str, int], ...]:
+    """Interfaces with a default route of either family: destination and mask (or prefix length) are zero."""
+    v4 = (it.split() for it in _lines("/proc/net/route")[1:])
+    v6 = (it.split() for it in _lines("/proc/net/ipv6_route"))
+    names = {it[0] for it in v4 if it[1] == it[7] == "00000000"}
+    names |= {it[9] for it in v6 if it[0] == "0" * 32 and it[1] == "00" and it[9] != "lo"}
+    found = ((it, Path("/sys/class/net", it, "mtu")) for it in sorted(names))
+    return tuple((name, int(mtu.read_text())) for name, mtu in found if mtu.exists())
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except FileNotFoundError:  # a kernel without IPv6
+        return []

@@ -1,0 +1,148 @@
+"""The life of an endpoint."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from ipaddress import IPv4Interface
+
+import pytest
+
+from ovsnet.control.commit import Committer
+from ovsnet.control.endpoints import Endpoints
+from ovsnet.control.requests import EndpointRequest
+from ovsnet.model.errors import ApplyError, BadRequest, Conflict, NotFound
+from ovsnet.model.ids import EndpointId, Mac, NetworkId
+from ovsnet.model.network import Egress, NetworkOptions
+from ovsnet.model.state import State
+from ovsnet.store.memory import MemoryStore
+from tests.states import FAST, ONE_ENDPOINT, ONE_NETWORK, WEB, WEB_ID, endpoint, state
+
+ID = EndpointId("e5" * 32)
+REQUEST = EndpointRequest(id=ID, network_id=WEB_ID, ipv4=IPv4Interface("10.20.0.9/24"))
+
+
+class Reconciler:
+    """Answers at once, or refuses."""
+
+    def __init__(self, refusal: Exception | None = None) -> None:
+        self.refusal = refusal
+
+    async def settled(self, revision: int, resources: Sequence[str], deadline: float) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+
+    def reachable(self) -> bool:
+        return self.refusal is None
+
+
+def door(start: State = ONE_NETWORK, refusal: Exception | None = None) -> tuple[Endpoints, Committer]:
+    committer = Committer(MemoryStore(start))
+    endpoints = Endpoints(
+        committer, Reconciler(refusal), clock=lambda: 1000.0, new_prefix=lambda: "0a:11:22", deadline=5.0
+    )
+    return endpoints, committer
+
+
+async def test_macs_are_never_used_twice() -> None:
+    endpoints, committer = door()
+    seen = set()
+    for _ in range(3):
+        seen.add((await endpoints.create(REQUEST)).mac)
+        await endpoints.delete(WEB_ID, ID)
+    assert len(seen) == 3
+    assert not committer.snapshot().endpoints
+
+
+async def test_a_mac_the_user_chose_is_kept() -> None:
+    endpoints, _ = door()
+    assert (await endpoints.create(replace(REQUEST, mac=Mac("02:00:00:00:00:99")))).mac == "02:00:00:00:00:99"
+
+
+async def test_creating_it_again_gives_the_same_endpoint() -> None:
+    endpoints, committer = door()
+    first = await endpoints.create(REQUEST)
+    before = committer.snapshot()
+    assert await endpoints.create(REQUEST) == first
+    assert committer.snapshot() == before
+
+
+async def test_an_address_that_is_taken_is_refused_with_its_holder() -> None:
+    endpoints, committer = door(ONE_ENDPOINT)
+    before = committer.snapshot()
+    with pytest.raises(Conflict, match="address 10.20.0.2 is held by c1"):
+        await endpoints.create(replace(REQUEST, ipv4=IPv4Interface("10.20.0.2/24")))
+    assert committer.snapshot() == before
+
+
+async def test_a_mac_that_is_taken_is_refused_with_its_holder() -> None:
+    endpoints, _ = door(ONE_ENDPOINT)
+    with pytest.raises(Conflict, match="0a:00:00:00:00:01 is held by c1"):
+        await endpoints.create(replace(REQUEST, mac=Mac("0a:00:00:00:00:01")))
+
+
+async def test_unknown_endpoint_options_are_refused_by_name() -> None:
+    endpoints, committer = door()
+    with pytest.raises(BadRequest, match="'speed' is not known; known are: vlan"):
+        await endpoints.create(replace(REQUEST, options={"speed": "11"}))
+    assert not committer.snapshot().endpoints
+
+
+async def test_the_engines_own_options_are_not_the_users() -> None:
+    endpoints, _ = door()
+    assert (await endpoints.create(replace(REQUEST, options={"com.docker.network.x": "1", "vlan": "20"}))).vlan == 20
+
+
+async def test_an_unknown_network_is_named() -> None:
+    endpoints, _ = door()
+    with pytest.raises(NotFound, match="network dddddddddddd is not known"):
+        await endpoints.create(replace(REQUEST, network_id=NetworkId("d" * 64)))
+
+
+async def test_joining_tells_the_interface_and_no_gateway() -> None:
+    endpoints, committer = door()
+    await endpoints.create(REQUEST)
+    joined = await endpoints.join(WEB_ID, ID, "/run/docker/netns/x")
+    assert (joined.source, joined.prefix) == ("oce5e5e5e5e5e", "eth")
+    assert joined.gateway4 is None
+    assert not joined.no_gateway_bridge
+    assert committer.snapshot().endpoints[ID].sandbox == "/run/docker/netns/x"
+
+
+async def test_egress_none_keeps_dockers_gateway_bridge_out() -> None:
+    closed = replace(WEB, options=NetworkOptions(egress=Egress.NONE))
+    endpoints, _ = door(state(closed))
+    await endpoints.create(REQUEST)
+    assert (await endpoints.join(WEB_ID, ID, "/x")).no_gateway_bridge
+
+
+async def test_an_internal_port_is_renamed_to_its_own_name() -> None:
+    endpoints, _ = door(state(FAST))
+    await endpoints.create(replace(REQUEST, network_id=FAST.id))
+    joined = await endpoints.join(FAST.id, ID, "/x")
+    assert joined.source == f"{joined.prefix}0"
+
+
+async def test_a_join_that_fails_leaves_nothing_wanted() -> None:
+    endpoints, committer = door(refusal=ApplyError("ports", "ovs-vswitchd is away"))
+    await endpoints.create(REQUEST)
+    with pytest.raises(ApplyError, match="ovs-vswitchd is away"):
+        await endpoints.join(WEB_ID, ID, "/x")
+    assert not committer.snapshot().endpoints[ID].plugged
+
+
+async def test_leave_and_delete_may_come_any_number_of_times() -> None:
+    endpoints, committer = door()
+    await endpoints.create(REQUEST)
+    await endpoints.join(WEB_ID, ID, "/x")
+    for _ in range(2):
+        await endpoints.leave(WEB_ID, ID)
+    assert not committer.snapshot().endpoints[ID].plugged
+    for _ in range(2):
+        await endpoints.delete(WEB_ID, ID)
+    await endpoints.leave(WEB_ID, ID)
+    assert not committer.snapshot().endpoints
+
+
+async def test_deleting_succeeds_while_the_switch_is_away() -> None:
+    endpoints, committer = door(ONE_ENDPOINT, refusal=ApplyError("ports", "away"))
+    await endpoints.delete(WEB_ID, endpoint(1).id)
+    assert not committer.snapshot().endpoints

@@ -1,0 +1,105 @@
+"""Collecting what the engine forgot."""
+
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+import pytest
+
+from ovsnet.control.commit import Committer
+from ovsnet.control.orphans import Orphans
+from ovsnet.engine.facts import EngineEndpoint, EngineFacts, EngineNetwork
+from ovsnet.model.addressing import Allocation, AllocationKind, Pool
+from ovsnet.model.ids import pool_id
+from ovsnet.model.state import State
+from ovsnet.store.memory import MemoryStore
+from tests.states import DB, TWO_NETWORKS, WEB, endpoint
+
+SUBNET = IPv4Network("10.20.0.0/24")
+POOL = Pool(pool_id("local", SUBNET, None), "local", SUBNET)
+HELD = Allocation(POOL.id, IPv4Address("10.20.0.2"), AllocationKind.ENDPOINT)
+GATEWAY = Allocation(POOL.id, IPv4Address("10.20.0.1"), AllocationKind.GATEWAY)
+START: State = replace(
+    TWO_NETWORKS, pools={POOL.id: POOL}, allocations={it.key: it for it in (HELD, GATEWAY)}
+)
+AGE = 120.0
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def engine(*, without: Any = None, complete: bool = True) -> EngineFacts:
+    networks = [EngineNetwork(it.id, it.name, subnets=(it.ipv4,)) for it in (WEB, DB) if it.ipv4 and it is not without]
+    numbers = [number for number in (1, 2, 3, 4) if number != without]
+    of = {1: WEB, 2: WEB, 3: DB, 4: DB}
+    endpoints = [EngineEndpoint(endpoint(it).id, of[it].id, "c", "c") for it in numbers]
+    return EngineFacts({it.id: it for it in networks}, {it.id: it for it in endpoints}, complete)
+
+
+def collector() -> tuple[Orphans, Committer, Clock]:
+    committer, clock = Committer(MemoryStore(START)), Clock()
+    return Orphans(committer, clock, AGE), committer, clock
+
+
+async def test_what_the_engine_knows_is_never_touched() -> None:
+    orphans, committer, clock = collector()
+    for _ in range(3):
+        assert await orphans.consider(engine()) == 0
+        clock.now += 1000
+    assert committer.snapshot() == START
+
+
+async def test_nothing_is_collected_before_its_time() -> None:
+    orphans, committer, clock = collector()
+    await orphans.consider(engine(without=1))
+    clock.now += AGE - 1
+    assert await orphans.consider(engine(without=1)) == 0
+    assert committer.snapshot() == START
+
+
+async def test_an_endpoint_and_its_address_are_collected_together() -> None:
+    orphans, committer, clock = collector()
+    await orphans.consider(engine(without=1))
+    clock.now += AGE
+    assert await orphans.consider(engine(without=1)) == 1
+    assert endpoint(1).id not in committer.snapshot().endpoints
+    await orphans.consider(engine(without=1))
+    clock.now += AGE
+    assert await orphans.consider(engine(without=1)) == 1
+    assert HELD.key not in committer.snapshot().allocations
+    assert GATEWAY.key in committer.snapshot().allocations
+
+
+async def test_a_suspect_that_shows_up_again_starts_anew() -> None:
+    orphans, committer, clock = collector()
+    await orphans.consider(engine(without=1))
+    clock.now += AGE / 2
+    await orphans.consider(engine())
+    clock.now += AGE / 2
+    assert await orphans.consider(engine(without=1)) == 0
+    assert committer.snapshot() == START
+
+
+async def test_a_network_goes_with_its_endpoints_and_its_pool() -> None:
+    orphans, committer, clock = collector()
+    await orphans.consider(engine(without=WEB))
+    clock.now += AGE
+    await orphans.consider(engine(without=WEB))
+    left = committer.snapshot()
+    assert list(left.networks) == [DB.id]
+    assert {it.network_id for it in left.endpoints.values()} == {DB.id}
+    assert not left.pools
+    assert not left.allocations
+
+
+@pytest.mark.parametrize("away", [EngineFacts(), engine(without=WEB, complete=False)])
+async def test_an_engine_that_does_not_answer_proves_nothing(away: EngineFacts) -> None:
+    orphans, committer, clock = collector()
+    for _ in range(3):
+        assert await orphans.consider(away) == 0
+        clock.now += 1000
+    assert committer.snapshot() == START
