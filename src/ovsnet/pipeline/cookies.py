@@ -26,6 +26,8 @@ class Feature(IntEnum):
     FORWARD = 5
     FLOOD = 6
     OUTPUT = 7
+    ISOLATE = 8
+    """Drops between endpoints of a network with `icc=false`."""
 
 
 def cookie(feature: Feature, about: int = 0) -> int:

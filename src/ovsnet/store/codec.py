@@ -24,6 +24,7 @@ from uuid import UUID, uuid5
 
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool
 from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.errors import BadRequest
 from ovsnet.model.ids import EndpointId, NetworkId, PoolId, Vlan, Vni, parse_mac
 from ovsnet.model.network import Egress, Mode, Network, NetworkOptions, PortKind
 from ovsnet.model.state import Counters
@@ -31,6 +32,9 @@ from ovsnet.store.changes import Kind
 
 NAMESPACE = UUID("8a3a6f0e-5c0b-4c59-9d3c-2a6f8f1f7c11")
 """Ours, chosen once: a request made twice gives the same row UUID, and so cannot become two rows."""
+
+UNREADABLE = (ValueError, TypeError, AttributeError, BadRequest)
+"""What reading a row raises that somebody edited by hand."""
 
 T = TypeVar("T")
 Columns = Mapping[str, object]
@@ -40,13 +44,12 @@ RowOf = Callable[[Kind, Any], UUID]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How one kind of value is kept: its table, its columns, and both directions."""
+    """How one kind of value is kept: in which table, and both directions."""
 
     table: str
-    columns: tuple[str, ...]
     encode: Callable[[Any, RowOf], Columns]
     decode: Callable[[Any], Any]
-    """ValueError, TypeError or AttributeError for a row that makes no sense."""
+    """One of UNREADABLE for a row that makes no sense."""
 
 
 def row_uuid(kind: Kind, key: Any) -> UUID:
@@ -200,6 +203,17 @@ def _encode_counters(it: Counters, _row: RowOf) -> Columns:
 
 def _decode_counters(row: Any) -> Counters:
     return Counters(mac_prefix=row.mac_prefix, mac_next=row.mac_next, ula_prefix=row.ula_prefix)
+
+
+SHAPES: Mapping[Kind, Shape] = MappingProxyType(
+    {
+        Network: Shape("Network", _encode_network, _decode_network),
+        Pool: Shape("Pool", _encode_pool, _decode_pool),
+        Endpoint: Shape("Endpoint", _encode_endpoint, _decode_endpoint),
+        Allocation: Shape("Allocation", _encode_allocation, _decode_allocation),
+        Counters: Shape("Global", _encode_counters, _decode_counters),
+    }
+)
 
 
 def _maybe(value: object) -> list[str]:

@@ -1,0 +1,140 @@
+"""Requests to the kernel about links, addresses and routes. The only module that imports the netlink library.
+
+Refusals are OSError with the kernel's errno, so that a caller may ask for FileExistsError and the like. The
+kernel works on a request while it is being sent: a request that takes it long is sent from a thread.
+"""
+
+import asyncio
+import errno
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv6Interface, ip_network
+from types import TracebackType
+from typing import Any, Self
+
+from pyroute2 import AsyncIPRoute, IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from ovsnet.model.ids import IpInterface, IpNetwork, Mac
+
+NODAD = 0x02
+"""IFA_F_NODAD: the address is usable at once."""
+NOT_ANY_HOSTS = frozenset({3, 4, 5})
+"""RTN_BROADCAST, RTN_ANYCAST, RTN_MULTICAST: routes that name no network of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewEnd:
+    """One end of a veth pair that is to be made. `namespace` is a file descriptor; None means here."""
+
+    name: str
+    mtu: int
+    group: int = 0
+    mac: Mac | None = None
+    namespace: int | None = None
+
+
+class Netlink:
+    """A conversation with the kernel, about the namespace the socket was made in. Short-lived, a context manager."""
+
+    def __init__(self, descriptor: int | None = None, *, deadline: float = 5.0) -> None:
+        """`descriptor` is a netlink socket, which becomes ours; None: a new one. `deadline`: seconds a request."""
+        self._kernel = AsyncIPRoute() if descriptor is None else AsyncIPRoute(fileno=descriptor)
+        self._deadline = deadline
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._kernel.close()
+
+    async def make_veth(self, near: NewEnd, far: NewEnd) -> None:
+        """Make both ends in one step: either both are there or none."""
+        await self._link("add", kind="veth", peer=_attributes(far), **_attributes(near))
+
+    async def change(self, name: str, **attributes: Any) -> None:
+        """Change a link by its name: alias, group, mtu, address (MAC), state ("up")."""
+        # Index 0 has the kernel look for the name; without it the library would look first, in a request of its own.
+        await self._link("set", index=0, IFLA_IFNAME=name, **_with_kernel_names(attributes))
+
+    async def move(self, index: int, namespace: int, name: str) -> None:
+        """Move a link to the namespace behind that file descriptor, where it is called `name`."""
+        await self._link("set", index=index, net_ns_fd=namespace, ifname=name)
+
+    async def delete(self, index: int) -> None:
+        """Delete a link, and with one end of a veth pair the other one."""
+        await self._delete(index=index)
+
+    async def delete_group(self, group: int) -> None:
+        """Delete all links of a group in one step: fifty cost the kernel hardly more time than one."""
+        await self._delete(group=group)
+
+    async def add_address(self, name: str, address: IpInterface) -> None:
+        """Give a link an address, at once usable."""
+        flags = {"flags": NODAD} if isinstance(address, IPv6Interface) else {}
+        with _refusals():
+            async with asyncio.timeout(self._deadline):
+                (index,) = await self._kernel.link_lookup(ifname=name)
+                await self._kernel.addr(
+                    "replace", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, **flags
+                )
+
+    async def networks(self) -> AsyncIterator[IpNetwork]:
+        """What the routes of all tables lead to, and the subnets of all addresses; with repetitions."""
+        with _refusals():
+            async with asyncio.timeout(self._deadline):
+                for family in (2, 10):
+                    async for route in await self._kernel.route("dump", family=family):
+                        if route["type"] not in NOT_ANY_HOSTS:
+                            yield ip_network((route.get("dst") or _EVERYTHING[family], route["dst_len"]))
+                    async for address in await self._kernel.addr("dump", family=family):
+                        yield ip_network((address.get("address"), address["prefixlen"]), strict=False)
+
+    async def _link(self, command: str, **attributes: Any) -> None:
+        with _refusals():
+            async with asyncio.timeout(self._deadline):
+                await self._kernel.link(command, **attributes)
+
+    async def _delete(self, **selection: int) -> None:
+        # 10 to 25 ms each: the kernel waits until no processor can still see the link.
+        with _refusals():
+            async with asyncio.timeout(self._deadline):
+                await asyncio.to_thread(_delete_now, selection)
+
+
+_EVERYTHING = {2: "0.0.0.0", 10: "::"}
+
+
+def _delete_now(selection: dict[str, int]) -> None:
+    with IPRoute() as kernel:
+        kernel.link("del", **selection)
+
+
+def _attributes(end: NewEnd) -> dict[str, Any]:
+    known = {
+        "ifname": end.name,
+        "mtu": end.mtu,
+        "group": end.group,
+        "address": end.mac,
+        "net_ns_fd": end.namespace,
+    }
+    return {key: value for key, value in known.items() if value is not None}
+
+
+def _with_kernel_names(attributes: dict[str, Any]) -> dict[str, Any]:
+    """The library reads `alias` as something else."""
+    return {("IFLA_IFALIAS" if key == "alias" else key): value for key, value in attributes.items()}
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except NetlinkError as error:
+        raise OSError(error.code, os.strerror(error.code)) from error
+    except TimeoutError as error:
+        raise OSError(errno.ETIMEDOUT, "the kernel did not answer in time") from error

@@ -1,0 +1,116 @@
+"""All features together: the flows and groups of one host. Pure.
+
+    endpoints ─► plugs (those with a port) ─┬─► flows of each plug ──────┐
+                                            └─► segments ─► their flows ─┼─► one mapping by key
+                                                   tables ─► base flows ─┘
+
+It runs at every change, for thousands of endpoints of which one changed: what belongs to one value is remembered.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.ids import Ofport
+from ovsnet.model.network import Network
+from ovsnet.model.state import State
+from ovsnet.pipeline import flood, forward, gateway, guard, neighbour, origin, output
+from ovsnet.pipeline.flow import Flow, Resource
+from ovsnet.pipeline.plug import Gateway, Plug, Segment
+from ovsnet.pipeline.tables import check, miss_flows
+
+REMEMBERED_PLUGS = 8192
+REMEMBERED_SEGMENTS = 1024
+"""How many values keep their flows: some 10 KiB each."""
+
+
+def compile_flows(
+    state: State, ofports: Mapping[str, Ofport], port_name: Callable[[Endpoint], str]
+) -> dict[str, Resource]:
+    """The flows and groups this host should have, by key.
+
+    Endpoints that are not plugged, or whose port the switch has not taken up yet, have none. Two endpoints that claim
+    the same MAC or address: the older one keeps it.
+    """
+    resources: dict[str, Resource] = dict(_base())
+    members: dict[Segment, list[Plug]] = defaultdict(list)
+    gateways: dict[Segment, Gateway] = {}
+    for network, plug in _plugs(state, ofports, port_name):
+        resources.update(_plug_flows(plug))
+        members[plug.segment].append(plug)
+        gateways[plug.segment] = Gateway(network.gateway4, network.gateway6)
+    for segment, group_id in flood.group_ids(members).items():
+        plugs = members[segment]
+        icc = plugs[0].icc
+        resources.update(_segment_flows(segment, gateways[segment], group_id, icc=icc))
+        if icc:
+            group = flood.group(group_id, [plug.ofport for plug in plugs])
+            resources[group.key] = group
+    return resources
+
+
+def _plugs(
+    state: State, ofports: Mapping[str, Ofport], port_name: Callable[[Endpoint], str]
+) -> Iterator[tuple[Network, Plug]]:
+    """What is plugged, the youngest first: with `dict.update` the oldest has the last word."""
+    for endpoint in sorted(state.endpoints.values(), key=_age, reverse=True):
+        network = state.networks.get(endpoint.network_id)
+        ofport = ofports.get(port_name(endpoint)) if endpoint.plugged else None
+        if network is not None and ofport is not None:
+            yield network, _plug(endpoint, network, ofport)
+
+
+def _age(endpoint: Endpoint) -> tuple[float, str]:
+    return endpoint.created_at, endpoint.id
+
+
+@lru_cache(maxsize=REMEMBERED_PLUGS)
+def _plug(endpoint: Endpoint, network: Network, ofport: Ofport) -> Plug:
+    vlan = network.options.vlan if endpoint.vlan is None else endpoint.vlan
+    return Plug(
+        segment=Segment(network.vni, vlan),
+        ofport=ofport,
+        mac=endpoint.mac,
+        ipv4=None if endpoint.ipv4 is None else endpoint.ipv4.ip,
+        ipv6=() if endpoint.ipv6 is None else (endpoint.ipv6.ip, endpoint.link_local),
+        addressed=network.addressed,
+        icc=network.options.icc,
+    )
+
+
+@lru_cache(maxsize=REMEMBERED_PLUGS)
+def _plug_flows(plug: Plug) -> Mapping[str, Flow]:
+    return _keyed(
+        *origin.plug_flows(plug),
+        *guard.plug_flows(plug),
+        *neighbour.plug_flows(plug),
+        *forward.plug_flows(plug),
+    )
+
+
+@lru_cache(maxsize=REMEMBERED_SEGMENTS)
+def _segment_flows(segment: Segment, way_out: Gateway, group_id: int, *, icc: bool) -> Mapping[str, Flow]:
+    return _keyed(
+        *neighbour.segment_flows(segment, way_out, icc=icc),
+        *gateway.segment_flows(segment, way_out),
+        *forward.segment_flows(segment, icc=icc),
+        *(flood.segment_flows(segment, group_id) if icc else ()),
+    )
+
+
+@lru_cache(maxsize=1)
+def _base() -> Mapping[str, Flow]:
+    return _keyed(
+        *miss_flows(),
+        *guard.base_flows(),
+        *neighbour.base_flows(),
+        *gateway.base_flows(),
+        *forward.base_flows(),
+        *output.base_flows(),
+    )
+
+
+def _keyed(*flows: Flow) -> Mapping[str, Flow]:
+    check(flows)
+    return {flow.key: flow for flow in flows}

@@ -1,0 +1,97 @@
+"""Tables guard, tentative, nd_guard, fragment: an endpoint sends as itself, and says the truth about itself. Pure.
+
+Every flow that lets something pass names the port and the MAC: there is no packet that another port could send for it.
+"""
+
+from collections.abc import Iterator
+
+from ovsnet.pipeline.flow import Flow
+from ovsnet.pipeline.packets import (
+    MLD_REPORTS,
+    ND_HOP_LIMIT,
+    ND_TYPES,
+    NEIGHBOUR_ADVERTISEMENT,
+    NEIGHBOUR_SOLICITATION,
+    NO_MAC,
+    ND_TARGET_LINK_ADDRESS,
+    TAG_PRESENT,
+    UNSPECIFIED_V6,
+)
+from ovsnet.pipeline.plug import Plug
+from ovsnet.pipeline.registers import ND_OPTION
+from ovsnet.pipeline.tables import DROP, Priority, Table, flow, goto
+
+
+def base_flows() -> Iterator[Flow]:
+    """What holds for every port."""
+    yield flow(Table.GUARD, Priority.FIRST, f"vlan_tci={TAG_PRESENT}/{TAG_PRESENT}", DROP)
+    yield from _tentative_flows()
+    # OVS shows no ICMPv6 type in a fragment (set-frags normal, its default), so it could carry anything.
+    yield flow(Table.ND_GUARD, Priority.FIRST, "ipv6,nw_frag=yes", goto(Table.FRAGMENT))
+    for kind in ND_TYPES:
+        yield flow(Table.ND_GUARD, Priority.FALLBACK, f"icmp6,icmp_type={kind}", DROP)
+    # RFC 6980 tells receivers to ignore such fragments; we do not rely on it. Large pings have a smaller hop limit.
+    yield flow(Table.FRAGMENT, Priority.NORMAL, f"ipv6,nw_ttl={ND_HOP_LIMIT}", DROP)
+
+
+def _tentative_flows() -> Iterator[Flow]:
+    for kind in MLD_REPORTS:
+        yield flow(Table.TENTATIVE, Priority.NORMAL, f"icmp6,icmp_type={kind}", goto(Table.FORWARD))
+    # Duplicate address detection asks whether anybody has the address. IPAM gave it to one only: silence is the answer.
+    yield flow(Table.TENTATIVE, Priority.FALLBACK, f"icmp6,icmp_type={NEIGHBOUR_SOLICITATION}", DROP)
+
+
+def plug_flows(plug: Plug) -> Iterator[Flow]:
+    """What this port may send."""
+    if not plug.addressed:
+        yield from _own_mac_flows(plug)
+        return
+    yield from _own_ipv4_flows(plug)
+    yield from _own_ipv6_flows(plug)
+
+
+def _own_mac_flows(plug: Plug) -> Iterator[Flow]:
+    """No address is known here: the MAC alone is held against the sender."""
+    sender = f"in_port={plug.ofport},dl_src={plug.mac}"
+    for match in (f"arp,{sender},arp_sha={plug.mac}", f"ip,{sender}", f"ipv6,{sender}"):
+        yield _allow(plug, Table.GUARD, match, goto(Table.FORWARD))
+
+
+def _own_ipv4_flows(plug: Plug) -> Iterator[Flow]:
+    if plug.ipv4 is None:
+        return
+    sender = f"in_port={plug.ofport},dl_src={plug.mac}"
+    claim = f"arp,{sender},arp_spa={plug.ipv4},arp_sha={plug.mac}"
+    yield _allow(plug, Table.GUARD, claim, goto(Table.NEIGHBOUR))
+    yield _allow(plug, Table.GUARD, f"ip,{sender},nw_src={plug.ipv4}", goto(Table.GATEWAY))
+
+
+def _own_ipv6_flows(plug: Plug) -> Iterator[Flow]:
+    if not plug.ipv6:
+        return
+    sender = f"in_port={plug.ofport},dl_src={plug.mac}"
+    yield _allow(plug, Table.GUARD, f"ipv6,{sender},ipv6_src={UNSPECIFIED_V6}", goto(Table.TENTATIVE))
+    for address in plug.ipv6:
+        yield _allow(plug, Table.GUARD, f"ipv6,{sender},ipv6_src={address}", goto(Table.ND_GUARD))
+        claim = f"{_nd(plug, NEIGHBOUR_ADVERTISEMENT)},nd_target={address},nd_tll={plug.mac}"
+        yield _allow(plug, Table.ND_GUARD, claim, goto(Table.FORWARD))
+    yield from _solicitation_flows(plug)
+
+
+def _solicitation_flows(plug: Plug) -> Iterator[Flow]:
+    """Anybody may ask. With a link-layer option, which must be the truth, there is room for one in the answer.
+
+    Without one nothing may be written there: OVS (packet_set_nd_ext, 3.1 to 4.0) would write behind the packet's end.
+    """
+    question = _nd(plug, NEIGHBOUR_SOLICITATION)
+    room = ND_OPTION.set_to(ND_TARGET_LINK_ADDRESS)
+    yield _allow(plug, Table.ND_GUARD, f"{question},nd_sll={plug.mac}", f"{room},{goto(Table.NEIGHBOUR)}")
+    yield _allow(plug, Table.ND_GUARD, f"{question},nd_sll={NO_MAC}", goto(Table.NEIGHBOUR))
+
+
+def _nd(plug: Plug, kind: int) -> str:
+    return f"icmp6,in_port={plug.ofport},icmp_type={kind},icmp_code=0"
+
+
+def _allow(plug: Plug, table: Table, match: str, actions: str) -> Flow:
+    return flow(table, Priority.NORMAL, match, actions, about=plug.segment.vni)

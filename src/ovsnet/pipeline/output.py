@@ -1,0 +1,12 @@
+"""Table output: out by the port that was chosen. The one place where a copy, a meter or a tunnel would go. Pure."""
+
+from collections.abc import Iterator
+
+from ovsnet.pipeline.flow import Flow
+from ovsnet.pipeline.registers import OUTPUT_PORT
+from ovsnet.pipeline.tables import Priority, Table, flow
+
+
+def base_flows() -> Iterator[Flow]:
+    """OVS drops the packet when the chosen port is the one it came in by."""
+    yield flow(Table.OUTPUT, Priority.NORMAL, "", f"output:{OUTPUT_PORT.whole}")

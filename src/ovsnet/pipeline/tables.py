@@ -1,0 +1,163 @@
+"""The tables in packet order: what each is for, what happens to what it does not know, where one may go next. Pure.
+
+    origin ─► guard ─┬────────────────────────► neighbour ─┬─► nd_reply ─► back to the sender
+                     │                          ▲    │     └─► back to the sender (ARP)
+                     ├─► nd_guard ──────────────┘    └──────────────┐
+                     │     │  └─► fragment ─┐                       ▼
+                     ├─────┴────────────────┴─► gateway ──────► forward ─┬─► output
+                     └─► tentative ────────────────────────────►         └─► flood
+
+Numbers leave room: a table that comes later (policy, load balancing) goes between two, and nothing is renumbered.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Final
+
+from ovsnet.pipeline.cookies import Feature, cookie
+from ovsnet.pipeline.flow import Flow
+
+DROP: Final = "drop"
+TO_SENDER: Final = "IN_PORT"
+_GOTO: Final = re.compile(r"goto_table:(\d+)")
+
+
+class Table(IntEnum):
+    """A table's number; a packet only ever goes to a higher one."""
+
+    ORIGIN = 0
+    GUARD = 10
+    TENTATIVE = 11
+    ND_GUARD = 12
+    FRAGMENT = 13
+    NEIGHBOUR = 20
+    ND_REPLY = 21
+    GATEWAY = 30
+    FORWARD = 40
+    FLOOD = 50
+    OUTPUT = 60
+
+
+class Priority(IntEnum):
+    """The bands of priorities, the same in every table."""
+
+    MISS = 0
+    """Nothing else matched."""
+    FALLBACK = 100
+    """What a table says of a whole kind of packet when nothing below knows better."""
+    NORMAL = 200
+    """One flow per known thing."""
+    EXCEPTION = 300
+    """Comes before the known things."""
+    FIRST = 400
+    """Comes before everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRule:
+    """What a table is for; `miss` is its next table for what it does not know, None for a drop."""
+
+    feature: Feature
+    purpose: str
+    miss: Table | None
+    next: frozenset[Table]
+
+
+TABLES: Final[Mapping[Table, TableRule]] = MappingProxyType(
+    {
+        Table.ORIGIN: TableRule(
+            Feature.ORIGIN,
+            "which segment the packet belongs to, by the port it came in",
+            None,
+            frozenset({Table.GUARD}),
+        ),
+        Table.GUARD: TableRule(
+            Feature.GUARD,
+            "only the MAC and the addresses that the endpoint was given",
+            None,
+            frozenset({Table.TENTATIVE, Table.ND_GUARD, Table.NEIGHBOUR, Table.GATEWAY, Table.FORWARD}),
+        ),
+        Table.TENTATIVE: TableRule(
+            Feature.GUARD,
+            "what may be sent from :: before an IPv6 address is assured",
+            None,
+            frozenset({Table.FORWARD}),
+        ),
+        Table.ND_GUARD: TableRule(
+            Feature.GUARD,
+            "what an endpoint may say about neighbours: the truth about itself",
+            Table.GATEWAY,
+            frozenset({Table.FRAGMENT, Table.NEIGHBOUR, Table.GATEWAY, Table.FORWARD}),
+        ),
+        Table.FRAGMENT: TableRule(
+            Feature.GUARD,
+            "no neighbour discovery hidden in IPv6 fragments",
+            Table.GATEWAY,
+            frozenset({Table.GATEWAY}),
+        ),
+        Table.NEIGHBOUR: TableRule(
+            Feature.NEIGHBOUR,
+            "ARP and neighbour solicitations answered from what is known",
+            None,
+            frozenset({Table.ND_REPLY, Table.FORWARD}),
+        ),
+        Table.ND_REPLY: TableRule(
+            Feature.NEIGHBOUR,
+            "the advertisement completed and sent back",
+            None,
+            frozenset(),
+        ),
+        Table.GATEWAY: TableRule(
+            Feature.GATEWAY,
+            "packets to the network's gateway",
+            Table.FORWARD,
+            frozenset({Table.FORWARD}),
+        ),
+        Table.FORWARD: TableRule(
+            Feature.FORWARD,
+            "known MAC of the segment to its port",
+            None,
+            frozenset({Table.FLOOD, Table.OUTPUT}),
+        ),
+        Table.FLOOD: TableRule(
+            Feature.FLOOD,
+            "broadcast and multicast to the segment's other ports",
+            None,
+            frozenset(),
+        ),
+        Table.OUTPUT: TableRule(Feature.OUTPUT, "out by the chosen port", None, frozenset()),
+    }
+)
+
+
+def goto(table: Table) -> str:
+    """The action that goes on there."""
+    return f"goto_table:{table.value}"
+
+
+def flow(
+    table: Table, priority: Priority, match: str, actions: str, *, about: int = 0, feature: Feature | None = None
+) -> Flow:
+    """A flow of the table's feature, or of another one that puts it there; `about` is the VNI it belongs to."""
+    owner = TABLES[table].feature if feature is None else feature
+    return Flow(table.value, priority.value, match, actions, cookie(owner, about))
+
+
+def miss_flows() -> tuple[Flow, ...]:
+    """One flow per table for what it does not know: so that every drop is counted and can be named."""
+    return tuple(
+        flow(table, Priority.MISS, "", DROP if rule.miss is None else goto(rule.miss))
+        for table, rule in TABLES.items()
+    )
+
+
+def check(flows: Iterable[Flow]) -> None:
+    """ValueError for a flow that goes where its table may not go: a mistake in a feature."""
+    for it in flows:
+        allowed = TABLES[Table(it.table)].next
+        for number in _GOTO.findall(it.actions):
+            if int(number) not in allowed:
+                raise ValueError(f"{it.text}: table {it.table} may not go to table {number}; see pipeline/tables.py")

@@ -1,0 +1,125 @@
+"""The rows of the OVSNet database as a State; only rows that changed are read again.
+
+A row that makes no sense (somebody edited it) is left out, and so is what refers to it: the agent goes on with the rest.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from ovsnet.model.addressing import Allocation, Pool
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.network import Network
+from ovsnet.model.state import Counters, State
+from ovsnet.ovsdb.database import Database, Touched
+from ovsnet.store.changes import FIELDS, Kind, key_of
+from ovsnet.store.codec import SHAPES, UNREADABLE, row_uuid
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was read of one table."""
+
+    by_row: dict[UUID, Any] = field(default_factory=dict)
+    by_key: Mapping[Any, Any] = field(default_factory=lambda: MappingProxyType({}))
+    rows: dict[Any, UUID] = field(default_factory=dict)
+    unreadable: dict[UUID, str] = field(default_factory=dict)
+
+
+class Reading:
+    """Follows the replica; `state` is what it says now."""
+
+    def __init__(self, database: Database) -> None:
+        self.state = State()
+        self._database = database
+        self._known: Mapping[Kind, _Known] = {kind: _Known() for kind in SHAPES}
+
+    def absorb(self, touched: Touched) -> bool:
+        """Read what was touched; True if `state` is now another one."""
+        faults = self._has_faults()
+        changed = [kind for kind in SHAPES if self._read(kind, self._uuids(kind, touched))]
+        if not changed:
+            return False
+        # What refers to an unreadable row is left out, so a fault that comes or goes concerns every table.
+        concerned = list(SHAPES) if faults or self._has_faults() else changed
+        parts = {FIELDS[kind]: self._sound(kind) for kind in concerned if kind is not Counters}
+        counters = next(iter(self._known[Counters].by_key.values()), Counters())
+        self.state = replace(self.state, revision=self.state.revision + 1, counters=counters, **parts)
+        return True
+
+    def row_of(self, kind: Kind, key: Any) -> UUID:
+        """The row that holds a value, or is to hold it."""
+        return self._known[kind].rows.get(key) or row_uuid(kind, key)
+
+    def fault(self, kind: Kind, uuid: UUID) -> str | None:
+        """Why a row that exists cannot be read; None when it can."""
+        return self._known[kind].unreadable.get(uuid)
+
+    def _uuids(self, kind: Kind, touched: Touched) -> Iterable[UUID]:
+        table = SHAPES[kind].table
+        if touched.reloaded:
+            return {row.uuid for row in self._database.rows(table)} | self._known[kind].by_row.keys()
+        return touched.rows.get(table, frozenset())
+
+    def _read(self, kind: Kind, uuids: Iterable[UUID]) -> bool:
+        """Read rows of one table; True if that changed a value."""
+        known = self._known[kind]
+        pairs = [(uuid, known.by_row.get(uuid), self._decode(kind, uuid)) for uuid in uuids]
+        pairs = [(uuid, old, new) for uuid, old, new in pairs if old != new]
+        if not pairs:
+            return False
+        by_key = dict(known.by_key)
+        for uuid, old, _ in pairs:
+            if old is not None:
+                del known.by_row[uuid]
+                by_key.pop(key_of(old), None)
+                known.rows.pop(key_of(old), None)
+        for uuid, _, new in pairs:
+            if new is not None:
+                known.by_row[uuid] = by_key[key_of(new)] = new
+                known.rows[key_of(new)] = uuid
+        known.by_key = MappingProxyType(by_key)
+        return True
+
+    def _decode(self, kind: Kind, uuid: UUID) -> Any:
+        """The value of a row; None when it is gone or unreadable."""
+        shape, faults = SHAPES[kind], self._known[kind].unreadable
+        row = self._database.row(shape.table, uuid)
+        if row is None:
+            faults.pop(uuid, None)
+            return None
+        try:
+            value = shape.decode(row)
+        except UNREADABLE as error:
+            if faults.get(uuid) != str(error):
+                log.error("row left out: it cannot be read", table=shape.table, row=str(uuid), reason=str(error))
+            faults[uuid] = str(error)
+            return None
+        if faults.pop(uuid, None):
+            log.info("row can be read again", table=shape.table, row=str(uuid))
+        return value
+
+    def _has_faults(self) -> bool:
+        return any(known.unreadable for known in self._known.values())
+
+    def _sound(self, kind: Kind) -> Mapping[Any, Any]:
+        """The values of a kind without those that refer to a row that cannot be read."""
+        values = self._known[kind].by_key
+        if not self._has_faults() or kind in (Network, Pool):
+            return values
+        return MappingProxyType({key: it for key, it in values.items() if self._supported(it)})
+
+    def _supported(self, value: Any) -> bool:
+        match value:
+            case Endpoint():
+                return value.network_id in self._known[Network].by_key
+            case Allocation():
+                return value.pool_id in self._known[Pool].by_key
+            case _:
+                return True
