@@ -92,7 +92,7 @@ generate: venv  ## write the generated documents again
 	@$(BIN)/python scripts/generate_docs.py
 
 clean:  ## remove what building and testing left in this folder and on this machine
-	@tests/rig/hosts reap
+	@tests/rig/hosts reap; rm -rf /tmp/ovsnet-rig/images
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis src/*.egg-info
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "clean. Next: make venv builds the Python environment again."

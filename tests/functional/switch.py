@@ -6,8 +6,10 @@ Bridges of datapath type `dummy` cost nothing; `netdev` ones really forward betw
 import itertools
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +30,11 @@ class Switch:
         self.remote = f"unix:{self.db_socket}"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._environment = dict(
-            os.environ, OVS_RUNDIR=str(folder), OVS_LOGDIR=str(folder), OVS_DBDIR=str(folder), OVS_SYSCONFDIR=str(folder)
+            os.environ,
+            OVS_RUNDIR=str(folder),
+            OVS_LOGDIR=str(folder),
+            OVS_DBDIR=str(folder),
+            OVS_SYSCONFDIR=str(folder),
         )
 
     # ------------------------------------------------------------ life
@@ -44,13 +50,14 @@ class Switch:
         if not database.exists():
             self.call("ovsdb-tool", "create", str(database), str(SCHEMA))
         self._spawn("ovsdb-server", f"--remote=punix:{self.db_socket}", str(database))
-        self.vsctl("--no-wait", "--retry", "init")
+        self._await_database()
+        self.vsctl("--no-wait", "init")
 
     def start_daemon(self) -> None:
         """ovs-vswitchd, having taken up the whole database."""
         self._spawn("ovs-vswitchd", "--disable-system", "--enable-dummy", self.remote)
-        self.vsctl("--retry", "init")
-        self.vsctl("set", "Open_vSwitch", ".", "external_ids:started=yes")
+        # Raises next_cfg, and returns when the daemon has followed.
+        self.vsctl("set", "Open_vSwitch", ".", f"external_ids:started={self.pid('ovs-vswitchd')}")
 
     def stop_daemon(self) -> None:
         """Kill ovs-vswitchd the hard way."""
@@ -64,12 +71,34 @@ class Switch:
         """The process id of a daemon."""
         return self._processes[name].pid
 
+    def _await_database(self) -> None:
+        deadline = time.monotonic() + DEADLINE
+        with socket.socket(socket.AF_UNIX) as probe:
+            while probe.connect_ex(str(self.db_socket)) != 0:
+                assert time.monotonic() < deadline, "ovsdb-server does not come up"
+                time.sleep(0.005)
+
     def _spawn(self, name: str, *arguments: str) -> None:
         if name in self._processes:
             return
-        options = (f"--pidfile={self.run_dir}/{name}.pid", f"--log-file={self.run_dir}/{name}.log", "-vconsole:off")
+        options = (
+            f"--pidfile={self.run_dir}/{name}.pid",
+            f"--log-file={self.run_dir}/{name}.log",
+            "-vconsole:off",
+        )
         self._processes[name] = subprocess.Popen(
-            ["ip", "netns", "exec", self.namespace, "setpriv", "--pdeathsig", "KILL", name, *options, *arguments],
+            [
+                "ip",
+                "netns",
+                "exec",
+                self.namespace,
+                "setpriv",
+                "--pdeathsig",
+                "KILL",
+                name,
+                *options,
+                *arguments,
+            ],
             env=self._environment,
             cwd=self.run_dir,
             stderr=subprocess.DEVNULL,
@@ -108,7 +137,11 @@ class Switch:
 
     def add_bridge(self, name: str, *, datapath: str = "dummy") -> None:
         """A bridge made by hand, without our mark."""
-        settings = (f"datapath_type={datapath}", "fail_mode=secure", "protocols=OpenFlow10,OpenFlow13,OpenFlow14,OpenFlow15")
+        settings = (
+            f"datapath_type={datapath}",
+            "fail_mode=secure",
+            "protocols=OpenFlow10,OpenFlow13,OpenFlow14,OpenFlow15",
+        )
         self.vsctl("add-br", name, "--", "set", "bridge", name, *settings)
 
     def flows(self, bridge: str) -> list[str]:

@@ -23,9 +23,23 @@ WANTED: tuple[Resource, ...] = (
     FLOOD,
     Flow(0, 0, "", "drop", cookie(Feature.BASE)),
     # In words that are not the switch's own.
-    Flow(0, 100, "dl_type=0x0800,in_port=1,dl_src=02:00:00:00:00:0A", "load:7->NXM_NX_REG6[],goto_table:2", cookie(Feature.GUARD, 7)),
-    Flow(0, 100, "in_port=1,icmp6,icmpv6_type=135,ipv6_src=FD00:0::1", "resubmit(,2)", cookie(Feature.GUARD, 7)),
-    Flow(2, 32768, "reg6=7,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00", f"group:{FLOOD.id}", cookie(Feature.FLOOD, 7)),
+    Flow(
+        0,
+        100,
+        "dl_type=0x0800,in_port=1,dl_src=02:00:00:00:00:0A",
+        "load:7->NXM_NX_REG6[],goto_table:2",
+        cookie(Feature.GUARD, 7),
+    ),
+    Flow(
+        0, 100, "in_port=1,icmp6,icmpv6_type=135,ipv6_src=FD00:0::1", "resubmit(,2)", cookie(Feature.GUARD, 7)
+    ),
+    Flow(
+        2,
+        32768,
+        "reg6=7,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00",
+        f"group:{FLOOD.id}",
+        cookie(Feature.FLOOD, 7),
+    ),
 )
 FOREIGN_FLOWS = (
     "cookie=0x99,table=0,priority=7,ip,actions=output:2",
@@ -59,7 +73,9 @@ async def converge(applier: FlowApplier, *wanted: Resource) -> Delta[Resource]:
 def counters(switch: Switch) -> list[str]:
     """Flows with their age left out and their packet counts kept: a rewritten flow counts from zero again."""
     lines = switch.ofctl("dump-flows", BRIDGE).splitlines()[1:]
-    return sorted(" ".join(word for word in line.split() if not word.startswith("duration=")) for line in lines)
+    return sorted(
+        " ".join(word for word in line.split() if not word.startswith("duration=")) for line in lines
+    )
 
 
 def send_a_packet(switch: Switch) -> None:
@@ -107,7 +123,9 @@ async def test_a_new_process_may_split_its_first_round(flows: FlowApplier, switc
     assert reborn.have() == by_key(WANTED)
 
 
-async def test_a_new_process_corrects_what_differs_and_removes_what_is_left_over(flows: FlowApplier, switch: Switch) -> None:
+async def test_a_new_process_corrects_what_differs_and_removes_what_is_left_over(
+    flows: FlowApplier, switch: Switch
+) -> None:
     await converge(flows, *WANTED)
     guard, rest = WANTED[2], [it for it in WANTED if it is not WANTED[2]]
     assert isinstance(guard, Flow)
@@ -121,7 +139,9 @@ async def test_a_new_process_corrects_what_differs_and_removes_what_is_left_over
     assert reborn.have() == by_key((*rest[:-1], changed))
 
 
-async def test_removing_all_of_ours_leaves_foreign_flows_and_groups_byte_identical(flows: FlowApplier, switch: Switch) -> None:
+async def test_removing_all_of_ours_leaves_foreign_flows_and_groups_byte_identical(
+    flows: FlowApplier, switch: Switch
+) -> None:
     switch.ofctl("add-group", BRIDGE, FOREIGN_GROUP)
     switch.ofctl("add-flows", BRIDGE, "-", stdin="\n".join(FOREIGN_FLOWS))
     before = (switch.flows(BRIDGE), switch.groups(BRIDGE))
@@ -143,7 +163,9 @@ async def test_a_foreign_flow_in_a_place_of_ours_is_replaced(flows: FlowApplier,
     assert not any("cookie=0x99" in line for line in switch.flows(BRIDGE))
 
 
-async def test_a_removal_spares_a_foreign_flow_that_took_the_place(flows: FlowApplier, switch: Switch) -> None:
+async def test_a_removal_spares_a_foreign_flow_that_took_the_place(
+    flows: FlowApplier, switch: Switch
+) -> None:
     await converge(flows, *WANTED)
     switch.ofctl("add-flow", BRIDGE, "cookie=0x99,table=0,priority=0,actions=output:1")
     await converge(flows)
@@ -159,7 +181,9 @@ async def test_a_removal_spares_a_foreign_flow_that_took_the_place(flows: FlowAp
     ],
     ids=["actions", "cookie", "timeout"],
 )
-async def test_a_flow_edited_by_hand_is_seen_as_changed_and_put_right(flows: FlowApplier, switch: Switch, edit: str) -> None:
+async def test_a_flow_edited_by_hand_is_seen_as_changed_and_put_right(
+    flows: FlowApplier, switch: Switch, edit: str
+) -> None:
     await converge(flows, *WANTED)
     before = switch.flows(BRIDGE)
     switch.ofctl("add-flow", BRIDGE, edit)
@@ -226,7 +250,13 @@ async def test_a_bundle_with_a_refused_flow_leaves_nothing_behind(flows: FlowApp
 
 async def test_a_thousand_flows_go_in_one_bundle(flows: FlowApplier) -> None:
     many = tuple(
-        Flow(1, 100, f"ip,in_port={n},nw_src=10.0.{n >> 8}.{n & 255}", f"set_field:{n}->reg6,goto_table:2", cookie(Feature.GUARD))
+        Flow(
+            1,
+            100,
+            f"ip,in_port={n},nw_src=10.0.{n >> 8}.{n & 255}",
+            f"set_field:{n}->reg6,goto_table:2",
+            cookie(Feature.GUARD),
+        )
         for n in range(1, 1001)
     )
     await converge(flows, *many)
@@ -245,7 +275,9 @@ async def test_a_bridge_that_does_not_exist_is_unavailable(switch: Switch) -> No
         await applier.resync()
 
 
-async def test_a_stopped_switch_is_unavailable_inside_the_deadline(flows: FlowApplier, switch: Switch) -> None:
+async def test_a_stopped_switch_is_unavailable_inside_the_deadline(
+    flows: FlowApplier, switch: Switch
+) -> None:
     hasty = FlowApplier(BRIDGE, switch.run_dir, deadline=0.3)
     os.kill(switch.pid("ovs-vswitchd"), signal.SIGSTOP)
     try:
@@ -294,15 +326,22 @@ HAND_EDITS = {
     "flow replaced by a foreign one": ["add-flow", BRIDGE, "cookie=0x1,table=0,priority=0,actions=output:1"],
     "flow added": ["add-flow", BRIDGE, f"cookie={cookie(Feature.BASE):#x},table=7,priority=0,actions=drop"],
     "all flows deleted": ["del-flows", BRIDGE],
-    "group deleted": ["del-groups", BRIDGE, str(FLOOD.id)],
+    "group deleted": ["del-groups", BRIDGE, FLOOD.key],
     "all groups deleted": ["del-groups", BRIDGE],
     "group changed": ["mod-group", BRIDGE, f"group_id={FLOOD.id},type=all,bucket=actions=output:1"],
-    "bucket added": ["-OOpenFlow15", "insert-buckets", BRIDGE, f"group_id={FLOOD.id},command_bucket_id=last,bucket=bucket_id:9,actions=output:9"],
+    "bucket added": [
+        "-OOpenFlow15",
+        "insert-buckets",
+        BRIDGE,
+        f"group_id={FLOOD.id},command_bucket_id=last,bucket=bucket_id:9,actions=output:9",
+    ],
 }
 
 
 @pytest.mark.parametrize("edit", HAND_EDITS.values(), ids=HAND_EDITS.keys())
-async def test_an_edit_by_hand_is_noticed_and_can_be_repaired(flows: FlowApplier, switch: Switch, edit: list[str]) -> None:
+async def test_an_edit_by_hand_is_noticed_and_can_be_repaired(
+    flows: FlowApplier, switch: Switch, edit: list[str]
+) -> None:
     await converge(flows, *WANTED)
     before = (switch.flows(BRIDGE), switch.groups(BRIDGE))
     async with watching(flows, switch.run_dir) as changed:

@@ -1,0 +1,3 @@
+"""Door for people. Speaks to the agent through its API only; starts fast: nothing heavy is imported before it
+is needed.
+"""

@@ -106,14 +106,6 @@ class Addresses:
         """Let an endpoint's address rest and forget any other; an unknown one is already released."""
         await self._committer.commit(partial(self._without_address, pool_id, address))
 
-    async def collect(self, age: float) -> int:
-        """Release addresses no endpoint of ours came for, or whose release was lost, and say how many.
-
-        Only in our networks, and only what was asked for more than `age` seconds ago: a container start takes
-        its address a moment before its endpoint.
-        """
-        return await self._committer.commit(partial(self._without_strays, age))
-
     # ------------------------------------------------------------ pools
 
     def _given_subnet(
@@ -218,16 +210,6 @@ class Addresses:
         old = self._rested(_view(state, pool), keep=address) if pool is not None else []
         return [*old, resting], None
 
-    def _without_strays(self, age: float, state: State) -> tuple[list[Change], int]:
-        now = self._clock()
-        strays = [
-            allocation
-            for pool in state.pools.values()
-            for allocation in _unclaimed(_view(state, pool))
-            if now - allocation.created_at > age
-        ]
-        return [Put(replace(it, released_at=now)) for it in strays], len(strays)
-
     def _rests(self, allocation: Allocation) -> bool:
         return allocator.rests(allocation, now=self._clock(), rest=self._settings.address_rest)
 
@@ -240,16 +222,6 @@ class Addresses:
 
 def _view(state: State, pool: Pool) -> _PoolView:
     return _PoolView(state, pool, state.allocations_of(pool.id))
-
-
-def _unclaimed(view: _PoolView) -> Iterator[Allocation]:
-    """Addresses held for an endpoint in networks of ours that have no such endpoint."""
-    if not view.networks:
-        return
-    used = {ip for _, ip in view.endpoints()}
-    for allocation in view.allocations:
-        if allocation.held and allocation.kind is AllocationKind.ENDPOINT and allocation.address not in used:
-            yield allocation
 
 
 def _without_pool(pool_id: PoolId, state: State) -> tuple[list[Change], None]:

@@ -1,1 +1,1 @@
-"""Door: the Docker engine's remote-driver protocol. Translates messages into requests to control; no rule of ours."""
+"""Door: the Docker engine's remote-driver protocol. Translates messages into requests; no rule of ours."""

@@ -20,9 +20,9 @@ SILENT = {
 }
 """For the host's end of a pair, which is a port of the switch and nothing else.
 
-On the userspace datapath the host's own stack gets a copy of every packet too. Without IPv6 it neither sends nor
-takes any, it never answers ARP (8), and an IPv4 sender to whom no route leads through the port is dropped (1, RFC
-3704), which is every sender, as no route ever leads through it.
+On the userspace datapath the host's own stack gets a copy of every packet too. Without IPv6 it neither
+sends nor takes any, it never answers ARP (8), and an IPv4 sender to whom no route leads through the port is
+dropped (1, RFC 3704), which is every sender, as no route ever leads through it.
 """
 
 
@@ -44,7 +44,9 @@ def silence(name: str) -> None:
 
 
 def allow_ipv6(name: str, *, allowed: bool) -> None:
-    """Switch IPv6 on the interface on or off, as the engine does it for interfaces with and without an address."""
+    """Switch IPv6 on the interface on or off, as the engine does it for interfaces with and without an
+    address.
+    """
     _write(f"ipv6/conf/{name}/disable_ipv6", "0" if allowed else "1")
 
 

@@ -1,7 +1,8 @@
 """Kernel messages about links (rtnetlink(7)), read into values. Pure.
 
-Only what we ask of a link is read. The netlink library reads everything, at fifteen times the cost (130 µs instead
-of 9 µs a message), and every container that starts on the host, ours or not, causes about ten of them.
+Only what we ask of a link is read. The netlink library reads everything, at fifteen times the cost (130 µs
+instead of 9 µs a message), and every container that starts on the host, ours or not, causes about ten of
+them.
 """
 
 import struct
@@ -41,8 +42,8 @@ class Link:
 class Message:
     """One netlink message. `link` is None unless it is about a link; `sequence` is that of the request, or 0.
 
-    `moved` marks a link that left this namespace for another one, in contrast to one that was deleted. `error` is an
-    errno value. `interrupted` marks a listing during which links came or went.
+    `moved` marks a link that left this namespace for another one, in contrast to one that was deleted.
+    `error` is an errno value. `interrupted` marks a listing during which links came or went.
     """
 
     type: int

@@ -27,7 +27,9 @@ OnChange = Callable[[Link | None, Link | None, bool], None]
 
 
 class LinkTable:
-    """All links of the namespace in which it was opened. `on_change` hears of every single change, in order."""
+    """All links of the namespace in which it was opened. `on_change` hears of every single change, in
+    order.
+    """
 
     def __init__(self, on_change: OnChange, *, deadline: float = 5.0) -> None:
         """`deadline` is in seconds and holds for each listing."""
@@ -47,7 +49,7 @@ class LinkTable:
         events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
         events.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BACKLOG)
         events.bind((0, EVENTS_OF_LINKS))
-        events.setblocking(False)
+        events.settimeout(0)
         asyncio.get_running_loop().add_reader(events, self.drain)
         self._socket = events
 

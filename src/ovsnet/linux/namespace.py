@@ -34,7 +34,9 @@ def opened(sandbox: str) -> Iterator[int]:
 
 
 async def run_inside(namespace: int, job: Callable[[], T]) -> T:
-    """Run a short job in the namespace behind a file descriptor; OSError when that is not a network namespace."""
+    """Run a short job in the namespace behind a file descriptor; OSError when that is not a network
+    namespace.
+    """
     with ThreadPoolExecutor(max_workers=1) as thread:
         return await asyncio.get_running_loop().run_in_executor(thread, _enter_and_do, namespace, job)
 

@@ -7,6 +7,7 @@ kernel works on a request while it is being sent: a request that takes it long i
 import asyncio
 import errno
 import os
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,10 +38,14 @@ class NewEnd:
 
 
 class Netlink:
-    """A conversation with the kernel, about the namespace the socket was made in. Short-lived, a context manager."""
+    """A conversation with the kernel, about the namespace the socket was made in. Short-lived, a context
+    manager.
+    """
 
     def __init__(self, descriptor: int | None = None, *, deadline: float = 5.0) -> None:
-        """`descriptor` is a netlink socket, which becomes ours; None: a new one. `deadline`: seconds a request."""
+        """`descriptor` is a netlink socket, which becomes ours; None: a new one. `deadline`: seconds a
+        request.
+        """
         self._kernel = AsyncIPRoute() if descriptor is None else AsyncIPRoute(fileno=descriptor)
         self._deadline = deadline
 
@@ -58,7 +63,7 @@ class Netlink:
 
     async def change(self, name: str, **attributes: Any) -> None:
         """Change a link by its name: alias, group, mtu, address (MAC), state ("up")."""
-        # Index 0 has the kernel look for the name; without it the library would look first, in a request of its own.
+        # Index 0 makes the kernel look for the name; the library would spend a request of its own on that.
         await self._link("set", index=0, IFLA_IFNAME=name, **_with_kernel_names(attributes))
 
     async def move(self, index: int, namespace: int, name: str) -> None:
@@ -79,18 +84,16 @@ class Netlink:
         with _refusals():
             async with asyncio.timeout(self._deadline):
                 (index,) = await self._kernel.link_lookup(ifname=name)
-                await self._kernel.addr(
-                    "replace", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, **flags
-                )
+                await self._kernel.addr("replace", index=index, address=str(address), **flags)
 
     async def networks(self) -> AsyncIterator[IpNetwork]:
-        """What the routes of all tables lead to, and the subnets of all addresses; with repetitions."""
+        """Where the routes of all tables lead, defaults left out, and the subnets of all addresses."""
         with _refusals():
             async with asyncio.timeout(self._deadline):
-                for family in (2, 10):
+                for family in (socket.AF_INET, socket.AF_INET6):
                     async for route in await self._kernel.route("dump", family=family):
-                        if route["type"] not in NOT_ANY_HOSTS:
-                            yield ip_network((route.get("dst") or _EVERYTHING[family], route["dst_len"]))
+                        if route.get("dst") and route["type"] not in NOT_ANY_HOSTS:
+                            yield ip_network((route.get("dst"), route["dst_len"]))
                     async for address in await self._kernel.addr("dump", family=family):
                         yield ip_network((address.get("address"), address["prefixlen"]), strict=False)
 
@@ -104,9 +107,6 @@ class Netlink:
         with _refusals():
             async with asyncio.timeout(self._deadline):
                 await asyncio.to_thread(_delete_now, selection)
-
-
-_EVERYTHING = {2: "0.0.0.0", 10: "::"}
 
 
 def _delete_now(selection: dict[str, int]) -> None:

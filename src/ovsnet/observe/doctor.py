@@ -218,7 +218,7 @@ def _leftovers(host: Readings, settings: Settings) -> Finding:
     return _warning(
         "leftovers",
         f"no agent runs and there are {ours} of ours",
-        "start the agent, which takes them over; to remove them instead, stop the containers on our networks, "
+        "start the agent, which takes them over; or stop the containers on our networks, "
         f"then: ovs-vsctl --if-exists del-br {settings.bridge}; ip link delete NAME for each interface",
     )
 

@@ -40,7 +40,7 @@ def compare(kind: str, want: Mapping[str, Any], have: Mapping[str, Any]) -> tupl
 
 
 def seen_twice(first: Sequence[DriftItem], second: Iterable[DriftItem]) -> tuple[DriftItem, ...]:
-    """What two looks agree on: a container that starts or stops between them is work in progress, not drift."""
+    """What two looks agree on: a container that starts or stops between them is work, not drift."""
     known = set(first)
     return tuple(it for it in second if it in known)
 

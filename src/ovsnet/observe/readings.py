@@ -164,7 +164,7 @@ def _cells(text: str) -> Iterable[str]:
 
 
 def _owner(said: Said) -> str | None:
-    """From a map as ovs-vsctl prints it: `{ovsnet-owner=ovsnet}`; the empty text stands for no such bridge."""
+    """From a map as ovs-vsctl prints it: `{ovsnet-owner=ovsnet}`; no text means no such bridge."""
     if said.why or not said.text:
         return None
     pairs = (it.strip().partition("=") for it in said.text.strip("{}").split(","))

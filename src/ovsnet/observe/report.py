@@ -32,7 +32,7 @@ DEADLINE = 5.0
 
 
 def agent_files(answers: Mapping[str, Any], state: State, log: Sequence[str]) -> dict[str, bytes]:
-    """The agent's part: its API answers, the desired state and the end of its log, by file name."""
+    """The agent's part: its API answers, the desired state, the end of its log."""
     files = {f"{name}.json": _json(value) for name, value in answers.items()}
     return {**files, "state.json": _json(_plain(state)), "log.txt": _lines(log)}
 

@@ -148,11 +148,12 @@ def _problems(
     drift: Sequence[DriftItem] | None,
 ) -> Iterator[str]:
     if not agent.ready:
-        yield "The agent is starting and has not seen the whole host yet; 'ovsnet status --wait 30' waits for it."
+        yield "The agent is starting and has not seen the whole host yet; wait: 'ovsnet status --wait 30'."
     if not switch.available:
         yield (
-            f"Open vSwitch does not answer{_because(switch.reason)}; new containers fail, running ones keep their "
-            "connections while ovs-vswitchd lives. Start it (Debian: systemctl start openvswitch-switch)."
+            f"Open vSwitch does not answer{_because(switch.reason)}; new containers fail, running ones keep "
+            "their connections while ovs-vswitchd lives. "
+            "Start it (Debian: systemctl start openvswitch-switch)."
         )
     if not agent.store_available:
         yield (
@@ -173,7 +174,7 @@ def _warnings(agent: AgentFacts, pools: Sequence[PoolUsage]) -> Iterator[str]:
     for it in pools:
         if it.full:
             of = f" of network {', '.join(it.networks)}" if it.networks else ""
-            yield f"Pool {it.subnet}{of} is full: {it.used} addresses held, {it.resting} resting since release."
+            yield f"Pool {it.subnet}{of} is full: {it.used} addresses held, {it.resting} resting."
 
 
 def _refused(failures: Sequence[ApplyError]) -> Iterator[str]:

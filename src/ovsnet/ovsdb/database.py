@@ -37,7 +37,15 @@ log = structlog.get_logger(__name__)
 
 
 class OutcomeUnknown(Unavailable):
-    """The transaction was sent and its answer never came: it may be in force or not."""
+    """The transaction was sent and its answer never came: it may be in force or not.
+
+    `lost`: the connection broke, so that after the next `wait_ready` the replica tells. Otherwise the server
+    is slow, and the change may still come.
+    """
+
+    def __init__(self, neighbour: str, reason: str, *, lost: bool) -> None:
+        super().__init__(neighbour, reason)
+        self.lost = lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +166,9 @@ class Database:
                 return str(await future)
         except TimeoutError:
             transaction.abort()
-            raise OutcomeUnknown(self.title, f"no answer to a change within {deadline:g} s") from None
+            raise OutcomeUnknown(
+                self.title, f"no answer to a change within {deadline:.3g} s", lost=False
+            ) from None
         finally:
             del self._pending[transaction]
 
@@ -166,7 +176,7 @@ class Database:
         if status in (transaction.SUCCESS, transaction.UNCHANGED):
             return
         if status == LOST:
-            raise OutcomeUnknown(self.title, "the connection broke while a change was under way")
+            raise OutcomeUnknown(self.title, "the connection broke while a change was under way", lost=True)
         if status == transaction.TRY_AGAIN:
             raise Stale(f"{self.title}: the same thing was changed by somebody else first; try again")
         kind, words = _refusal(transaction.get_error())

@@ -1,7 +1,7 @@
 """How a question is turned into its answer inside the switch: actions shared by neighbour and gateway. Pure.
 
-Only fields that both datapaths can set: the ND flags and option type are written by `move` from a register, because
-`set_field` on them is refused where the kernel does the forwarding (OFPBAC_BAD_SET_ARGUMENT, OVS 3.1 to 4.0).
+Only what both datapaths take: the ND flags and the option type are written by `move` from a register, because
+OVS refuses `set_field` on them on a bridge of the kernel datapath (OFPBAC_BAD_SET_ARGUMENT, seen with 3.1).
 """
 
 from ipaddress import IPv4Address, IPv6Address
@@ -14,8 +14,8 @@ from ovsnet.pipeline.packets import (
     ECHO_REPLY_V6,
     FRESH_TTL,
     NEIGHBOUR_ADVERTISEMENT,
-    ROUTER_FLAG,
     OVERRIDE_FLAG,
+    ROUTER_FLAG,
     SOLICITED_FLAG,
 )
 from ovsnet.pipeline.registers import ND_FLAGS, ND_OPTION

@@ -4,7 +4,7 @@
                                             └─► segments ─► their flows ─┼─► one mapping by key
                                                    tables ─► base flows ─┘
 
-It runs at every change, for thousands of endpoints of which one changed: what belongs to one value is remembered.
+It runs at every change, for thousands of endpoints of which one changed: the flows of a value are remembered.
 """
 
 from collections import defaultdict
@@ -30,8 +30,8 @@ def compile_flows(
 ) -> dict[str, Resource]:
     """The flows and groups this host should have, by key.
 
-    Endpoints that are not plugged, or whose port the switch has not taken up yet, have none. Two endpoints that claim
-    the same MAC or address: the older one keeps it.
+    Endpoints that are not plugged, or whose port the switch has not taken up yet, have none. Where two claim
+    the same MAC or address, the older one has it.
     """
     resources: dict[str, Resource] = dict(_base())
     members: dict[Segment, list[Plug]] = defaultdict(list)

@@ -12,7 +12,7 @@ OWNER = 0x0F5E << 48
 """Fixed high bits of every flow of ours."""
 OWNER_MASK = 0xFFFF << 48
 GROUP_FIRST, GROUP_LAST = 0x4F000000, 0x50FFFFFF
-"""Groups carry no cookie: this range of ids is ours (0x4f……: untagged segments by VNI; 0x50……: tagged ones)."""
+"""Groups carry no cookie: these ids are ours (0x4f……: untagged segments by VNI; 0x50……: tagged ones)."""
 
 
 class Feature(IntEnum):

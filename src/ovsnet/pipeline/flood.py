@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from ovsnet.model.ids import Ofport, UNTAGGED
+from ovsnet.model.ids import MAX_VNI, UNTAGGED, Ofport
 from ovsnet.pipeline.cookies import GROUP_FIRST, GROUP_LAST
 from ovsnet.pipeline.flow import Flow, Group
 from ovsnet.pipeline.plug import Segment
 from ovsnet.pipeline.tables import Priority, Table, flow
 
 MAX_BUCKETS = 1000
-"""A group travels in one OpenFlow message of at most 64 KiB: about 32 bytes for a bucket, 16 for an output in it."""
-_TAGGED_FIRST = (GROUP_FIRST | GROUP_LAST) & ~0xFFFFFF
-_TAGGED_COUNT = GROUP_LAST - _TAGGED_FIRST + 1
+"""A group travels in one OpenFlow message of at most 64 KiB: 32 bytes a bucket, 16 each further output."""
+_TAGGED_COUNT = MAX_VNI + 1
+_TAGGED_FIRST = GROUP_LAST + 1 - _TAGGED_COUNT
 
 
 def segment_flows(segment: Segment, group_id: int) -> Iterator[Flow]:
@@ -33,8 +33,8 @@ def _slices(outputs: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 def group_ids(segments: Iterable[Segment]) -> Mapping[Segment, int]:
     """An id for each segment: the VNI for untagged ones; for tagged ones VLAN and the VNI's low bits.
 
-    Two tagged segments meet only when their VNIs share the low 12 bits and their VLANs are equal; the later in order
-    then takes the next free id. The same segments always get the same ids.
+    Two tagged segments meet only when their VLANs are equal and their VNIs share the low 12 bits; the later
+    in order then takes the next free id. The same segments always get the same ids.
     """
     ids: dict[Segment, int] = {}
     taken: set[int] = set()

@@ -1,7 +1,7 @@
 """Table gateway: packets to the network's gateway. It answers pings; it routes nothing. Pure.
 
-With `egress=docker` a container leaves by Docker's own bridge, with `egress=none` not at all: no packet for elsewhere is
-meant to come here.
+With `egress=docker` a container leaves by Docker's own bridge, with `egress=none` not at all: no packet for
+elsewhere is meant to come here.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,8 @@ def segment_flows(segment: Segment, gateway: Gateway) -> Iterator[Flow]:
     """Answers to pings of the gateway's addresses."""
     if gateway.ipv4 is not None:
         match = (
-            f"icmp,{segment.match},dl_dst={GATEWAY_MAC},nw_dst={gateway.ipv4},icmp_type={ECHO_REQUEST_V4},icmp_code=0"
+            f"icmp,{segment.match},dl_dst={GATEWAY_MAC},nw_dst={gateway.ipv4},"
+            f"icmp_type={ECHO_REQUEST_V4},icmp_code=0"
         )
         yield _answered(segment, match, answer.echo_v4(GATEWAY_MAC, gateway.ipv4))
     if gateway.ipv6 is not None:

@@ -1,6 +1,6 @@
-"""Tables guard, tentative, nd_guard, fragment: an endpoint sends as itself, and says the truth about itself. Pure.
+"""Tables guard, tentative, nd_guard, fragment: an endpoint sends as itself, and tells the truth. Pure.
 
-Every flow that lets something pass names the port and the MAC: there is no packet that another port could send for it.
+What lets a packet pass names the port it must come from: no other port can send it.
 """
 
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from ovsnet.pipeline.flow import Flow
 from ovsnet.pipeline.packets import (
     MLD_REPORTS,
     ND_HOP_LIMIT,
+    ND_TARGET_LINK_ADDRESS,
     ND_TYPES,
     NEIGHBOUR_ADVERTISEMENT,
     NEIGHBOUR_SOLICITATION,
     NO_MAC,
-    ND_TARGET_LINK_ADDRESS,
     TAG_PRESENT,
     UNSPECIFIED_V6,
 )
@@ -30,14 +30,14 @@ def base_flows() -> Iterator[Flow]:
     yield flow(Table.ND_GUARD, Priority.FIRST, "ipv6,nw_frag=yes", goto(Table.FRAGMENT))
     for kind in ND_TYPES:
         yield flow(Table.ND_GUARD, Priority.FALLBACK, f"icmp6,icmp_type={kind}", DROP)
-    # RFC 6980 tells receivers to ignore such fragments; we do not rely on it. Large pings have a smaller hop limit.
+    # RFC 6980 has receivers ignore such fragments; not all do. Large pings have a smaller hop limit and pass.
     yield flow(Table.FRAGMENT, Priority.NORMAL, f"ipv6,nw_ttl={ND_HOP_LIMIT}", DROP)
 
 
 def _tentative_flows() -> Iterator[Flow]:
     for kind in MLD_REPORTS:
         yield flow(Table.TENTATIVE, Priority.NORMAL, f"icmp6,icmp_type={kind}", goto(Table.FORWARD))
-    # Duplicate address detection asks whether anybody has the address. IPAM gave it to one only: silence is the answer.
+    # Duplicate address detection: does anybody have my address? IPAM gave it to one only, so nobody answers.
     yield flow(Table.TENTATIVE, Priority.FALLBACK, f"icmp6,icmp_type={NEIGHBOUR_SOLICITATION}", DROP)
 
 
@@ -79,9 +79,9 @@ def _own_ipv6_flows(plug: Plug) -> Iterator[Flow]:
 
 
 def _solicitation_flows(plug: Plug) -> Iterator[Flow]:
-    """Anybody may ask. With a link-layer option, which must be the truth, there is room for one in the answer.
+    """Anybody may ask. A link-layer option must be the truth; its room serves the answer.
 
-    Without one nothing may be written there: OVS (packet_set_nd_ext, 3.1 to 4.0) would write behind the packet's end.
+    Without it the answer has none: OVS would write behind the packet's end (packet_set_nd_ext, since 2.12).
     """
     question = _nd(plug, NEIGHBOUR_SOLICITATION)
     room = ND_OPTION.set_to(ND_TARGET_LINK_ADDRESS)

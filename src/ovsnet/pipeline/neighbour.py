@@ -1,4 +1,4 @@
-"""Tables neighbour and nd_reply: who has this address? Answered here; the question never reaches another port. Pure.
+"""Tables neighbour and nd_reply: who has this address? Answered here, no other port hears of it. Pure.
 
 Only ARP and neighbour solicitations come here, so what is matched here costs other packets no mask.
 """
@@ -36,7 +36,7 @@ def base_flows() -> Iterator[Flow]:
 def plug_flows(plug: Plug) -> Iterator[Flow]:
     """Answers about this endpoint to its peers, and its own announcements to them."""
     if plug.ipv4 is not None:
-        # A gratuitous request asks for the sender's own address: peers refresh by it, an answer would say "duplicate".
+        # A gratuitous request asks for the sender's own address: peers refresh by it; an answer would alarm.
         own = f"arp,in_port={plug.ofport},arp_tpa={plug.ipv4},arp_op={ARP_REQUEST}"
         yield flow(Table.NEIGHBOUR, Priority.EXCEPTION, own, goto(Table.FORWARD), about=plug.segment.vni)
     if not plug.icc:

@@ -1,4 +1,4 @@
-"""Table origin: the port a packet came in by decides which segment it belongs to, and nothing it carries can. Pure."""
+"""Table origin: the port a packet came in by decides its segment, nothing in the packet does. Pure."""
 
 from collections.abc import Iterator
 

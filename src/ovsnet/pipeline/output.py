@@ -1,4 +1,4 @@
-"""Table output: out by the port that was chosen. The one place where a copy, a meter or a tunnel would go. Pure."""
+"""Table output: out by the port that was chosen. Copies, meters and tunnels will go here. Pure."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The tables in packet order: what each is for, what happens to what it does not know, where one may go next. Pure.
+"""The tables in packet order: what each is for, what it does with the unknown, where one may go next. Pure.
 
     origin ─► guard ─┬────────────────────────► neighbour ─┬─► nd_reply ─► back to the sender
                      │                          ▲    │     └─► back to the sender (ARP)
@@ -7,7 +7,7 @@
                      ├─────┴────────────────┴─► gateway ──────► forward ─┬─► output
                      └─► tentative ────────────────────────────►         └─► flood
 
-Numbers leave room: a table that comes later (policy, load balancing) goes between two, and nothing is renumbered.
+Numbers leave room: a later table (policy, load balancing) goes between two and renumbers nothing.
 """
 
 import re
@@ -139,9 +139,15 @@ def goto(table: Table) -> str:
 
 
 def flow(
-    table: Table, priority: Priority, match: str, actions: str, *, about: int = 0, feature: Feature | None = None
+    table: Table,
+    priority: Priority,
+    match: str,
+    actions: str,
+    *,
+    about: int = 0,
+    feature: Feature | None = None,
 ) -> Flow:
-    """A flow of the table's feature, or of another one that puts it there; `about` is the VNI it belongs to."""
+    """A flow of the table's feature, or of the one that puts it there; `about` is the VNI it belongs to."""
     owner = TABLES[table].feature if feature is None else feature
     return Flow(table.value, priority.value, match, actions, cookie(owner, about))
 
@@ -160,4 +166,4 @@ def check(flows: Iterable[Flow]) -> None:
         allowed = TABLES[Table(it.table)].next
         for number in _GOTO.findall(it.actions):
             if int(number) not in allowed:
-                raise ValueError(f"{it.text}: table {it.table} may not go to table {number}; see pipeline/tables.py")
+                raise ValueError(f"{it.text}: table {it.table} may not go to {number} (pipeline/tables.py)")

@@ -89,10 +89,9 @@ class Converger:
             failures += refused
         return Round(state.revision, written, tuple(failures))
 
-    def drift(self) -> Mapping[Kind, Delta[Any]]:
-        """What differs now, by kind, as far as the appliers know; writes nothing."""
-        wanted = self.want(self._snapshot(), self._facts())
-        return {kind: diff(wanted[kind], self._appliers[kind].have()) for kind in Kind}
+    def have(self) -> Mapping[Kind, Mapping[str, Any]]:
+        """What is there, by kind, as far as the appliers know."""
+        return {kind: applier.have() for kind, applier in self._appliers.items()}
 
     def _delta(self, phase: Phase, state: State) -> Delta[Any]:
         whole = diff(self.want(state, self._facts())[phase.kind], self._appliers[phase.kind].have())

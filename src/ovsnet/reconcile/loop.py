@@ -22,7 +22,10 @@ class Loop:
         self._nudged = asyncio.Event()
         self._dirty: set[Kind] = set(Kind)
         self._waiters: set[asyncio.Future[None]] = set()
+        self._begun = 0
+        self._finished = 0
         self.last = Round()
+        self.last_seconds: float | None = None
 
     def nudge(self, *dirty: Kind) -> None:
         """Something changed; `dirty` kinds must be read afresh. Cheap, callable from anywhere on the loop."""
@@ -54,6 +57,16 @@ class Loop:
         except TimeoutError:
             raise self._why(resources, deadline) from None
 
+    async def finished_round(self, deadline: float) -> None:
+        """Wait for the end of a round that begins from now on; Unavailable after `deadline` seconds."""
+        wanted = self._begun + 1
+        try:
+            async with asyncio.timeout(deadline):
+                while self._finished < wanted:
+                    await self._next_round()
+        except TimeoutError:
+            raise self._why(list(Kind), deadline) from None
+
     def _why(self, resources: Sequence[str], deadline: float) -> Exception:
         refused = self.last.failures_of(resources)
         if refused:
@@ -70,6 +83,8 @@ class Loop:
             return
 
     async def _one_round(self) -> None:
+        self._begun += 1
+        began = self._time()
         dirty, self._dirty = self._dirty, set()
         unread = await self._converger.resync([kind for kind in Kind if kind in dirty])
         self._dirty.update(Kind(it.resource) for it in unread)
@@ -78,6 +93,8 @@ class Loop:
         refused = {it.resource: it for it in (*unread, *done.failures)}
         self.last = Round(done.revision, done.written, tuple(refused.values()))
         self._dirty.update(_kinds_to_reread(self.last.failures))
+        self._finished = self._begun
+        self.last_seconds = self._time() - began
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)

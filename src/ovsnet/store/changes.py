@@ -1,4 +1,4 @@
-"""What a list of changes means, for every store alike: what may not have moved, and what must hold afterwards. Pure."""
+"""What a list of changes means, for every store alike: what may not move, what must hold after. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -43,7 +43,7 @@ def part(state: State, kind: Kind) -> Mapping[Any, Value]:
 
 
 def fold(changes: Sequence[Change]) -> Edits:
-    """The changes by kind and key; of several for one key the last counts. BadRequest for text nothing can store."""
+    """The changes by kind and key; the last of one key counts. BadRequest for text that cannot be stored."""
     edits: dict[Kind, dict[Any, Value | None]] = {}
     for change in changes:
         value = change.value
@@ -92,10 +92,10 @@ def _broken(after: State, edits: Edits) -> Iterable[str]:
     yield from _strays(after, edits.get(Pool, {}))
     for endpoint in edits.get(Endpoint, {}).values():
         if isinstance(endpoint, Endpoint) and endpoint.network_id not in after.networks:
-            yield f"endpoint {_shown(endpoint.id)} names network {_shown(endpoint.network_id)}, which does not exist"
+            yield f"endpoint {_shown(endpoint.id)} names network {_shown(endpoint.network_id)}: it is missing"
     for allocation in edits.get(Allocation, {}).values():
         if isinstance(allocation, Allocation) and allocation.pool_id not in after.pools:
-            yield f"address {allocation.address} names pool {allocation.pool_id}, which does not exist"
+            yield f"address {allocation.address} is in pool {allocation.pool_id}, which is not there"
 
 
 def _shared_vnis(after: State, networks: Mapping[Any, Value | None]) -> Iterable[str]:

@@ -1,8 +1,8 @@
 """Values ↔ rows of the OVSNet database (ovsnet.ovsschema). Pure.
 
-A row is read by attributes, as `ovs.db.idl.Row` has them, and written as a mapping of columns. What may be absent is a
-set of at most one. Times are text, because the server prints real numbers with 15 digits and so would change them;
-labels are JSON in ASCII, because theirs may be any text in any order.
+A row is read by attributes, as `ovs.db.idl.Row` has them, and written as a mapping of columns. What may be
+absent is a set of at most one. Times are text, because the server prints real numbers with 15 digits and so
+would change them; labels are JSON in ASCII, because they may be any text in any order.
 """
 
 import json

@@ -41,14 +41,22 @@ class Store(Protocol):
         """The state as it is known now; cheap, immutable."""
 
     async def commit(self, base: State, changes: Sequence[Change]) -> State:
-        """Apply all changes or none, durably, and return the state that holds them (its revision is newer than base's).
+        """Apply all changes or none, durably, and return the state that holds them.
 
-        Every value a change replaces or drops must still be what `base` says, and every value it adds must not exist,
-        else nothing is done and Stale is raised. Unavailable when the store does not answer within its deadline.
+        Its revision is newer than `base`'s, unless the changes changed nothing.
+
+        Every value a change replaces or drops must still be what `base` says, and every value it adds must
+        not exist, else nothing is done and Stale is raised; a snapshot taken after that is newer than `base`.
+        Of several changes of one key the last counts. Dropping what is not there does nothing.
+
+        Conflict when the changes break a rule between values even on `base`: VNIs are unique, an endpoint's
+        network and an allocation's pool exist. Their order within one commit does not matter. BadRequest for
+        text that cannot be stored. Unavailable when the store does not answer within its deadline: the
+        changes may then be in force or not, and the next snapshot tells.
         """
 
     def watch(self, changed: Callable[[], None]) -> None:
-        """Call `changed` after every change of the state, whoever made it, and when the store comes or goes."""
+        """Call `changed` after every change of the state, by whomever, and when the store comes or goes."""
 
     @property
     def available(self) -> bool:

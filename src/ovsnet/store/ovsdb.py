@@ -1,16 +1,15 @@
 """The desired state in an OVSDB database of our own. Every commit is on disk before it returns."""
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ovsnet.model.errors import ApplyError, BadRequest, Conflict, Stale, Unavailable
-from ovsnet.model.state import Counters, State
+from ovsnet.model.state import State
 from ovsnet.ovsdb.database import Database, OutcomeUnknown, Touched
 from ovsnet.ovsdb.rows import Transaction, assign, insert, verify
 from ovsnet.store.changes import Edits, Kind, check, fold, part
-from ovsnet.store.codec import SHAPES
+from ovsnet.store.codec import SHAPES, Columns
 from ovsnet.store.interface import Change, Value
 from ovsnet.store.reading import Reading
 from ovsnet.store.schema import DATABASE, columns
@@ -33,7 +32,7 @@ class OvsdbStore:
         await self._database.run()
 
     async def wait_ready(self, deadline: float) -> None:
-        """Returns once the snapshot is what the server holds; Unavailable with the reason after `deadline` seconds."""
+        """Returns once the snapshot is the server's; Unavailable after `deadline` seconds."""
         await self._database.wait_ready(deadline)
 
     def snapshot(self) -> State:
@@ -57,15 +56,18 @@ class OvsdbStore:
     async def commit(self, base: State, changes: Sequence[Change]) -> State:
         """Apply all changes or none, durably; errors as in `Store.commit`.
 
-        When the server goes down while it has the changes, this waits for it to come back and looks what became of them.
+        If the server goes down while it has them, this waits for it and looks what became of them.
         """
         edits = fold(changes)
         end = asyncio.get_running_loop().time() + self._deadline
         await self._database.wait_ready(self._deadline)
         check(base, self._reading.state, edits)
+        self._check_faults(edits)
         try:
             await self._database.transact(lambda it: self._write(it, base, edits), _left(end))
-        except OutcomeUnknown:
+        except OutcomeUnknown as error:
+            if not error.lost:
+                raise
             await self._find_out(edits, _left(end))
         except Stale:
             raise
@@ -87,19 +89,48 @@ class OvsdbStore:
             if any(values.get(key) != value for key, value in wanted.items()):
                 raise Stale("the store was restarted before it took the change; try again")
 
+    def _check_faults(self, edits: Edits) -> None:
+        for kind, wanted in edits.items():
+            for key in wanted:
+                table, uuid = SHAPES[kind].table, self._reading.row_of(kind, key)
+                fault = self._reading.fault(kind, uuid)
+                if fault is not None:
+                    raise Conflict(
+                        f"row {uuid} of table {table} in the store is in the way and cannot be read ({fault}); "
+                        f"correct or delete it with ovsdb-client (docs/store.md)"
+                    )
+
     def _write(self, transaction: Transaction, base: State, edits: Edits) -> None:
         for kind, wanted in edits.items():
             before = part(base, kind)
             for key, value in wanted.items():
-                self._write_one(transaction, kind, key, (before.get(key), value))
+                self._write_one(transaction, kind, key, before.get(key), value)
 
-    def _write_one(self, transaction: Transaction, kind: Kind, key: Any, step: tuple[Value | None, Value | None]) -> None:
-        """`step`: the value before and after."""
-        old, new = step
+    def _write_one(
+        self, transaction: Transaction, kind: Kind, key: Any, old: Value | None, new: Value | None
+    ) -> None:
         shape, uuid = SHAPES[kind], self._reading.row_of(kind, key)
         row = self._database.row(shape.table, uuid)
-        if row is None:
-            if new is not None and new != Counters():
-                self._insert(transaction, kind, new, uuid)
+        if row is not None:
+            verify(row)
+        if new is None:
+            if row is not None:
+                row.delete()
             return
-        ...
+        columns = shape.encode(new, self._reading.row_of)
+        try:
+            if row is None:
+                insert(transaction, shape.table, columns, uuid)
+            else:
+                assign(row, _differing(columns, shape.encode(old, self._reading.row_of) if old else None))
+        except ValueError as error:
+            raise BadRequest(f"{kind.__name__.lower()} cannot be stored: {error}") from error
+
+
+def _differing(columns: Columns, before: Columns | None) -> Columns:
+    return {name: it for name, it in columns.items() if before is None or before[name] != it}
+
+
+def _left(end: float) -> float:
+    """Seconds until `end` of the loop's clock, never negative."""
+    return max(0.0, end - asyncio.get_running_loop().time())

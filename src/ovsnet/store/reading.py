@@ -1,6 +1,7 @@
 """The rows of the OVSNet database as a State; only rows that changed are read again.
 
-A row that makes no sense (somebody edited it) is left out, and so is what refers to it: the agent goes on with the rest.
+A row that makes no sense (somebody edited it) is left out, and so is what refers to it: the agent goes on
+with the rest.
 """
 
 from collections.abc import Iterable, Mapping
@@ -98,7 +99,9 @@ class Reading:
             value = shape.decode(row)
         except UNREADABLE as error:
             if faults.get(uuid) != str(error):
-                log.error("row left out: it cannot be read", table=shape.table, row=str(uuid), reason=str(error))
+                log.warning(
+                    "row left out: it cannot be read", table=shape.table, row=str(uuid), reason=str(error)
+                )
             faults[uuid] = str(error)
             return None
         if faults.pop(uuid, None):

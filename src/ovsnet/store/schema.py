@@ -15,7 +15,7 @@ def text() -> str:
 
 
 def version() -> str:
-    """MAJOR.MINOR.PATCH of this build: major for what an older build cannot read, minor for what it would not see."""
+    """MAJOR.MINOR.PATCH as in the file; grows with every change of the schema."""
     return str(json.loads(text())["version"])
 
 

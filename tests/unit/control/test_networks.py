@@ -76,9 +76,22 @@ async def test_bad_options_are_refused_by_name(options: dict[str, str], words: s
 
 async def test_good_options_are_taken() -> None:
     door, _ = networks()
-    options = {"vlan": "20", "mtu": "9000", "icc": "false", "egress": "none", "port": "internal", "mode": "bridge"}
+    options = {
+        "vlan": "20",
+        "mtu": "9000",
+        "icc": "false",
+        "egress": "none",
+        "port": "internal",
+        "mode": "bridge",
+    }
     made = (await door.create(replace(REQUEST, options=options))).options
-    assert (made.vlan, made.mtu, made.icc, made.egress, made.port) == (20, 9000, False, "none", PortKind.INTERNAL)
+    assert (made.vlan, made.mtu, made.icc, made.egress, made.port) == (
+        20,
+        9000,
+        False,
+        "none",
+        PortKind.INTERNAL,
+    )
 
 
 async def test_internal_ports_are_refused_in_the_userspace_datapath() -> None:

@@ -33,7 +33,9 @@ class Clock:
 
 
 def engine(*, without: Any = None, complete: bool = True) -> EngineFacts:
-    networks = [EngineNetwork(it.id, it.name, subnets=(it.ipv4,)) for it in (WEB, DB) if it.ipv4 and it is not without]
+    networks = [
+        EngineNetwork(it.id, it.name, subnets=(it.ipv4,)) for it in (WEB, DB) if it.ipv4 and it is not without
+    ]
     numbers = [number for number in (1, 2, 3, 4) if number != without]
     of = {1: WEB, 2: WEB, 3: DB, 4: DB}
     endpoints = [EngineEndpoint(endpoint(it).id, of[it].id, "c", "c") for it in numbers]

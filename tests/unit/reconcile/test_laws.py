@@ -65,13 +65,3 @@ async def test_one_silent_neighbour_does_not_stop_the_other_kinds() -> None:
     done = await host.converger().round()
     assert [it.resource for it in done.failures] == [Kind.FLOWS]
     assert len(host.appliers[Kind.PORTS].resources) == 2
-
-
-async def test_drift_names_what_is_missing_and_what_is_too_much() -> None:
-    host = FakeHost(TWO_ENDPOINTS)
-    await settle(host)
-    gone, _ = host.appliers[Kind.PORTS].resources.popitem()
-    host.appliers[Kind.LINKS].resources["ovstranger"] = object()
-    drift = host.converger().drift()
-    assert list(drift[Kind.PORTS].add) == [gone]
-    assert list(drift[Kind.LINKS].remove) == ["ovstranger"]

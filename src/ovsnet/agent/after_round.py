@@ -1,0 +1,72 @@
+"""What follows a round: one log line per transition, and the announcement of endpoints that just came into force."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.errors import OvsnetError
+from ovsnet.model.host import SwitchFacts
+from ovsnet.model.ids import EndpointId, Ofport
+from ovsnet.model.state import State
+from ovsnet.plan import names
+from ovsnet.reconcile.converge import Round
+
+Announce = Callable[[Sequence[tuple[Ofport, Endpoint]]], Awaitable[None]]
+"""Tell the neighbours of these endpoints, behind these ports, where they are now."""
+
+
+class AfterRound:
+    """Compares each round with the one before. The first one finds what was there before us: nothing to announce."""
+
+    def __init__(
+        self, snapshot: Callable[[], State], switch: Callable[[], SwitchFacts], announce: Announce
+    ) -> None:
+        self._snapshot = snapshot
+        self._switch = switch
+        self._announce = announce
+        self._in_force: frozenset[EndpointId] | None = None
+        self._log = structlog.get_logger("reconcile")
+
+    async def __call__(self, before: Round, after: Round) -> None:
+        """One round is over."""
+        self._tell(before, after)
+        if after.clean:
+            await self._announce_new()
+
+    def _tell(self, before: Round, after: Round) -> None:
+        broken, was_broken = _reasons(after), _reasons(before)
+        if broken != was_broken and broken:
+            first = after.failures[0]
+            self._log.warning(
+                "not everything is in place", failures=len(broken), resource=first.resource, reason=first.reason
+            )
+        elif was_broken and not broken:
+            self._log.info("everything is in place again")
+        elif after.written:
+            self._log.debug("round", revision=after.revision, written=after.written)
+
+    async def _announce_new(self) -> None:
+        state, ports = self._snapshot(), self._switch().ofports
+        plugged = {
+            it.id: (ports[name], it)
+            for it in state.endpoints.values()
+            if it.plugged and (name := _port_of(it, state)) in ports
+        }
+        fresh = frozenset(plugged) - self._in_force if self._in_force is not None else frozenset()
+        self._in_force = frozenset(plugged)
+        if not fresh:
+            return
+        try:
+            await self._announce([plugged[it] for it in fresh])
+        except OvsnetError as error:
+            self._log.warning("endpoints were not announced", count=len(fresh), reason=str(error))
+
+
+def _reasons(done: Round) -> frozenset[str]:
+    return frozenset(str(it) for it in done.failures)
+
+
+def _port_of(endpoint: Endpoint, state: State) -> str:
+    network = state.networks.get(endpoint.network_id)
+    return names.port_name(endpoint, network) if network else ""

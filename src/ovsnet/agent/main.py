@@ -1,0 +1,180 @@
+"""Builds everything and runs it: the only place that names concrete classes.
+
+    databases, links ─► store is known ─► reconciler ─► doors (plugin socket, API) ─► engine ─► ready
+    stop: doors answer what they have, then everything else ends
+
+Nothing is compared with the host before the store was seen once: an empty snapshot would take everything down.
+The doors open even when switch or store are away: the engine then gets a sentence instead of a closed socket.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import structlog
+
+from ovsnet import __version__
+from ovsnet.agent import logs, supervise
+from ovsnet.agent.after_round import AfterRound
+from ovsnet.agent.compose import compiler, planner
+from ovsnet.agent.view import View
+from ovsnet.api.server import serve
+from ovsnet.control.addresses import Addresses
+from ovsnet.control.commit import Committer
+from ovsnet.control.endpoints import Endpoints
+from ovsnet.control.naming import Naming
+from ovsnet.control.networks import Networks
+from ovsnet.control.orphans import Orphans
+from ovsnet.control.placements import Placements
+from ovsnet.docker.ipam_driver import IpamDriver
+from ovsnet.docker.network_driver import NetworkDriver
+from ovsnet.docker.server import PluginServer
+from ovsnet.engine.client import Engine
+from ovsnet.engine.events import Follower
+from ovsnet.engine.facts import EngineFacts
+from ovsnet.ipam.macs import mac_prefix
+from ovsnet.linux.links import LinkApplier
+from ovsnet.linux.namespace import find_inside
+from ovsnet.linux.routes import host_networks
+from ovsnet.model.errors import Unavailable
+from ovsnet.model.host import HostFacts
+from ovsnet.ovs.announce import announce
+from ovsnet.ovs.openflow import FlowApplier
+from ovsnet.ovs.ports import BridgeApplier, PortApplier
+from ovsnet.ovs.switch import Switch
+from ovsnet.reconcile.converge import Converger
+from ovsnet.reconcile.loop import Loop
+from ovsnet.reconcile.phases import Kind
+from ovsnet.settings import Settings
+from ovsnet.store.ovsdb import OvsdbStore
+from ovsnet.store.process import store_socket
+
+JOIN_MARGIN = 1.5
+"""Seconds of a call's deadline kept back, so that a join that failed can be withdrawn and answered."""
+FIRST_CONTACT = 10.0
+"""Seconds the store has at the start before the doors open without it."""
+
+
+async def run(settings: Settings, listener: socket.socket) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code."""
+    ring = logs.configure(settings)
+    async with AsyncExitStack() as stack, supervise.until_told_to_stop() as stop:
+        links = await stack.enter_async_context(LinkApplier())
+        engine = await stack.enter_async_context(Engine(settings.docker_socket, driver="ovsnet"))
+        agent = Agent(settings, links, engine, ring)
+        await agent.run(listener, stop)
+    return 0
+
+
+class Agent:
+    """Everything of one host, wired together."""
+
+    def __init__(self, settings: Settings, links: LinkApplier, engine: Engine, ring: logs.Ring) -> None:
+        self._settings = settings
+        self._log = structlog.get_logger("agent")
+        self.store = OvsdbStore(str(store_socket(settings)), deadline=settings.store_deadline)
+        self.switch = Switch(settings)
+        self.flows = FlowApplier(settings.bridge, settings.ovs_run_dir)
+        self.ports = PortApplier(self.switch)
+        self.converger = Converger(
+            {
+                Kind.BRIDGES: BridgeApplier(self.switch),
+                Kind.LINKS: links,
+                Kind.PORTS: self.ports,
+                Kind.FLOWS: self.flows,
+            },
+            self.store.snapshot,
+            self.facts,
+            planner(settings.bridge, settings.instance),
+            compiler(),
+        )
+        after_round = AfterRound(self.store.snapshot, self.switch.facts, self._announce)
+        self.loop = Loop(
+            self.converger, retry=settings.retry_period, resync=settings.resync_period, after_round=after_round
+        )
+        self.committer = Committer(self.store)
+        self.naming = Naming(self.committer)
+        self.placements = Placements(self.committer, find_inside)
+        self.orphans = Orphans(self.committer, time.monotonic, settings.orphan_age)
+        self.follower = Follower(engine, self._learn, relist_every=settings.orphan_period)
+        self.view = View(self, engine, settings, ring)
+        self.store.watch(self.loop.nudge)
+        self.switch.watch(self.loop.nudge)
+        links.watch(self.loop.nudge)
+
+    def facts(self) -> HostFacts:
+        """What planning may depend on."""
+        return HostFacts(self.switch.facts())
+
+    def reachable(self) -> bool:
+        """Whether the switch answers."""
+        return self.switch.facts().available
+
+    async def settled(self, revision: int, resources: Sequence[str], deadline: float) -> None:
+        """See Loop.settled."""
+        await self.loop.settled(revision, resources, deadline)
+
+    async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
+        """From the first contact with the neighbours to the last answer."""
+        doors = PluginServer(self._calls(), self._settings)
+        control_socket = Path(self._settings.run_dir) / f"flow-monitor.{os.getpid()}.ctl"
+        async with asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(self.store.run()),
+                group.create_task(self.switch.run()),
+                group.create_task(self._reconcile()),
+                group.create_task(self.flows.watch(self.loop.nudge, control_socket)),
+                group.create_task(self.follower.run()),
+            ]
+            await self._first_contact()
+            async with serve(self.view):
+                await doors.start(listener)
+                supervise.notify("READY=1")
+                self._log.info("agent serves", version=__version__, socket=self._settings.plugin_socket)
+                await stop.wait()
+                supervise.notify("STOPPING=1")
+                await doors.stop()
+            for task in background:
+                task.cancel()
+        self._log.info("agent stopped")
+
+    async def _first_contact(self) -> None:
+        try:
+            await self.store.wait_ready(FIRST_CONTACT)
+        except Unavailable as error:
+            self._log.error("the store is away; requests fail until it answers", reason=error.reason)
+
+    async def _reconcile(self) -> None:
+        while not self.store.available:
+            try:
+                await self.store.wait_ready(FIRST_CONTACT)
+            except Unavailable:
+                continue
+        await self.loop.run()
+
+    async def _learn(self, facts: EngineFacts) -> None:
+        """Take up what the engine says; nothing of it is needed to serve."""
+        await self.naming.learn(facts)
+        await self.placements.observe(facts)
+        collected = await self.orphans.consider(facts)
+        if collected:
+            self._log.info("collected what the engine forgot", count=collected)
+
+    async def _announce(self, endpoints) -> None:  # type: ignore[no-untyped-def]
+        await announce(self._settings.bridge, endpoints, self._settings.ovs_run_dir)
+
+    def _calls(self):  # type: ignore[no-untyped-def]
+        networks = Networks(self.committer, self.switch.facts, time.time)
+        endpoints = Endpoints(
+            self.committer,
+            self,
+            clock=time.time,
+            new_prefix=lambda: mac_prefix(os.urandom(3)),
+            deadline=self._settings.attach_deadline - JOIN_MARGIN,
+        )
+        addresses = Addresses(self.committer, time.time, host_networks, self._settings)
+        return {**NetworkDriver(networks, endpoints).calls, **IpamDriver(addresses).calls}

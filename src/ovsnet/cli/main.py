@@ -1,0 +1,94 @@
+"""The parser: which verbs there are. A verb's module is imported when the verb is used, not before."""
+
+import importlib
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+import click
+
+from ovsnet.model.errors import OvsnetError
+
+FAILED = 2
+"""Exit code when the question could not be asked or answered; 1 means that the answer is bad news."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Where a verb is, and its line in the list. `optional` verbs may be absent from an installation."""
+
+    place: str
+    line: str
+    optional: bool = False
+
+
+VERBS = {
+    "agent": Verb("ovsnet.cli.processes:agent", "Run the agent of this host in the foreground."),
+    "store": Verb("ovsnet.cli.processes:store", "Run the database of the desired state in the foreground."),
+    "status": Verb("ovsnet.cli.status:status", "Show what is well and what is not."),
+    "network": Verb("ovsnet.cli.network:network", "List and inspect networks."),
+    "ps": Verb("ovsnet.cli.endpoints:ps", "List container interfaces, from the switch database."),
+    "lease": Verb("ovsnet.cli.lease:lease", "List the addresses in use."),
+    "check": Verb("ovsnet.cli.check:check", "Compare this host with what is wanted."),
+    "doctor": Verb("ovsnet.cli.doctor:doctor", "Examine this host; works without the agent."),
+    "report": Verb("ovsnet.cli.report:report", "Collect a bundle for a bug report, without secrets."),
+    "config": Verb("ovsnet.cli.config:config", "Show the agent's settings in force."),
+    "version": Verb("ovsnet.cli.version:version", "Show the versions of everything involved."),
+    "bench": Verb("ovsnet.bench.cli:bench", "Measure what we add to a `docker run`.", optional=True),
+}
+
+
+class Verbs(click.Group):
+    """Imports verbs on demand and turns our errors into one sentence."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return [name for name, verb in VERBS.items() if not verb.optional or _installed(verb)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        verb = VERBS.get(cmd_name)
+        return None if verb is None or (verb.optional and not _installed(verb)) else _load(verb)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, VERBS[name].line) for name in self.list_commands(ctx)])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OvsnetError as error:
+            raise Sorry(str(error)) from error
+
+
+class Sorry(click.ClickException):
+    """One sentence on stderr, no traceback."""
+
+    exit_code = FAILED
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"ovsnet: {self.format_message()}", file=file, err=file is None)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def ovsnet() -> None:
+    """Docker networks on Open vSwitch.
+
+    Exit codes: 0 all is well; 1 the answer is bad news; 2 there is no answer, or the command is wrong.
+    """
+
+
+def main(arguments: Sequence[str] | None = None, program: str = "ovsnet") -> None:
+    """The entry point; ends the process."""
+    ovsnet.main(args=arguments, prog_name=program)
+
+
+def _installed(verb: Verb) -> bool:
+    return importlib.util.find_spec(verb.place.partition(":")[0]) is not None
+
+
+def _load(verb: Verb) -> click.Command:
+    module, _, name = verb.place.partition(":")
+    command: click.Command = getattr(importlib.import_module(module), name)
+    return command

@@ -1,0 +1,102 @@
+"""`ovsnet network ls` and `ovsnet network inspect`."""
+
+from collections.abc import Iterator
+
+import click
+
+from ovsnet.api.client import Client, decode, network_path
+from ovsnet.api.schema import NetworkDetails, NetworkInfo
+from ovsnet.cli import options
+from ovsnet.cli.output import Table, plain, show_json, show_table
+from ovsnet.model.ids import short
+
+
+@click.group(short_help="List and inspect networks.")
+def network() -> None:
+    """List and inspect networks. Networks are made with `docker network create -d ovsnet`."""
+
+
+@network.command("ls", short_help="List the networks.")
+@options.as_json
+@options.api_socket
+def list_networks(agent: Client, *, as_json: bool) -> None:
+    """List the networks."""
+    body = agent.body("/v1/networks")
+    if as_json:
+        show_json(body)
+        return
+    show_table(table_of(decode(body, tuple[NetworkInfo, ...])))
+
+
+@network.command("inspect", short_help="Show one network with its endpoints.")
+@click.argument("name", metavar="NETWORK")
+@options.as_json
+@options.api_socket
+def inspect(agent: Client, name: str, *, as_json: bool) -> None:
+    """Show one network with its endpoints.
+
+    NETWORK is a name, an id, or the beginning of an id.
+    """
+    body = agent.body(network_path(name))
+    if as_json:
+        show_json(body)
+        return
+    click.echo("\n".join(details(decode(body, NetworkDetails))))
+
+
+def table_of(networks: tuple[NetworkInfo, ...]) -> Table:
+    """One line per network."""
+    return Table(
+        heads=("ID", "NAME", "VNI", "MODE", "VLAN", "MTU", "PORT", "EGRESS", "SUBNETS", "ENDPOINTS"),
+        rows=[
+            (
+                short(it.id),
+                it.name,
+                str(it.vni),
+                it.mode,
+                str(it.vlan or ""),
+                str(it.mtu),
+                it.port,
+                "internal" if it.internal else it.egress,
+                ", ".join(it.subnets),
+                str(it.endpoints),
+            )
+            for it in networks
+        ],
+        empty="No networks. Make one: docker network create -d ovsnet --ipam-driver ovsnet NAME",
+    )
+
+
+def details(found: NetworkDetails) -> Iterator[str]:
+    """A network on its own page."""
+    it = found.network
+    facts = {
+        "name": it.name,
+        "id": it.id,
+        "vni": str(it.vni),
+        "mode": it.mode,
+        "vlan": str(it.vlan or "untagged"),
+        "mtu": str(it.mtu),
+        "port": it.port,
+        "icc": _yes(it.icc),
+        "egress": it.egress,
+        "internal": _yes(it.internal),
+        "subnets": ", ".join(it.subnets),
+        "gateways": ", ".join(it.gateways),
+        "labels": ", ".join(f"{key}={value}" for key, value in sorted(found.labels.items())),
+    }
+    yield from (f"{name:<10}{value or '-'}" for name, value in facts.items())
+    yield ""
+    yield plain(_endpoints(found)) if found.endpoints else "No endpoints."
+
+
+def _endpoints(found: NetworkDetails) -> Table:
+    rows = [
+        (it.container, short(it.id), it.mac, ", ".join(it.addresses), str(it.vlan or ""), _yes(it.plugged))
+        for it in found.endpoints
+    ]
+    return Table(heads=("CONTAINER", "ENDPOINT", "MAC", "ADDRESSES", "VLAN", "PLUGGED"), rows=rows, empty="")
+
+
+def _yes(value: bool) -> str:  # noqa: FBT001 - a converter: its argument is the thing
+    return "yes" if value else "no"

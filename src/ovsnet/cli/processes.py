@@ -1,0 +1,53 @@
+"""`ovsnet agent` and `ovsnet store`: become that process. Its code is not imported here: exec replaces us."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from ovsnet.cli import options
+from ovsnet.cli.settings_list import settings_lines
+
+
+@click.command(short_help="Run the agent of this host in the foreground.")
+@options.config
+@click.option(
+    "--set", "overrides", metavar="NAME=VALUE", multiple=True, help="Override one setting; may be repeated."
+)
+@click.option("--help-settings", is_flag=True, help="List every setting with its default, and end.")
+def agent(config: Path | None, overrides: tuple[str, ...], *, help_settings: bool) -> None:
+    """Run the agent of this host in the foreground.
+
+    Needs root. It is ready when `ovsnet status` exits 0.
+    """
+    if help_settings:
+        click.echo("\n".join(settings_lines()))
+        return
+    _become("ovsnet.agent", arguments(config, overrides))
+
+
+@click.command(short_help="Run the database of the desired state in the foreground.")
+@options.config
+@click.option(
+    "--set", "overrides", metavar="NAME=VALUE", multiple=True, help="Override one setting; may be repeated."
+)
+def store(config: Path | None, overrides: tuple[str, ...]) -> None:
+    """Run the database of the desired state in the foreground.
+
+    It outlives restarts of the agent. Needs root.
+    """
+    _become("ovsnet.store", arguments(config, overrides))
+
+
+def arguments(config: Path | None, overrides: Sequence[str]) -> list[str]:
+    """What the process is started with."""
+    file = [] if config is None else ["--config", str(config)]
+    return [*file, *(word for it in overrides for word in ("--set", it))]
+
+
+def _become(module: str, arguments: Sequence[str]) -> None:
+    sys.stdout.flush()
+    # -P: never import from the directory somebody happens to stand in.
+    os.execv(sys.executable, [sys.executable, "-P", "-m", module, *arguments])  # noqa: S606 - no shell is meant

@@ -1,0 +1,57 @@
+"""A container's network namespace, opened to put a lost interface back.
+
+What the engine does when a container starts is repeated here for one interface: MAC, name, IPv6 on or off,
+addresses, up. Routes over other interfaces were not lost; those to the interface's own subnets come with its
+addresses.
+"""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from ovsnet.linux import interface
+from ovsnet.linux.namespace import opened, run_inside
+from ovsnet.linux.netlink import Netlink
+from ovsnet.model.errors import ApplyError
+from ovsnet.model.host import LinkPlan, Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """An open namespace: its file descriptor, a conversation with the kernel about it, and a socket for
+    ioctls.
+    """
+
+    namespace: int
+    kernel: Netlink
+    ioctl: socket.socket
+
+    async def finish(self, placement: Placement, alias: str) -> None:
+        """Give the interface, which is already inside and has its final name, all the rest."""
+        name = placement.ifname
+        wants_ipv6 = any(it.version == 6 for it in placement.addresses)
+        await run_inside(self.namespace, lambda: interface.allow_ipv6(name, allowed=wants_ipv6))
+        for address in placement.addresses:
+            await self.kernel.add_address(name, address)
+        await self.kernel.change(name, alias=alias, state="up")
+
+
+@asynccontextmanager
+async def sandbox_of(plan: LinkPlan, placement: Placement) -> AsyncIterator[Sandbox]:
+    """The namespace the link belongs into; ApplyError when it is gone."""
+    try:
+        with opened(placement.sandbox) as namespace:
+            sockets = await run_inside(namespace, _sockets)
+            with sockets[1] as ioctl:
+                async with Netlink(sockets[0].detach()) as kernel:
+                    yield Sandbox(namespace, kernel, ioctl)
+    except FileNotFoundError as error:
+        raise ApplyError(
+            plan.name, f"the network namespace {placement.sandbox} of its container is gone"
+        ) from error
+
+
+def _sockets() -> tuple[socket.socket, socket.socket]:
+    kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+    return kernel, socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)

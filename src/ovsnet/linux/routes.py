@@ -1,0 +1,23 @@
+"""What this host already reaches, so that a pool can be chosen that overlaps none of it."""
+
+from ovsnet.linux.netlink import Netlink
+from ovsnet.model.errors import Unavailable
+from ovsnet.model.ids import IpNetwork
+
+
+async def host_networks() -> frozenset[IpNetwork]:
+    """Every network that this host has a route (in any table) or an address for.
+
+    Left out is what overlaps everything or nothing: default routes, multicast, link-local. Unavailable when
+    the kernel does not tell.
+    """
+    try:
+        async with Netlink() as kernel:
+            found = {it async for it in kernel.networks()}
+    except OSError as error:
+        raise Unavailable("the kernel's netlink", f"routes cannot be listed: {error.strerror}") from error
+    return frozenset(it for it in found if _counts(it))
+
+
+def _counts(network: IpNetwork) -> bool:
+    return network.prefixlen > 0 and not network.is_multicast and not network.is_link_local

@@ -1,0 +1,228 @@
+"""A real switch that carries our pipeline, with a namespace and a veth pair for every endpoint.
+
+    namespace of endpoint n:  eth0 ══ veth ══ p<n>, OpenFlow port n ── bridge `b` (userspace datapath)
+
+Nobody waits for silence: after the frame that must not arrive, a frame is sent that does; what came before it is all.
+"""
+
+import ctypes
+import os
+import re
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from functional.pipeline_frames import IPV4, ethernet, ipv4, udp
+from functional.switch import Switch, private_switch
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.ids import Ofport
+from ovsnet.model.state import State
+from ovsnet.pipeline.compile import compile_flows
+from ovsnet.pipeline.flow import Group, Resource
+
+BRIDGE = "b"
+PATIENCE = 10.0
+"""Seconds after which a frame that must arrive counts as lost."""
+_CLONE_NEWNET = 0x40000000
+_MARK = b"that was all"
+_ETH_P_ALL = 3
+
+
+def number(endpoint: Endpoint) -> Ofport:
+    """Its OpenFlow port: the states of the tests number their endpoints in the first octet of the id."""
+    return Ofport(int(endpoint.id[:2], 16))
+
+
+def port(endpoint: Endpoint) -> str:
+    """Its port's name."""
+    return f"p{number(endpoint)}"
+
+
+def compiled(state: State) -> dict[str, Resource]:
+    """The flows of a state in which every endpoint has its port."""
+    return compile_flows(state, {port(it): number(it) for it in state.endpoints.values()}, port)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What the switch says it would do: the tables passed, the cookies met, the actions of the datapath."""
+
+    tables: tuple[int, ...]
+    cookies: tuple[int, ...]
+    megaflow: str
+    actions: str
+
+
+class Container:
+    """One endpoint's namespace, and a raw socket on its interface."""
+
+    def __init__(self, endpoint: Endpoint, namespace: str) -> None:
+        self.endpoint = endpoint
+        self.namespace = namespace
+        self.mac = endpoint.mac
+        self.ipv4 = "" if endpoint.ipv4 is None else str(endpoint.ipv4.ip)
+        self.ipv6 = "" if endpoint.ipv6 is None else str(endpoint.ipv6.ip)
+        self.link_local = str(endpoint.link_local)
+        self.ofport = number(endpoint)
+        self.wire = _inside(namespace, _raw_socket)
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """A program inside."""
+        whole = ["ip", "netns", "exec", self.namespace, *command]
+        return subprocess.run(whole, capture_output=True, text=True, timeout=PATIENCE * 2, check=False)
+
+    def pings(self, address: str, *options: str) -> bool:
+        """True when one of two pings comes back."""
+        return self.run("ping", "-n", "-c", "2", "-i", "0.2", "-w", "2", *options, address).returncode == 0
+
+    def neighbour(self, address: str) -> str:
+        """The MAC its kernel remembers for an address, "" for none."""
+        found = re.search(
+            r"lladdr (\S+)", self.run("ip", "neigh", "show", "to", address, "dev", "eth0").stdout
+        )
+        return found[1] if found else ""
+
+    def send(self, frame: bytes) -> None:
+        """Onto its wire, as it is."""
+        self.wire.send(frame)
+
+    def received_until(self, last: Callable[[bytes], bool]) -> list[bytes]:
+        """The frames that arrived, up to the first for which `last` holds, that one included."""
+        frames: list[bytes] = []
+        while not (frames and last(frames[-1])):
+            frames.append(_receive(self.wire))
+        return frames
+
+    def mark_to(self, peer: "Container") -> bytes:
+        """A well-behaved frame that says: what you got until now is all."""
+        frame = ethernet(peer.mac, self.mac, IPV4, ipv4(self.ipv4, peer.ipv4, udp(_MARK)))
+        self.send(frame)
+        return frame
+
+    def arrivals(self, peer: "Container") -> list[bytes]:
+        """What arrived here before the mark that `peer` sends now."""
+        mark = peer.mark_to(self)
+        return self.received_until(lambda frame: frame == mark)[:-1]
+
+
+class PipelineSwitch:
+    """The bridge and what hangs on it."""
+
+    def __init__(self, switch: Switch, cleanup: ExitStack) -> None:
+        self.switch = switch
+        self._cleanup = cleanup
+        self.containers: dict[int, Container] = {}
+        switch.add_bridge(BRIDGE, datapath="netdev")
+
+    def __getitem__(self, endpoint_number: int) -> Container:
+        return self.containers[endpoint_number]
+
+    def carry(self, state: State) -> None:
+        """Plug the state's endpoints that are new, and make its flows those of the switch."""
+        for endpoint in state.endpoints.values():
+            if number(endpoint) not in self.containers:
+                self._plug(endpoint)
+        resources = sorted(compiled(state).values(), key=lambda it: not isinstance(it, Group))
+        lines = [f"{'group' if isinstance(it, Group) else 'flow'} add {it.text}" for it in resources]
+        self.switch.ofctl(
+            "bundle", BRIDGE, "-", stdin="\n".join(["flow delete", "group delete group_id=all", *lines])
+        )
+
+    def _plug(self, endpoint: Endpoint) -> None:
+        name = f"{self.switch.namespace}-c{number(endpoint)}"
+        subprocess.run(["ip", "netns", "add", name], check=True)
+        self._cleanup.callback(subprocess.run, ["ip", "netns", "del", name], check=True)
+        self._wire(endpoint, name)
+        container = Container(endpoint, name)
+        self._cleanup.callback(container.wire.close)
+        self.containers[number(endpoint)] = container
+
+    def _wire(self, endpoint: Endpoint, namespace: str) -> None:
+        call, outside = self.switch.call, port(endpoint)
+        call("ip", "link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+        # What would send by itself is off: the tests send. Checksums are complete, the userspace datapath fills in none.
+        call("ethtool", "-K", outside, "tx", "off")
+        inside = [
+            ("ethtool", "-K", "eth0", "tx", "off"),
+            ("sysctl", "-qw", "net.ipv6.conf.eth0.accept_dad=0"),
+        ]
+        inside += [("sysctl", "-qw", "net.ipv6.conf.eth0.accept_ra=0"), ("ip", "link", "set", "lo", "up")]
+        inside += [("ip", "link", "set", "eth0", "address", endpoint.mac, "up")]
+        inside += [
+            ("ip", "addr", "add", str(it), "dev", "eth0") for it in (endpoint.ipv4, endpoint.ipv6) if it
+        ]
+        call("ip", "link", "set", outside, "up")
+        for command in inside:
+            subprocess.run(["ip", "netns", "exec", namespace, *command], check=True)
+        interface = ("set", "Interface", outside, f"ofport_request={number(endpoint)}")
+        self.switch.vsctl("add-port", BRIDGE, outside, "--", *interface)
+
+    # ------------------------------------------------------------ asking the switch
+
+    def trace(self, ofport: int, packet: bytes) -> Trace:
+        """What would happen to this frame."""
+        said = self.switch.call("ovs-appctl", "ofproto/trace", BRIDGE, f"in_port={ofport}", packet.hex())
+        steps = re.findall(r"^ *(\d+)\. .*?priority (\d+)(?:, cookie (0x[0-9a-f]+))?", said, re.MULTILINE)
+        return Trace(
+            tables=tuple(int(table) for table, _, _ in steps),
+            cookies=tuple(int(cookie, 16) for _, _, cookie in steps if cookie),
+            megaflow=re.findall(r"^Megaflow: (.*)$", said, re.MULTILINE)[-1],
+            actions=re.findall(r"^Datapath actions: (.*)$", said, re.MULTILINE)[-1],
+        )
+
+    def datapath_flows(self) -> list[str]:
+        """The cached flows the datapath forwards by."""
+        return self.switch.call("ovs-appctl", "dpctl/dump-flows").splitlines()
+
+    def forget_datapath_flows(self) -> None:
+        """Empty the cache."""
+        self.switch.call("ovs-appctl", "dpctl/del-flows")
+
+
+@contextmanager
+def pipeline_switch(state: State) -> Iterator[PipelineSwitch]:
+    """A running switch that carries this state; nothing of it is left afterwards."""
+    with private_switch() as switch, ExitStack() as cleanup:
+        it = PipelineSwitch(switch, cleanup)
+        it.carry(state)
+        yield it
+
+
+# ------------------------------------------------------------ sockets in other namespaces
+
+
+def _inside(namespace: str, make: Callable[[], socket.socket]) -> socket.socket:
+    """What `make` returns when called in the namespace. A thread's namespace is its own; its sockets stay there."""
+    made: list[socket.socket] = []
+
+    def enter() -> None:
+        handle = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+        try:
+            entered = ctypes.CDLL(None, use_errno=True).setns(handle, _CLONE_NEWNET) == 0
+        finally:
+            os.close(handle)
+        if entered:
+            made.append(make())
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    return made[0]
+
+
+def _raw_socket() -> socket.socket:
+    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
+    wire.bind(("eth0", 0))
+    wire.settimeout(PATIENCE)
+    return wire
+
+
+def _receive(wire: socket.socket) -> bytes:
+    """The next frame that came from outside."""
+    while True:
+        frame, address = wire.recvfrom(65536)
+        if address[2] != socket.PACKET_OUTGOING:
+            return frame
