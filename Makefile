@@ -82,11 +82,11 @@ matrix: venv  ## only the long matrices of `make test-full`
 	@$(PYTEST) tests/rig tests/system -m matrix $(ARGS)
 
 bench: venv  ## measure what the agent adds to `docker run`, against Docker's own bridge (root)
-	@PYTHONPATH=tests $(BIN)/python -m rig.bench $(ARGS)
+	@$(BIN)/python -m tests.rig.bench $(ARGS)
 
 docs: venv  ## documents against code: tables, options, verbs, errors
 	@$(SAY) "documents"
-	@$(PYTEST) tests/test_docs.py $(ARGS)
+	@$(PYTEST) tests/test_docs*.py $(ARGS)
 
 generate: venv  ## write the generated documents again
 	@$(BIN)/python scripts/generate_docs.py

@@ -6,7 +6,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-pytest_plugins = ["rig.fixtures"]
+pytest_plugins = ["tests.rig.fixtures", "tests.rows"]
 
 TESTS = Path(__file__).parent
 # What a test is by where it stands; a mark on the test itself ("kernel", "matrix") comes on top.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from functional.switch import Switch, private_switch
+from tests.functional.switch import Switch, private_switch
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def advertisement(source: str, target: str, option_mac: str | None, destination:
 
 
 def fragments(packet: bytes, first: int = 8) -> tuple[bytes, bytes]:
-    """An IPv6 packet without extension headers, in two fragments; `first` bytes of its payload in the first."""
+    """An IPv6 packet without extension headers, cut after `first` bytes of its payload."""
     source, destination = str(IPv6Address(packet[8:24])), str(IPv6Address(packet[24:40]))
     header, hop_limit, payload = packet[6], packet[7], packet[40:]
 

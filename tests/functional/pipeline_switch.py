@@ -2,7 +2,7 @@
 
     namespace of endpoint n:  eth0 ══ veth ══ p<n>, OpenFlow port n ── bridge `b` (userspace datapath)
 
-Nobody waits for silence: after the frame that must not arrive, a frame is sent that does; what came before it is all.
+Nobody waits for silence: after the frame that must not arrive one is sent that must; what came before it is all.
 """
 
 import ctypes
@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from functional.pipeline_frames import IPV4, ethernet, ipv4, udp
-from functional.switch import Switch, private_switch
+from tests.functional.pipeline_frames import IPV4, ethernet, ipv4, udp
+from tests.functional.switch import Switch, private_switch
+
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import Ofport
 from ovsnet.model.state import State
@@ -143,7 +144,7 @@ class PipelineSwitch:
     def _wire(self, endpoint: Endpoint, namespace: str) -> None:
         call, outside = self.switch.call, port(endpoint)
         call("ip", "link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", namespace)
-        # What would send by itself is off: the tests send. Checksums are complete, the userspace datapath fills in none.
+        # The userspace datapath fills in no checksum that a sender left to its interface.
         call("ethtool", "-K", outside, "tx", "off")
         inside = [
             ("ethtool", "-K", "eth0", "tx", "off"),
@@ -195,7 +196,7 @@ def pipeline_switch(state: State) -> Iterator[PipelineSwitch]:
 
 
 def _inside(namespace: str, make: Callable[[], socket.socket]) -> socket.socket:
-    """What `make` returns when called in the namespace. A thread's namespace is its own; its sockets stay there."""
+    """What `make` returns when called in the namespace. A thread has its own, and its sockets stay."""
     made: list[socket.socket] = []
 
     def enter() -> None:

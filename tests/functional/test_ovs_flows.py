@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from functional.switch import DEADLINE, Switch
+from tests.functional.switch import DEADLINE, Switch
 from ovsnet.model.delta import Delta, diff
 from ovsnet.model.errors import Unavailable
 from ovsnet.ovs.openflow import FlowApplier

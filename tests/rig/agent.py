@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rig.process import wait_until
+from tests.rig.process import wait_until
 
 if TYPE_CHECKING:
-    from rig.host import Host
-    from rig.spawned import Spawned
+    from tests.rig.host import Host
+    from tests.rig.spawned import Spawned
 
-PYTHON = "python"
+MODULE = "ovsnet.agent"
 READY_DEADLINE = 30.0
 
 
@@ -99,7 +99,7 @@ class Agent:
         return keeper.stdout + keeper.stderr
 
     def _agents(self) -> list[int]:
-        return [pid for pid, command in self._children().items() if PYTHON in command.split(None, 1)[0]]
+        return [pid for pid, command in self._children().items() if MODULE in command]
 
     def _children(self) -> dict[int, str]:
         keeper = self.keeper_pid

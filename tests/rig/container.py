@@ -3,15 +3,15 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from rig.process import DEFAULT_TIMEOUT, Completed
+from tests.rig.process import DEFAULT_TIMEOUT, Completed
 
 if TYPE_CHECKING:
-    from rig.host import Host
-    from rig.spawned import Spawned
+    from tests.rig.host import Host
+    from tests.rig.spawned import Spawned
 
 
 class Container:
-    """A container by name. `exec` runs its own programs; `inside` runs the host's in its network namespace."""
+    """A container by name. `exec` runs its programs; `inside` runs the host's in its network namespace."""
 
     def __init__(self, host: "Host", name: str) -> None:
         self.host = host

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from rig.host import Host
-from rig.kernel_host import KernelHost
-from rig.namespace_host import NamespaceHost
-from rig.rig import Rig
+from tests.rig.host import Host
+from tests.rig.kernel_host import KernelHost
+from tests.rig.namespace_host import NamespaceHost
+from tests.rig.rig import Rig
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +99,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
 
 
 def _hosts_of(item: pytest.Item) -> list[Host]:
-    """Every host a fixture gave to this test, or to a fixture of it; all of the rig's if it has the rig itself."""
+    """Every host a fixture gave to this test; all of the rig's if it has the rig itself."""
     given: list[object] = list(getattr(item, "funcargs", {}).values())
     hosts = [value for value in given if isinstance(value, Host)]
     for value in given:

@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from rig.agent import Agent
-from rig.container import Container
-from rig.process import DEFAULT_TIMEOUT, Completed, wait_until
-from rig.spawned import Spawned
+from tests.rig.agent import Agent
+from tests.rig.container import Container
+from tests.rig.process import DEFAULT_TIMEOUT, Completed, wait_until
+from tests.rig.spawned import Spawned
 
 HERE: Final = Path(__file__).resolve().parent
 PROJECT: Final = HERE.parents[1]

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from rig.host import HERE, Host
-from rig.namespace_host import ENVIRONMENT
-from rig.process import DEFAULT_TIMEOUT, Completed, run
+from tests.rig.host import HERE, Host
+from tests.rig.namespace_host import ENVIRONMENT
+from tests.rig.process import DEFAULT_TIMEOUT, Completed, run
 
 CONSOLE_CHARS = 4000
 

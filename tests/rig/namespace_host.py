@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from rig.host import HERE, Host
-from rig.process import DEFAULT_TIMEOUT, Completed, run
+from tests.rig.host import HERE, Host
+from tests.rig.process import DEFAULT_TIMEOUT, Completed, run
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -38,7 +38,7 @@ class NamespaceHost(Host):
         return int((self._state / "pid").read_text().split()[0])
 
     def reboot(self) -> None:
-        """Power off and on: processes and /run are gone, the disk stays. Runs /etc/rig-boot before the engine."""
+        """Power off and on: processes and /run are gone, the disk stays; see `on_boot`."""
         run(str(HERE / "hosts"), "reboot", str(self._number), env=self._env)
 
     def on_boot(self, script: str) -> None:

@@ -1,4 +1,4 @@
-"""Hosts for one test session: made on demand, all taken down at its end, or by the next session if it died."""
+"""Hosts for one test session: made on demand, taken down at its end, or by the next session if it died."""
 
 import os
 import sys
@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
-from rig.host import HERE, PROJECT, Host
-from rig.kernel_host import KernelHost
-from rig.namespace_host import ENVIRONMENT, NamespaceHost
-from rig.process import run
+from tests.rig.host import HERE, PROJECT, Host
+from tests.rig.kernel_host import KernelHost
+from tests.rig.namespace_host import ENVIRONMENT, NamespaceHost
+from tests.rig.process import run
 
 BASE = Path("/tmp/ovsnet-rig")
 UP_TIMEOUT = 180.0
@@ -95,7 +96,7 @@ class Rig:
         )
         self.hosts.append(host)
 
-    def __enter__(self) -> "Rig":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

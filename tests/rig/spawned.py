@@ -2,18 +2,18 @@
 
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from rig.process import Completed, wait_until
+from tests.rig.process import Completed, wait_until
 
 if TYPE_CHECKING:
-    from rig.host import Host
+    from tests.rig.host import Host
 
 SIGNAL_BASE = 128
 
 
 class Spawned:
-    """What ./spawn started: its pid in the host, what it says, how it ended. Leaving a `with` block kills it."""
+    """What ./spawn started: its pid in the host, what it says, how it ended. A `with` block ends it."""
 
     def __init__(self, host: "Host", argv: tuple[str, ...], folder: Path) -> None:
         self.host = host
@@ -64,7 +64,7 @@ class Spawned:
         )
         assert text in self.stdout, f"{' '.join(self.argv)} ended without {text!r}: {self.stderr}"
 
-    def __enter__(self) -> "Spawned":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from rig.host import PROJECT
-from rig.namespace_host import NamespaceHost
-from rig.process import CommandFailed, NotReached, run, wait_until
-from rig.rig import BASE, Rig, Shape
+from tests.rig.host import PROJECT
+from tests.rig.namespace_host import NamespaceHost
+from tests.rig.process import CommandFailed, NotReached, run, wait_until
+from tests.rig.rig import BASE, Rig, Shape
 
 
 def traces_of(name: str) -> list[str]:
-    """What a rig of this name has on the machine now: namespaces, mounts, control groups, files, processes."""
+    """What a rig of this name has on the machine: namespaces, mounts, control groups, files, processes."""
     namespaces = [word for word in run("ip", "netns", "list").stdout.split() if word.startswith(f"{name}-")]
     mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if f"/{name}/" in line]
     groups = run("find", "/sys/fs/cgroup", "-type", "d", "-name", name, check=False).stdout.split()
@@ -72,7 +72,7 @@ def test_a_failing_command_shows_what_it_said(bare_host: NamespaceHost) -> None:
 
 
 def test_a_command_that_hangs_is_killed_with_its_children(bare_host: NamespaceHost) -> None:
-    with pytest.raises(CommandFailed, match="still running after 0.3 s"):
+    with pytest.raises(CommandFailed, match=r"still running after 0\.3 s"):
         bare_host.shell("sleep 4321 & sleep 4321", timeout=0.3)
 
     wait_until(
@@ -134,7 +134,7 @@ def test_a_rebooted_host_keeps_its_disk_and_nothing_else(rig: Rig) -> None:
 
 SESSION = """
 import sys
-from rig.rig import Rig
+from tests.rig.rig import Rig
 rig = Rig()
 host = rig.host()
 host.docker("run", "-d", "busybox:local", "sleep", "1000")
@@ -151,7 +151,7 @@ def _session() -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(PROJECT / "tests")},
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
     )
 
 

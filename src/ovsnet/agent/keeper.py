@@ -16,7 +16,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -90,18 +91,11 @@ class Child:
 
 def run(settings: Settings, agent_arguments: Sequence[str]) -> int:
     """Until SIGTERM or SIGINT; returns the exit code. Conflict when another keeper runs on the same run_dir."""
-    run_dir = Path(settings.run_dir)
-    run_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with _lock(run_dir / "agent.lock") as lock:
+    with alone(settings) as lock:
         listener = listen(Path(settings.plugin_socket))
-        os.set_inheritable(listener.fileno(), True)
-        python = [sys.executable, "-m"]
-        store = Child("store", [*python, "ovsnet.store", *agent_arguments])
-        agent = Child(
-            "agent",
-            [*python, "ovsnet.agent", *agent_arguments, "--listen-fd", str(listener.fileno())],
-            keep_fds=(listener.fileno(), lock.fileno()),
-        )
+        lines = commands(agent_arguments, listener)
+        store = Child("store", lines["store"])
+        agent = Child("agent", lines["agent"], keep_fds=(listener.fileno(), lock.fileno()))
         try:
             _tend([store, agent])
         finally:
@@ -109,6 +103,24 @@ def run(settings: Settings, agent_arguments: Sequence[str]) -> int:
             store.stop()
             Path(settings.plugin_socket).unlink(missing_ok=True)
     return 0
+
+
+def commands(arguments: Sequence[str], listener: socket.socket) -> dict[str, list[str]]:
+    """What the two children are started with."""
+    python = [sys.executable, "-P", "-m"]
+    return {
+        "store": [*python, "ovsnet.store", *arguments],
+        "agent": [*python, "ovsnet.agent", *arguments, "--listen-fd", str(listener.fileno())],
+    }
+
+
+@contextmanager
+def alone(settings: Settings) -> Iterator[TextIO]:
+    """Be the only ovsnet process of this run_dir while the block runs; Conflict when another one is."""
+    run_dir = Path(settings.run_dir)
+    run_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with _lock(run_dir / "agent.lock") as lock:
+        yield lock
 
 
 def listen(path: Path) -> socket.socket:

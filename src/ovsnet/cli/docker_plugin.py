@@ -8,11 +8,16 @@ import sys
 from collections.abc import Sequence
 
 import click
+from click.shell_completion import ShellComplete
 
 from ovsnet import __version__
 from ovsnet.cli.main import main as command_line
+from ovsnet.cli.main import ovsnet
 
 METADATA_REQUEST = "docker-cli-plugin-metadata"
+COMPLETION_REQUESTS = ("__complete", "__completeNoDesc")
+NO_FILES = ":4"
+"""Last line of an answer to a completion request: do not offer file names instead."""
 NAME = "ovsnet"
 
 
@@ -21,6 +26,9 @@ def main() -> None:
     arguments = sys.argv[1:]
     if arguments[:1] == [METADATA_REQUEST]:
         click.echo(metadata())
+        return
+    if arguments[:1] and arguments[0] in COMPLETION_REQUESTS:
+        click.echo("\n".join(completions(ours(arguments))))
         return
     command_line(ours(arguments), f"docker {NAME}")
 
@@ -38,6 +46,13 @@ def metadata() -> bytes:
             "ShortDescription": "Networks on Open vSwitch",
         }
     )
+
+
+def completions(words: Sequence[str]) -> list[str]:
+    """What the last word may become, each with its meaning, as the Docker CLI's shell functions read it."""
+    *before, begun = words or [""]
+    found = ShellComplete(ovsnet, {}, NAME, "").get_completions(before, begun)
+    return [*(f"{it.value}\t{it.help or ''}" for it in found), NO_FILES]
 
 
 def ours(arguments: Sequence[str]) -> list[str]:

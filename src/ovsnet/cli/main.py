@@ -35,6 +35,7 @@ VERBS = {
     "report": Verb("ovsnet.cli.report:report", "Collect a bundle for a bug report, without secrets."),
     "config": Verb("ovsnet.cli.config:config", "Show the agent's settings in force."),
     "version": Verb("ovsnet.cli.version:version", "Show the versions of everything involved."),
+    "uninstall": Verb("ovsnet.cli.processes:uninstall", "Take everything of ours off this host."),
     "bench": Verb("ovsnet.bench.cli:bench", "Measure what we add to a `docker run`.", optional=True),
 }
 

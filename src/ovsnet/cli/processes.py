@@ -41,6 +41,23 @@ def store(config: Path | None, overrides: tuple[str, ...]) -> None:
     _become("ovsnet.store", arguments(config, overrides))
 
 
+@click.command(short_help="Take everything of ours off this host.")
+@options.config
+@click.option(
+    "--set", "overrides", metavar="NAME=VALUE", multiple=True, help="Override one setting; may be repeated."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def uninstall(config: Path | None, overrides: tuple[str, ...], *, yes: bool) -> None:
+    """Take everything of ours off this host: bridge, ports, flows, links, the database, sockets.
+
+    The agent must not run. Containers on our networks lose that interface; remove them and their networks first.
+    Whatever does not carry our mark stays as it is.
+    """
+    if not yes:
+        click.confirm("Remove every bridge, port, link and file of ovsnet from this host?", abort=True)
+    _become("ovsnet.agent", [*arguments(config, overrides), "--remove-all"])
+
+
 def arguments(config: Path | None, overrides: Sequence[str]) -> list[str]:
     """What the process is started with."""
     file = [] if config is None else ["--config", str(config)]
@@ -50,4 +67,4 @@ def arguments(config: Path | None, overrides: Sequence[str]) -> list[str]:
 def _become(module: str, arguments: Sequence[str]) -> None:
     sys.stdout.flush()
     # -P: never import from the directory somebody happens to stand in.
-    os.execv(sys.executable, [sys.executable, "-P", "-m", module, *arguments])  # noqa: S606 - no shell is meant
+    os.execv(sys.executable, [sys.executable, "-P", "-m", module, *arguments])  # noqa: S606

@@ -34,7 +34,7 @@ NEVER = 10.0 * 365 * 86400
 QUEUE = 1024
 """Connections that may wait while no agent runs; the kernel limits it to net.core.somaxconn."""
 MARGIN = 1.0
-"""Seconds a call gets beyond `attach_deadline`: control ends its own wait by then and says what it waited for."""
+"""Seconds a call gets beyond `attach_deadline`, by which control ends its own wait and says what for."""
 SETTLE = 1.0
 """Seconds a connection that was just made has to send its request when we stop."""
 

@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 
 SIOCETHTOOL = 0x8946
-SET_TRANSMIT_CHECKSUM, SET_SEGMENTATION = 0x17, 0x1F
+SET_TRANSMIT_CHECKSUM = 0x17
 SYSCTLS = Path("/proc/sys/net")
 
 SILENT = {
@@ -29,12 +29,11 @@ dropped (1, RFC 3704), which is every sender, as no route ever leads through it.
 def stop_transmit_offload(name: str, within: socket.socket) -> None:
     """Have the interface send complete packets: with checksums, none larger than its MTU.
 
-    Every other segmentation offload needs the checksum offload, and the kernel switches it off with that.
+    One switch: the kernel does no segmentation offload without the checksum offload.
     """
-    for command in (SET_TRANSMIT_CHECKSUM, SET_SEGMENTATION):
-        value = ctypes.create_string_buffer(struct.pack("=II", command, 0))
-        request = struct.pack("16sP16x", name.encode(), ctypes.addressof(value))
-        fcntl.ioctl(within, SIOCETHTOOL, request)
+    value = ctypes.create_string_buffer(struct.pack("=II", SET_TRANSMIT_CHECKSUM, 0))
+    request = struct.pack("16sP16x", name.encode(), ctypes.addressof(value))
+    fcntl.ioctl(within, SIOCETHTOOL, request)
 
 
 def silence(name: str) -> None:

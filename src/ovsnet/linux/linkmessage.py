@@ -11,15 +11,18 @@ from dataclasses import dataclass
 
 NEWLINK, DELLINK, GETLINK = 16, 17, 18
 ERROR, DONE = 2, 3
-REQUEST, DUMP, INTERRUPTED = 0x1, 0x300, 0x10
+REQUEST, ACKNOWLEDGE, DUMP, INTERRUPTED = 0x1, 0x4, 0x300, 0x10
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port: struct nlmsghdr
 _LINK = struct.Struct("=BxHiII")  # family, type, index, flags, change: struct ifinfomsg
 _ATTRIBUTE = struct.Struct("=HH")  # length, type: struct rtattr
 _NUMBER = struct.Struct("=I")
+_ERROR = struct.Struct("=i")
 _TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 _MAC, _NAME, _MTU, _LINKINFO, _ALIAS, _GROUP, _MASK, _NEW_NAMESPACE = 1, 3, 4, 18, 20, 27, 29, 45
 _KIND = 1
+_ASKED = frozenset({_MAC, _NAME, _MTU, _LINKINFO, _ALIAS, _GROUP, _NEW_NAMESPACE})
+_ASKED_OF_INFO = frozenset({_KIND})
 _UP = 0x1
 _SKIP_STATISTICS = 0x8
 
@@ -61,6 +64,13 @@ def list_request(sequence: int) -> bytes:
     return _HEADER.pack(_HEADER.size + len(body), GETLINK, REQUEST | DUMP, sequence, 0) + body
 
 
+def delete_request(sequence: int, *, index: int = 0, group: int | None = None) -> bytes:
+    """The request to delete the link of that index, or all links of that group; it will be acknowledged."""
+    selection = b"" if group is None else _ATTRIBUTE.pack(8, _GROUP) + _NUMBER.pack(group)
+    body = _LINK.pack(0, 0, index, 0, 0) + selection
+    return _HEADER.pack(_HEADER.size + len(body), DELLINK, REQUEST | ACKNOWLEDGE, sequence, 0) + body
+
+
 def messages(datagram: bytes) -> Iterator[Message]:
     """The messages of one datagram. Those about bridge ports, which look like links, are left out."""
     start = 0
@@ -77,24 +87,24 @@ def messages(datagram: bytes) -> Iterator[Message]:
 
 def _message(kind: int, sequence: int, body: bytes, *, interrupted: bool) -> Message | None:
     if kind in (ERROR, DONE):
-        error = -struct.unpack_from("=i", body)[0] if len(body) >= 4 else 0
+        error = -_ERROR.unpack_from(body)[0] if len(body) >= _ERROR.size else 0
         return Message(kind, sequence, error=error, interrupted=interrupted)
     if kind not in (NEWLINK, DELLINK):
         return None
     family, _, index, flags, _ = _LINK.unpack_from(body)
     if family:  # AF_BRIDGE: a port left a bridge; the link itself is still there
         return None
-    found = dict(_attributes(body, _LINK.size))
+    found = _attributes(body, _LINK.size, _ASKED)
     link = _link(index, up=bool(flags & _UP), found=found)
     return Message(kind, sequence, link, _NEW_NAMESPACE in found, interrupted=interrupted)
 
 
 def _link(index: int, *, up: bool, found: dict[int, bytes]) -> Link:
-    kind = dict(_attributes(found.get(_LINKINFO, b""), 0)).get(_KIND, b"")
+    info = _attributes(found.get(_LINKINFO, b""), 0, _ASKED_OF_INFO)
     return Link(
         index=index,
         name=_text(found.get(_NAME, b"")),
-        kind=_text(kind),
+        kind=_text(info.get(_KIND, b"")),
         alias=_text(found.get(_ALIAS, b"")),
         mac=found.get(_MAC, b"").hex(":"),
         mtu=_number(found.get(_MTU, b"")),
@@ -103,13 +113,18 @@ def _link(index: int, *, up: bool, found: dict[int, bytes]) -> Link:
     )
 
 
-def _attributes(body: bytes, start: int) -> Iterator[tuple[int, bytes]]:
-    while start + _ATTRIBUTE.size <= len(body):
+def _attributes(body: bytes, start: int, asked: frozenset[int]) -> dict[int, bytes]:
+    """The values of the attributes asked for."""
+    found = {}
+    end = len(body) - _ATTRIBUTE.size
+    while start <= end:
         length, kind = _ATTRIBUTE.unpack_from(body, start)
         if length < _ATTRIBUTE.size:
-            return
-        yield kind & _TYPE_MASK, body[start + _ATTRIBUTE.size : start + length]
+            break
+        if kind & _TYPE_MASK in asked:
+            found[kind & _TYPE_MASK] = body[start + _ATTRIBUTE.size : start + length]
         start += _aligned(length)
+    return found
 
 
 def _aligned(length: int) -> int:
@@ -121,4 +136,4 @@ def _text(value: bytes) -> str:
 
 
 def _number(value: bytes) -> int:
-    return int(_NUMBER.unpack_from(value)[0]) if len(value) >= 4 else 0
+    return int(_NUMBER.unpack_from(value)[0]) if len(value) >= _NUMBER.size else 0

@@ -15,9 +15,10 @@ from ipaddress import IPv6Interface, ip_network
 from types import TracebackType
 from typing import Any, Self
 
-from pyroute2 import AsyncIPRoute, IPRoute
+from pyroute2 import AsyncIPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from ovsnet.linux.linkmessage import delete_request, messages
 from ovsnet.model.ids import IpInterface, IpNetwork, Mac
 
 NODAD = 0x02
@@ -50,6 +51,8 @@ class Netlink:
         self._deadline = deadline
 
     async def __aenter__(self) -> Self:
+        # Otherwise every one of many first requests at a time would open the socket's transport once more.
+        await self._kernel.setup_endpoint()
         return self
 
     async def __aexit__(
@@ -72,11 +75,11 @@ class Netlink:
 
     async def delete(self, index: int) -> None:
         """Delete a link, and with one end of a veth pair the other one."""
-        await self._delete(index=index)
+        await self._delete(delete_request(1, index=index))
 
     async def delete_group(self, group: int) -> None:
         """Delete all links of a group in one step: fifty cost the kernel hardly more time than one."""
-        await self._delete(group=group)
+        await self._delete(delete_request(1, group=group))
 
     async def add_address(self, name: str, address: IpInterface) -> None:
         """Give a link an address, at once usable."""
@@ -102,16 +105,19 @@ class Netlink:
             async with asyncio.timeout(self._deadline):
                 await self._kernel.link(command, **attributes)
 
-    async def _delete(self, **selection: int) -> None:
-        # 10 to 25 ms each: the kernel waits until no processor can still see the link.
-        with _refusals():
-            async with asyncio.timeout(self._deadline):
-                await asyncio.to_thread(_delete_now, selection)
+    async def _delete(self, request: bytes) -> None:
+        # 10 to 25 ms: the kernel waits until no processor can still see the link, and the sender with it.
+        await asyncio.to_thread(_delete_now, request, self._deadline)
 
 
-def _delete_now(selection: dict[str, int]) -> None:
-    with IPRoute() as kernel:
-        kernel.link("del", **selection)
+def _delete_now(request: bytes, deadline: float) -> None:
+    kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+    with socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE) as kernel:
+        kernel.settimeout(deadline)
+        kernel.send(request)
+        for answer in messages(kernel.recv(1 << 16)):
+            if answer.error:
+                raise OSError(answer.error, os.strerror(answer.error))
 
 
 def _attributes(end: NewEnd) -> dict[str, Any]:

@@ -11,11 +11,8 @@ from ovsnet.pipeline.tables import DROP, Priority, Table, flow, goto
 
 
 def base_flows() -> Iterator[Flow]:
-    """Broadcast and multicast leave for `flood`.
-
-    Looked at before the MACs: the datapath then keeps one bit of the destination for all groups of a sender.
-    """
-    yield flow(Table.FORWARD, Priority.EXCEPTION, f"dl_dst={GROUP_BIT}/{GROUP_BIT}", goto(Table.FLOOD))
+    """Broadcast and multicast go on to `flood`."""
+    yield flow(Table.FORWARD, Priority.NORMAL, f"dl_dst={GROUP_BIT}/{GROUP_BIT}", goto(Table.FLOOD))
 
 
 def plug_flows(plug: Plug) -> Iterator[Flow]:

@@ -1,8 +1,10 @@
-"""`python -m ovsnet.store`: prepare the store's file and become its server. For systemd units and the keeper."""
+"""`python -m ovsnet.store`: prepare the store's file and become its server, for systemd or the keeper."""
 
 import argparse
 import sys
 from pathlib import Path
+
+import structlog
 
 from ovsnet import settings
 from ovsnet.model.errors import OvsnetError
@@ -19,6 +21,7 @@ def main() -> int:
         "--set", action="append", default=[], metavar="NAME=VALUE", help="override one setting"
     )
     arguments = parser.parse_args()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         become_server(settings.load(arguments.config, tuple(arguments.set)))
     except OvsnetError as error:

@@ -1,4 +1,4 @@
-"""Is a database file whole? ovsdb-server itself forgets everything after the first damaged record, and only logs it.
+"""Is a database file whole? ovsdb-server forgets all that follows a damaged record, and only logs it.
 
 A file is a sequence of records (ovsdb(5), "Standalone Database Format"): a line `OVSDB JSON <length> <SHA-1>`
 and that many bytes. Power that fails during a write leaves the last record torn: nobody was told it was

@@ -96,7 +96,7 @@ class OvsdbStore:
                 fault = self._reading.fault(kind, uuid)
                 if fault is not None:
                     raise Conflict(
-                        f"row {uuid} of table {table} in the store is in the way and cannot be read ({fault}); "
+                        f"row {uuid} of the table {table} is in the way and cannot be read ({fault}); "
                         f"correct or delete it with ovsdb-client (docs/store.md)"
                     )
 

@@ -11,7 +11,7 @@ import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,14 +30,14 @@ TOOL_TIME = 120.0
 log = structlog.get_logger(__name__)
 
 
-def database_file(settings: Settings) -> Path:
+def store_file(settings: Settings) -> Path:
     """Where the data is."""
     return Path(settings.state_dir).absolute() / "ovsnet.db"
 
 
-def socket(settings: Settings) -> str:
+def store_socket(settings: Settings) -> Path:
     """Where the store listens."""
-    return str(Path(settings.run_dir).absolute() / "store.sock")
+    return Path(settings.run_dir).absolute() / "store.sock"
 
 
 def command(settings: Settings) -> list[str]:
@@ -45,8 +45,8 @@ def command(settings: Settings) -> list[str]:
     run_dir = Path(settings.run_dir).absolute()
     return [
         "ovsdb-server",
-        str(database_file(settings)),
-        f"--remote=punix:{socket(settings)}",
+        str(store_file(settings)),
+        f"--remote=punix:{store_socket(settings)}",
         f"--unixctl={run_dir / 'store.ctl'}",
         f"--pidfile={run_dir / 'store.pid'}",
         "-vsyslog:off",
@@ -178,7 +178,7 @@ def _not_installed(program: str) -> Unavailable:
     return Unavailable(program, "it is not installed; install Open vSwitch (Debian: openvswitch-switch)")
 
 
-def _numbers(version: str) -> Sequence[int]:
+def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(it) for it in version.split("."))
 
 

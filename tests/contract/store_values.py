@@ -1,0 +1,118 @@
+"""Any values a store may be given, for hypothesis: they fit together, but are as odd as the types allow."""
+
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
+
+from hypothesis import strategies as st
+
+from ovsnet.model.addressing import Allocation, AllocationKind, Pool
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.ids import MAX_VNI, EndpointId, Mac, NetworkId, PoolId, Vlan, Vni
+from ovsnet.model.network import Egress, Mode, Network, NetworkOptions, PortKind
+from ovsnet.model.state import Counters
+from ovsnet.store.interface import Value
+
+ids = st.text("0123456789abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=64)
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
+times = st.floats(allow_nan=False)
+v4, v6 = st.ip_addresses(v=4), st.ip_addresses(v=6)
+nets4 = st.builds(lambda a, n: IPv4Network((a, n), strict=False), v4, st.integers(0, 32))
+nets6 = st.builds(lambda a, n: IPv6Network((a, n), strict=False), v6, st.integers(0, 128))
+faces4 = st.builds(lambda a, n: IPv4Interface((a, n)), v4, st.integers(0, 32))
+faces6 = st.builds(lambda a, n: IPv6Interface((a, n)), v6, st.integers(0, 128))
+macs = st.binary(min_size=6, max_size=6).map(lambda b: Mac((bytes([b[0] & 0xFC | 2]) + b[1:]).hex(":")))
+vlans = st.integers(0, 4094).map(Vlan)
+labels = st.lists(st.tuples(st.text(max_size=9), st.text(max_size=9)), max_size=3).map(tuple)
+
+options = st.builds(
+    NetworkOptions,
+    mode=st.sampled_from(Mode),
+    vlan=vlans,
+    mtu=st.integers(68, 65535),
+    port=st.sampled_from(PortKind),
+    icc=st.booleans(),
+    egress=st.sampled_from(Egress),
+)
+counters = st.builds(Counters, mac_prefix=texts, mac_next=st.integers(0, 2**63 - 1), ula_prefix=texts)
+
+
+def _networks(network_id: str, vni: int) -> st.SearchStrategy[Network]:
+    return st.builds(
+        Network,
+        id=st.just(NetworkId(network_id)),
+        vni=st.just(Vni(vni)),
+        options=options,
+        internal=st.booleans(),
+        ipv4=st.none() | nets4,
+        ipv6=st.none() | nets6,
+        gateway4=st.none() | st.builds(IPv4Address, st.integers(0, 2**32 - 1)),
+        gateway6=st.none() | st.builds(IPv6Address, st.integers(0, 2**128 - 1)),
+        name=texts,
+        labels=labels,
+        created_at=times,
+    )
+
+
+def _endpoints(endpoint_id: str, network_id: str) -> st.SearchStrategy[Endpoint]:
+    return st.builds(
+        Endpoint,
+        id=st.just(EndpointId(endpoint_id)),
+        network_id=st.just(NetworkId(network_id)),
+        mac=macs,
+        ipv4=st.none() | faces4,
+        ipv6=st.none() | faces6,
+        vlan=st.none() | vlans,
+        plugged=st.booleans(),
+        sandbox=texts,
+        ifname=texts,
+        container_id=texts,
+        container_name=texts,
+        created_at=times,
+    )
+
+
+def _pools(pool: str) -> st.SearchStrategy[Pool]:
+    return st.builds(
+        Pool,
+        id=st.just(PoolId(pool)),
+        space=texts,
+        subnet=nets4 | nets6,
+        sub_range=st.none() | nets4 | nets6,
+        cursor=st.none() | v4 | v6,
+        created_at=times,
+    )
+
+
+def _allocations(pool: str) -> st.SearchStrategy[list[Allocation]]:
+    one = st.builds(
+        Allocation,
+        pool_id=st.just(PoolId(pool)),
+        address=v4 | v6,
+        kind=st.sampled_from(AllocationKind),
+        holder=texts,
+        released_at=st.none() | times,
+        created_at=times,
+    )
+    return st.lists(one, max_size=4, unique_by=lambda it: it.address)
+
+
+@st.composite
+def values_of_one_state(draw: st.DrawFn) -> list[Value]:
+    """Networks with endpoints, pools with allocations, and the counters."""
+    values: list[Value] = [draw(counters)]
+    network_ids = draw(st.lists(ids, max_size=3, unique=True))
+    vnis = draw(st.lists(st.integers(1, MAX_VNI), min_size=3, max_size=3, unique=True))
+    values += [draw(_networks(it, vni)) for it, vni in zip(network_ids, vnis, strict=False)]
+    if network_ids:
+        endpoint_ids = draw(st.lists(ids, max_size=4, unique=True))
+        values += [draw(_endpoints(it, draw(st.sampled_from(network_ids)))) for it in endpoint_ids]
+    for pool in draw(st.lists(texts.filter(bool), max_size=2, unique=True)):
+        values.append(draw(_pools(pool)))
+        values += draw(_allocations(pool))
+    return values

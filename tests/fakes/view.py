@@ -1,0 +1,94 @@
+"""An agent that is nothing but values: the API is served from it in tests."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, repeat
+
+from ovsnet.model.errors import ApplyError
+from ovsnet.model.host import Datapath, PortPlan, SwitchFacts
+from ovsnet.model.ids import Ofport
+from ovsnet.model.state import State
+from ovsnet.observe.drift import DriftItem
+from ovsnet.observe.status import AgentFacts
+from ovsnet.plan.names import port_name
+from ovsnet.plan.ports import plan_port
+from ovsnet.settings import Settings
+
+WELL = AgentFacts(
+    version="0.1.0",
+    pid=4711,
+    uptime=93784.0,
+    bridge="br-ovsnet",
+    ready=True,
+    last_round=0.012,
+    store_available=True,
+    store_path="/var/lib/ovsnet/ovsnet.db",
+    engine_reachable=True,
+    engine_version="28.5.2",
+)
+
+
+def ports_of(state: State) -> dict[str, PortPlan]:
+    """The ports the switch holds when everything in `state` is in force."""
+    plugged = [it for it in state.endpoints.values() if it.plugged]
+    plans = (plan_port(it, state.networks[it.network_id], "ovsnet") for it in plugged)
+    return {it.name: it for it in plans}
+
+
+def switch_of(state: State) -> SwitchFacts:
+    """A switch that has taken up every port of `state`, numbered from 1."""
+    return SwitchFacts(
+        available=True,
+        version="3.5.0",
+        datapath=Datapath.USERSPACE,
+        ofports={name: Ofport(number) for number, name in enumerate(sorted(ports_of(state)), 1)},
+    )
+
+
+@dataclass
+class Values:
+    """An AgentView of what it is given. `looks` are the answers to successive calls of `drift`; the last one
+    stays.
+    """
+
+    settings: Settings
+    wanted: State = field(default_factory=State)
+    facts: AgentFacts = WELL
+    seen: SwitchFacts | None = None
+    there: Mapping[str, PortPlan] | None = None
+    refused: Sequence[ApplyError] = ()
+    looks: Sequence[Sequence[DriftItem] | Exception] = ((),)
+    log: Sequence[str] = ("agent started", "ready")
+
+    def __post_init__(self) -> None:
+        self._answers = chain(self.looks, repeat(self.looks[-1]))
+
+    def agent(self) -> AgentFacts:
+        return self.facts
+
+    def state(self) -> State:
+        return self.wanted
+
+    def switch(self) -> SwitchFacts:
+        return self.seen or switch_of(self.wanted)
+
+    def ports(self) -> Mapping[str, PortPlan]:
+        return ports_of(self.wanted) if self.there is None else self.there
+
+    def failures(self) -> Sequence[ApplyError]:
+        return self.refused
+
+    async def drift(self) -> Sequence[DriftItem]:
+        answer = next(self._answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def recent_log(self) -> Sequence[str]:
+        return self.log
+
+
+def port_of(state: State, container: str) -> str:
+    """The port of the container with this name."""
+    endpoint = next(it for it in state.endpoints.values() if it.container_name == container)
+    return port_name(endpoint, state.networks[endpoint.network_id])

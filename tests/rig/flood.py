@@ -1,0 +1,129 @@
+"""Numbered datagrams and who got them; runs INSIDE a host, in a container's namespace. Standard library only.
+
+    flood.py receive PORT           prints "listening", counts until SIGTERM, then prints what it saw as JSON
+    flood.py send ADDRESS PORT RATE prints "sending", sends RATE a second until SIGTERM, then how many
+
+A datagram is its number and the time it was sent. Both ends share a clock: they are on one machine.
+"""
+
+import ipaddress
+import json
+import signal
+import socket
+import struct
+import sys
+import time
+from dataclasses import dataclass, field
+
+DATAGRAM = struct.Struct("!Qd")
+QUIET = 0.5
+RECEIVE_BUFFER = 8 << 20
+SO_RCVBUFFORCE = 33  # asm-generic/socket.h; Python has no name for it
+# Many small sleeps are worse than a few datagrams at a time.
+LONGEST_PAUSE = 0.01
+
+
+@dataclass
+class Seen:
+    """What a receiver has seen so far."""
+
+    numbers: set[int] = field(default_factory=set)
+    duplicates: int = 0
+    reordered: int = 0
+    last: int = -1
+    last_sent: float = 0.0
+    longest_gap: float = 0.0
+
+    def add(self, number: int, sent: float) -> None:
+        if number in self.numbers:
+            self.duplicates += 1
+            return
+        self.numbers.add(number)
+        if number < self.last:
+            self.reordered += 1
+            return
+        if self.last_sent:
+            self.longest_gap = max(self.longest_gap, sent - self.last_sent)
+        self.last, self.last_sent = number, sent
+
+
+class Stopped(Exception):
+    """SIGTERM."""
+
+
+def stop(number: int, frame: object) -> None:
+    raise Stopped
+
+
+def receive(port: int) -> None:
+    seen = Seen()
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as inbox:
+        inbox.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        inbox.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+        inbox.bind(("::", port))
+        print("listening", flush=True)
+        try:
+            while True:
+                seen.add(*DATAGRAM.unpack(inbox.recv(DATAGRAM.size)))
+        except Stopped:
+            # What is under way still counts: nothing for half a second is the end.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            drain(inbox, seen)
+    report = {
+        "received": len(seen.numbers),
+        "duplicates": seen.duplicates,
+        "reordered": seen.reordered,
+        "last": seen.last,
+        "longest_gap": seen.longest_gap,
+        "holes": holes(seen.numbers),
+    }
+    print(json.dumps(report), flush=True)
+
+
+def drain(inbox: socket.socket, seen: Seen) -> None:
+    inbox.settimeout(QUIET)
+    try:
+        while True:
+            seen.add(*DATAGRAM.unpack(inbox.recv(DATAGRAM.size)))
+    except TimeoutError:
+        return
+
+
+def holes(numbers: set[int]) -> list[list[int]]:
+    """The first ten runs of numbers that never came, as [first, length]."""
+    found: list[list[int]] = []
+    expected = 0
+    for number in sorted(numbers):
+        if number > expected:
+            found.append([expected, number - expected])
+        expected = number + 1
+    return found[:10]
+
+
+def send(address: str, port: int, rate: float) -> None:
+    family = socket.AF_INET6 if ipaddress.ip_address(address).version == 6 else socket.AF_INET
+    number = refused = 0
+    with socket.socket(family, socket.SOCK_DGRAM) as outbox:
+        print("sending", flush=True)
+        started = time.monotonic()
+        try:
+            while True:
+                due = int((time.monotonic() - started) * rate)
+                while number < due:
+                    try:
+                        outbox.sendto(DATAGRAM.pack(number, time.time()), (address, port))
+                    except OSError:  # no route, no buffer: lost, as far as the receiver is concerned
+                        refused += 1
+                    number += 1
+                time.sleep(min(LONGEST_PAUSE, 1 / rate))
+        except Stopped:
+            pass
+    print(json.dumps({"sent": number, "refused": refused}), flush=True)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, stop)
+    if sys.argv[1] == "receive":
+        receive(int(sys.argv[2]))
+    else:
+        send(sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))

@@ -1,0 +1,77 @@
+"""Names and places, taken from what the engine says afterwards."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from ovsnet.control.commit import Committer
+from ovsnet.control.naming import Naming
+from ovsnet.control.placements import Placements
+from ovsnet.engine.facts import EngineEndpoint, EngineFacts, EngineNetwork
+from ovsnet.model.errors import Unavailable
+from ovsnet.model.ids import Mac
+from ovsnet.store.memory import MemoryStore
+from tests.states import DB_ID, TWO_NETWORKS, WEB_ID, endpoint, state
+from tests.states import WEB as web
+
+E1 = endpoint(1).id
+SEEN = EngineFacts(
+    {WEB_ID: EngineNetwork(WEB_ID, "shop", labels={"b": "2", "a": "1"})},
+    {E1: EngineEndpoint(E1, WEB_ID, "f" * 64, "front")},
+    complete=True,
+)
+
+
+async def test_names_and_labels_are_taken_over() -> None:
+    committer = Committer(MemoryStore(TWO_NETWORKS))
+    await Naming(committer).learn(SEEN)
+    after = committer.snapshot()
+    assert (after.networks[WEB_ID].name, after.networks[WEB_ID].labels) == ("shop", (("a", "1"), ("b", "2")))
+    assert (after.endpoints[E1].container_name, after.endpoints[E1].container_id) == ("front", "f" * 64)
+    assert after.networks[DB_ID].name == "db", "what the engine does not list keeps its name"
+
+
+async def test_learning_the_same_again_commits_nothing() -> None:
+    committer = Committer(MemoryStore(TWO_NETWORKS))
+    await Naming(committer).learn(SEEN)
+    before = committer.snapshot()
+    await Naming(committer).learn(SEEN)
+    assert committer.snapshot() is before
+
+
+class Sandboxes:
+    """Namespaces with interfaces by MAC; counts how often one was looked into."""
+
+    def __init__(self, inside: Mapping[str, Mapping[Mac, str]]) -> None:
+        self.inside = inside
+        self.looks = 0
+
+    async def find(self, sandbox: str, macs: Collection[Mac]) -> Mapping[Mac, str]:
+        self.looks += 1
+        if sandbox not in self.inside:
+            raise Unavailable(sandbox, "it is gone")
+        return {mac: name for mac, name in self.inside[sandbox].items() if mac in macs}
+
+
+JOINED = replace(endpoint(1), sandbox="/run/docker/netns/x")
+
+
+async def test_the_name_inside_is_remembered_and_not_looked_up_again() -> None:
+    committer = Committer(MemoryStore(state(web, JOINED)))
+    sandboxes = Sandboxes({"/run/docker/netns/x": {JOINED.mac: "eth0", Mac("02:00:00:00:00:77"): "eth1"}})
+    for _ in range(2):
+        await Placements(committer, sandboxes.find).observe(SEEN)
+    assert committer.snapshot().endpoints[E1].ifname == "eth0"
+    assert sandboxes.looks == 1
+
+
+async def test_a_container_that_died_meanwhile_is_left_alone() -> None:
+    committer = Committer(MemoryStore(state(web, JOINED)))
+    await Placements(committer, Sandboxes({}).find).observe(SEEN)
+    assert committer.snapshot().endpoints[E1].ifname == ""
+
+
+async def test_nobody_looks_into_a_container_that_does_not_run_yet() -> None:
+    committer = Committer(MemoryStore(state(web, JOINED)))
+    sandboxes = Sandboxes({})
+    await Placements(committer, sandboxes.find).observe(EngineFacts(complete=True))
+    assert sandboxes.looks == 0

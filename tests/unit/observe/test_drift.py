@@ -1,0 +1,63 @@
+"""Want against is, for people."""
+
+from dataclasses import replace
+
+from ovsnet.model.host import PortPlan
+from ovsnet.model.ids import Mac, Vlan
+from ovsnet.model.network import PortKind
+from ovsnet.observe.drift import DriftItem, DriftState, compare, counted, seen_twice
+from ovsnet.pipeline.flow import Flow
+
+PORT = PortPlan("ov1", PortKind.VETH, Vlan(20), external_ids={"b": "2", "a": "1"})
+FLOW = Flow(table=0, priority=10, match="in_port=1", actions="drop", cookie=1)
+
+
+def test_what_is_as_wanted_is_no_drift() -> None:
+    assert compare("ports", {"ov1": PORT}, {"ov1": PORT}) == ()
+
+
+def test_a_resource_that_is_not_there_is_missing() -> None:
+    (item,) = compare("ports", {"ov1": PORT}, {})
+    assert (item.kind, item.key, item.state, item.have) == ("ports", "ov1", DriftState.MISSING, "")
+    assert item.want == "name=ov1, kind=veth, vlan=20, external_ids={a=1, b=2}"
+
+
+def test_a_resource_nobody_wants_is_unexpected() -> None:
+    (item,) = compare("flows", {}, {FLOW.key: FLOW})
+    assert (item.state, item.want) == (DriftState.UNEXPECTED, "")
+    assert "actions=drop" in item.have
+
+
+def test_a_difference_names_only_what_differs() -> None:
+    (item,) = compare("ports", {"ov1": PORT}, {"ov1": replace(PORT, vlan=Vlan(30))})
+    assert item == DriftItem(
+        kind="ports", key="ov1", state=DriftState.DIFFERENT, want="vlan=20", have="vlan=30"
+    )
+
+
+def test_what_cannot_be_read_back_never_counts() -> None:
+    assert (
+        compare("ports", {"ov1": PORT}, {"ov1": replace(PORT, mac=Mac("0a:00:00:00:00:01"), mtu=9000)}) == ()
+    )
+
+
+def test_values_of_different_types_are_shown_whole() -> None:
+    (item,) = compare("flows", {"k": FLOW}, {"k": PORT})
+    assert "actions=drop" in item.want
+    assert "vlan=20" in item.have
+
+
+def test_values_that_are_not_records_are_shown_as_text() -> None:
+    (item,) = compare("sysctls", {"net.ipv4.ip_forward": "1"}, {"net.ipv4.ip_forward": "0"})
+    assert (item.want, item.have) == ("1", "0")
+
+
+def test_only_what_two_looks_agree_on_is_drift() -> None:
+    first = compare("ports", {"ov1": PORT, "ov2": PORT}, {})
+    second = compare("ports", {"ov2": PORT, "ov3": PORT}, {})
+    assert [it.key for it in seen_twice(first, second)] == ["ov2"]
+
+
+def test_drift_is_counted_by_kind() -> None:
+    items = (*compare("ports", {"a": PORT, "b": PORT}, {}), *compare("flows", {}, {FLOW.key: FLOW}))
+    assert counted(items) == {"ports": 2, "flows": 1}

@@ -1,0 +1,58 @@
+"""Networks as people see them, and how one is found."""
+
+from dataclasses import replace
+
+import pytest
+
+from ovsnet.model.errors import Conflict, NotFound
+from ovsnet.model.ids import NetworkId
+from ovsnet.observe.networks import all_networks, find, inspect
+from tests.states import DB, TWO_NETWORKS, UNPLUGGED, WEB, WEB_ID, state
+
+TWIN = replace(WEB, id=NetworkId("a1b" + "0" * 61), name="twin")
+NAMESAKE = replace(WEB, id=NetworkId("c3" * 32))
+
+
+def test_networks_are_listed_by_name_with_their_endpoints_counted() -> None:
+    assert [(it.name, it.endpoints) for it in all_networks(TWO_NETWORKS)] == [("db", 2), ("web", 2)]
+
+
+def test_both_families_are_shown() -> None:
+    web = inspect(state(WEB), "web").network
+    assert web.subnets == ("10.20.0.0/24", "fd00:20::/64")
+    assert web.gateways == ("10.20.0.1", "fd00:20::1")
+
+
+def test_inspect_shows_who_has_left_and_the_labels() -> None:
+    labelled = replace(WEB, labels=(("team", "a"),))
+    found = inspect(replace(UNPLUGGED, networks={WEB_ID: labelled}), "web")
+    assert [(it.container, it.plugged) for it in found.endpoints] == [("c1", True), ("c2", False)]
+    assert found.labels == {"team": "a"}
+
+
+@pytest.mark.parametrize("wanted", ["web", WEB.id, WEB.id[:12], "a1a"])
+def test_a_network_is_found_by_name_id_and_beginning(wanted: str) -> None:
+    assert find(state(WEB, DB).networks, wanted) == WEB
+
+
+def test_a_name_wins_over_the_beginning_of_an_id() -> None:
+    named = replace(DB, name="a1")
+    assert find(state(WEB, named).networks, "a1") == named
+
+
+@pytest.mark.parametrize(("others", "wanted"), [((TWIN,), "a1"), ((NAMESAKE,), "web")])
+def test_what_could_be_several_is_refused_with_their_ids(others: tuple[object, ...], wanted: str) -> None:
+    with pytest.raises(Conflict, match="could be any of a1"):
+        find(state(WEB, *others).networks, wanted)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wanted", ["nothing", ""])
+def test_an_unknown_network_is_refused_with_the_known_ones(wanted: str) -> None:
+    with pytest.raises(NotFound, match="known are: db, web"):
+        find(state(WEB, DB).networks, wanted)
+
+
+def test_a_long_list_of_known_networks_is_cut() -> None:
+    many = [replace(WEB, id=NetworkId(f"{it:064x}"), name=f"n{it:02}") for it in range(23)]
+    with pytest.raises(NotFound, match="n19 and 3 more"):
+        find(state(*many).networks, "nothing")
