@@ -53,9 +53,9 @@ types: venv  ## mypy --strict on the package and on the tests
 	@$(SAY) "types"
 	@$(BIN)/mypy
 
-imports: venv  ## layers, purity, sizes and names: tests/test_architecture.py
-	@$(SAY) "imports, sizes and names"
-	@$(PYTEST) tests/test_architecture.py $(ARGS)
+imports: venv  ## the structure: layers, purity, sizes, names, systemd units, locks
+	@$(SAY) "structure"
+	@$(PYTEST) tests/test_architecture.py tests/test_packaging.py $(ARGS)
 
 unit: venv  ## values in, values out: no sockets, no real time, seconds
 	@$(SAY) "unit tests"

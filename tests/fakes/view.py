@@ -61,9 +61,11 @@ class Values:
     log: Sequence[str] = ("agent started", "ready")
 
     def __post_init__(self) -> None:
+        self.asked = 0
         self._answers = chain(self.looks, repeat(self.looks[-1]))
 
     def agent(self) -> AgentFacts:
+        self.asked += 1
         return self.facts
 
     def state(self) -> State:

@@ -1,4 +1,4 @@
-"""Network namespaces for tests: one in which the test itself plays the host, and some that play containers."""
+"""Network namespaces for tests: one in which the test plays the host, others that play containers."""
 
 import asyncio
 import ctypes
@@ -52,9 +52,9 @@ class Inside:
         found = json.loads(self.run("ip", "-d", "-j", "addr").stdout)
         return {it["ifname"]: it for it in found}
 
-    def pings(self, address: str) -> bool:
-        """True when the address answers."""
-        return self.run("ping", "-c", "1", "-W", "2", address, check=False).returncode == 0
+    def pings(self, address: str, *, wait: float = 3.0) -> bool:
+        """True when the address answers within `wait` seconds."""
+        return self.run("ping", "-c", "1", "-W", str(wait), address, check=False).returncode == 0
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
     namespace of endpoint n:  eth0 ══ veth ══ p<n>, OpenFlow port n ── bridge `b` (userspace datapath)
 
-Nobody waits for silence: after the frame that must not arrive one is sent that must; what came before it is all.
+Nobody waits for silence: after the frame that must not arrive one is sent that must; what came before is all.
 """
 
 import ctypes
@@ -10,8 +10,9 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -30,6 +31,27 @@ PATIENCE = 10.0
 _CLONE_NEWNET = 0x40000000
 _MARK = b"that was all"
 _ETH_P_ALL = 3
+_SERVER = """
+import socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+with socket.create_server((sys.argv[1], 0), family=family) as server:
+    print(server.getsockname()[1], flush=True)
+    while True:
+        with server.accept()[0] as peer:
+            while octets := peer.recv(65536):
+                peer.sendall(octets)
+"""
+_CLIENT = """
+import socket, sys
+address, port, times = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+total = 0
+for _ in range(times):
+    with socket.create_connection((address, port), timeout=10) as server:
+        for _ in range(300 // times):
+            server.sendall(bytes(1000))
+            total += len(server.recv(1000, socket.MSG_WAITALL))
+print(total)
+"""
 
 
 def number(endpoint: Endpoint) -> Ofport:
@@ -45,6 +67,13 @@ def port(endpoint: Endpoint) -> str:
 def compiled(state: State) -> dict[str, Resource]:
     """The flows of a state in which every endpoint has its port."""
     return compile_flows(state, {port(it): number(it) for it in state.endpoints.values()}, port)
+
+
+def replacement(resources: Mapping[str, Resource]) -> str:
+    """The bundle that makes these, and no others, the flows and groups of a bridge."""
+    lines = [f"{'group' if isinstance(it, Group) else 'flow'} add {it.text}" for it in resources.values()]
+    # Groups before the flows that use them.
+    return "\n".join(["flow delete", "group delete group_id=all", *sorted(lines, reverse=True)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +115,11 @@ class Container:
         )
         return found[1] if found else ""
 
+    def believes(self, address: str, mac: str) -> None:
+        """Put an entry into its kernel's memory, as one that was learned a while ago."""
+        done = self.run("ip", "neigh", "replace", address, "lladdr", mac, "dev", "eth0", "nud", "stale")
+        assert done.returncode == 0, done.stderr
+
     def send(self, frame: bytes) -> None:
         """Onto its wire, as it is."""
         self.wire.send(frame)
@@ -126,11 +160,7 @@ class PipelineSwitch:
         for endpoint in state.endpoints.values():
             if number(endpoint) not in self.containers:
                 self._plug(endpoint)
-        resources = sorted(compiled(state).values(), key=lambda it: not isinstance(it, Group))
-        lines = [f"{'group' if isinstance(it, Group) else 'flow'} add {it.text}" for it in resources]
-        self.switch.ofctl(
-            "bundle", BRIDGE, "-", stdin="\n".join(["flow delete", "group delete group_id=all", *lines])
-        )
+        self.switch.ofctl("bundle", BRIDGE, "-", stdin=replacement(compiled(state)))
 
     def _plug(self, endpoint: Endpoint) -> None:
         name = f"{self.switch.namespace}-c{number(endpoint)}"
@@ -144,7 +174,8 @@ class PipelineSwitch:
     def _wire(self, endpoint: Endpoint, namespace: str) -> None:
         call, outside = self.switch.call, port(endpoint)
         call("ip", "link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", namespace)
-        # The userspace datapath fills in no checksum that a sender left to its interface.
+        # As the product does it: the host's own protocols stay off its end, and checksums are complete.
+        call("sysctl", "-qw", f"net.ipv6.conf.{outside}.disable_ipv6=1")
         call("ethtool", "-K", outside, "tx", "off")
         inside = [
             ("ethtool", "-K", "eth0", "tx", "off"),
@@ -157,9 +188,28 @@ class PipelineSwitch:
         ]
         call("ip", "link", "set", outside, "up")
         for command in inside:
-            subprocess.run(["ip", "netns", "exec", namespace, *command], check=True)
+            subprocess.run(["ip", "netns", "exec", namespace, *command], check=True, stdout=subprocess.DEVNULL)
         interface = ("set", "Interface", outside, f"ofport_request={number(endpoint)}")
         self.switch.vsctl("add-port", BRIDGE, outside, "--", *interface)
+
+    def echoes(self, client: Container, server: Container, address: str, times: int = 1) -> int:
+        """Bytes that came back over TCP, of 300 000 that were sent over `times` connections together."""
+        listening = subprocess.Popen(
+            ["ip", "netns", "exec", server.namespace, sys.executable, "-c", _SERVER, address],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert listening.stdout is not None
+            port = listening.stdout.readline().strip()
+            done = client.run(sys.executable, "-c", _CLIENT, address, port, str(times))
+            assert done.returncode == 0, done.stderr
+            return int(done.stdout)
+        finally:
+            listening.kill()
+            listening.wait()
+            if listening.stdout is not None:
+                listening.stdout.close()
 
     # ------------------------------------------------------------ asking the switch
 

@@ -47,28 +47,29 @@ class Seen:
         self.last, self.last_sent = number, sent
 
 
-class Stopped(Exception):
-    """SIGTERM."""
+class Until:
+    """True until SIGTERM. A flag: an exception could come between a datagram and its count."""
+
+    def __init__(self) -> None:
+        self.running = True
+        signal.signal(signal.SIGTERM, self._stop)
+
+    def _stop(self, number: int, frame: object) -> None:
+        self.running = False
 
 
-def stop(number: int, frame: object) -> None:
-    raise Stopped
-
-
-def receive(port: int) -> None:
+def receive(port: int, until: Until) -> None:
     seen = Seen()
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as inbox:
         inbox.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         inbox.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
         inbox.bind(("::", port))
+        inbox.settimeout(QUIET)
         print("listening", flush=True)
-        try:
-            while True:
-                seen.add(*DATAGRAM.unpack(inbox.recv(DATAGRAM.size)))
-        except Stopped:
-            # What is under way still counts: nothing for half a second is the end.
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            drain(inbox, seen)
+        more = True
+        # What is under way at the signal still counts: nothing for half a second is the end.
+        while until.running or more:
+            more = take(inbox, seen)
     report = {
         "received": len(seen.numbers),
         "duplicates": seen.duplicates,
@@ -80,13 +81,13 @@ def receive(port: int) -> None:
     print(json.dumps(report), flush=True)
 
 
-def drain(inbox: socket.socket, seen: Seen) -> None:
-    inbox.settimeout(QUIET)
+def take(inbox: socket.socket, seen: Seen) -> bool:
+    """One datagram; false when none came in QUIET seconds."""
     try:
-        while True:
-            seen.add(*DATAGRAM.unpack(inbox.recv(DATAGRAM.size)))
+        seen.add(*DATAGRAM.unpack(inbox.recv(DATAGRAM.size)))
     except TimeoutError:
-        return
+        return False
+    return True
 
 
 def holes(numbers: set[int]) -> list[list[int]]:
@@ -100,30 +101,26 @@ def holes(numbers: set[int]) -> list[list[int]]:
     return found[:10]
 
 
-def send(address: str, port: int, rate: float) -> None:
+def send(address: str, port: int, rate: float, until: Until) -> None:
     family = socket.AF_INET6 if ipaddress.ip_address(address).version == 6 else socket.AF_INET
-    number = refused = 0
+    sent = refused = 0
     with socket.socket(family, socket.SOCK_DGRAM) as outbox:
         print("sending", flush=True)
         started = time.monotonic()
-        try:
-            while True:
-                due = int((time.monotonic() - started) * rate)
-                while number < due:
-                    try:
-                        outbox.sendto(DATAGRAM.pack(number, time.time()), (address, port))
-                    except OSError:  # no route, no buffer: lost, as far as the receiver is concerned
-                        refused += 1
-                    number += 1
-                time.sleep(min(LONGEST_PAUSE, 1 / rate))
-        except Stopped:
-            pass
-    print(json.dumps({"sent": number, "refused": refused}), flush=True)
+        while until.running:
+            due = int((time.monotonic() - started) * rate)
+            for number in range(sent, due):
+                try:
+                    outbox.sendto(DATAGRAM.pack(number, time.time()), (address, port))
+                except OSError:  # no route, no buffer: lost, as far as the receiver is concerned
+                    refused += 1
+            sent = max(sent, due)
+            time.sleep(min(LONGEST_PAUSE, 1 / rate))
+    print(json.dumps({"sent": sent, "refused": refused}), flush=True)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, stop)
     if sys.argv[1] == "receive":
-        receive(int(sys.argv[2]))
+        receive(int(sys.argv[2]), Until())
     else:
-        send(sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
+        send(sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), Until())

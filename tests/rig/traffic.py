@@ -37,7 +37,7 @@ class FloodResult:
 
 
 class Flood:
-    """Datagrams from one container to another for the length of a `with` block; the path works when it begins."""
+    """Datagrams from one container to another while a `with` block runs; the path works when it begins."""
 
     def __init__(self, sender: Container, receiver: Container, address: str, *, rate: float = 1000.0) -> None:
         self._port = str(next(_ports))

@@ -30,6 +30,7 @@ from ovsnet.control.naming import Naming
 from ovsnet.control.networks import Networks
 from ovsnet.control.orphans import Orphans
 from ovsnet.control.placements import Placements
+from ovsnet.docker.calls import Calls
 from ovsnet.docker.ipam_driver import IpamDriver
 from ovsnet.docker.network_driver import NetworkDriver
 from ovsnet.docker.server import PluginServer
@@ -40,12 +41,16 @@ from ovsnet.ipam.macs import mac_prefix
 from ovsnet.linux.links import LinkApplier
 from ovsnet.linux.namespace import find_inside
 from ovsnet.linux.routes import host_networks
+from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.host import HostFacts
-from ovsnet.ovs.announce import announce
+from ovsnet.model.ids import Ofport
+from ovsnet.agent.provisional import announce
+from ovsnet.ovs.bridge import BridgeApplier
 from ovsnet.ovs.openflow import FlowApplier
-from ovsnet.ovs.ports import BridgeApplier, PortApplier
+from ovsnet.ovs.ports import PortApplier
 from ovsnet.ovs.switch import Switch
+from ovsnet.pipeline.tables import Table
 from ovsnet.reconcile.converge import Converger
 from ovsnet.reconcile.loop import Loop
 from ovsnet.reconcile.phases import Kind
@@ -82,7 +87,7 @@ class Agent:
         self.ports = PortApplier(self.switch)
         self.converger = Converger(
             {
-                Kind.BRIDGES: BridgeApplier(self.switch),
+                Kind.BRIDGES: BridgeApplier(self.switch, {int(it): it.name.lower() for it in Table}),
                 Kind.LINKS: links,
                 Kind.PORTS: self.ports,
                 Kind.FLOWS: self.flows,
@@ -164,10 +169,10 @@ class Agent:
         if collected:
             self._log.info("collected what the engine forgot", count=collected)
 
-    async def _announce(self, endpoints) -> None:  # type: ignore[no-untyped-def]
-        await announce(self._settings.bridge, endpoints, self._settings.ovs_run_dir)
+    async def _announce(self, endpoints: Sequence[tuple[Ofport, Endpoint]]) -> None:
+        await announce(self._settings, endpoints)
 
-    def _calls(self):  # type: ignore[no-untyped-def]
+    def _calls(self) -> Calls:
         networks = Networks(self.committer, self.switch.facts, time.time)
         endpoints = Endpoints(
             self.committer,

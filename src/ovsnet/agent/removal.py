@@ -11,8 +11,9 @@ from ovsnet.linux.links import LinkApplier
 from ovsnet.model.errors import ApplyError, OvsnetError, Unavailable
 from ovsnet.model.host import HostFacts
 from ovsnet.model.state import State
+from ovsnet.ovs.bridge import BridgeApplier
 from ovsnet.ovs.openflow import FlowApplier
-from ovsnet.ovs.ports import BridgeApplier, PortApplier
+from ovsnet.ovs.ports import PortApplier
 from ovsnet.ovs.switch import Switch
 from ovsnet.plan.host import NOTHING
 from ovsnet.reconcile.converge import Converger

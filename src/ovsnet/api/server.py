@@ -28,6 +28,8 @@ _STATUS: tuple[tuple[type[OvsnetError], int], ...] = (
 """First match counts: a NotFound is a BadRequest, too."""
 HINT = f"GET {openapi.PATH} lists what can be asked"
 BACKLOG = 64
+LINGER = 1.0
+"""Seconds for requests under way when we stop, and for the rest of a body that nobody wants to read."""
 PROBE = 1.0
 """Seconds another agent gets to take our call, in the search for one that still listens."""
 
@@ -42,7 +44,13 @@ async def serve(view: AgentView) -> AsyncIterator[None]:
     path = Path(view.settings.api_socket)
     listening = listen(path, view.settings.api_group)
     ours = _inode(path)
-    runner = web.AppRunner(application(view), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    runner = web.AppRunner(
+        application(view),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=LINGER,
+        lingering_time=LINGER,
+    )
     try:
         await runner.setup()
         await web.SockSite(runner, listening).start()

@@ -14,9 +14,7 @@ from ovsnet.settings import load
 
 @click.command(short_help="Examine this host; works without the agent.")
 @options.config
-@click.option(
-    "--set", "overrides", metavar="NAME=VALUE", multiple=True, help="Override one setting; may be repeated."
-)
+@options.overrides
 @options.as_json
 def doctor(config: Path | None, overrides: tuple[str, ...], *, as_json: bool) -> None:
     """Examine this host: kernel, Open vSwitch, Docker engine, sockets, firewall, leftovers. Works without the

@@ -46,6 +46,18 @@ def config(verb: F) -> F:
     return option(verb)
 
 
+def overrides(verb: F) -> F:
+    """`--set`: settings that win over the file."""
+    option = click.option(
+        "--set",
+        "overrides",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="Override one setting; may be repeated.",
+    )
+    return option(verb)
+
+
 def _client(_: click.Context, __: click.Parameter, path: str | None) -> Client:
     return Client(path or _from_settings())
 

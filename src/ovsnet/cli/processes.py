@@ -13,9 +13,7 @@ from ovsnet.cli.settings_list import settings_lines
 
 @click.command(short_help="Run the agent of this host in the foreground.")
 @options.config
-@click.option(
-    "--set", "overrides", metavar="NAME=VALUE", multiple=True, help="Override one setting; may be repeated."
-)
+@options.overrides
 @click.option("--help-settings", is_flag=True, help="List every setting with its default, and end.")
 def agent(config: Path | None, overrides: tuple[str, ...], *, help_settings: bool) -> None:
     """Run the agent of this host in the foreground.
@@ -30,9 +28,7 @@ def agent(config: Path | None, overrides: tuple[str, ...], *, help_settings: boo
 
 @click.command(short_help="Run the database of the desired state in the foreground.")
 @options.config
-@click.option(
-    "--set", "overrides", metavar="NAME=VALUE", multiple=True, help="Override one setting; may be repeated."
-)
+@options.overrides
 def store(config: Path | None, overrides: tuple[str, ...]) -> None:
     """Run the database of the desired state in the foreground.
 
@@ -43,15 +39,13 @@ def store(config: Path | None, overrides: tuple[str, ...]) -> None:
 
 @click.command(short_help="Take everything of ours off this host.")
 @options.config
-@click.option(
-    "--set", "overrides", metavar="NAME=VALUE", multiple=True, help="Override one setting; may be repeated."
-)
+@options.overrides
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def uninstall(config: Path | None, overrides: tuple[str, ...], *, yes: bool) -> None:
     """Take everything of ours off this host: bridge, ports, flows, links, the database, sockets.
 
-    The agent must not run. Containers on our networks lose that interface; remove them and their networks first.
-    Whatever does not carry our mark stays as it is.
+    The agent must not run. Containers on our networks lose that interface; remove them and their networks
+    first. Whatever does not carry our mark stays as it is.
     """
     if not yes:
         click.confirm("Remove every bridge, port, link and file of ovsnet from this host?", abort=True)
@@ -67,4 +61,5 @@ def arguments(config: Path | None, overrides: Sequence[str]) -> list[str]:
 def _become(module: str, arguments: Sequence[str]) -> None:
     sys.stdout.flush()
     # -P: never import from the directory somebody happens to stand in.
-    os.execv(sys.executable, [sys.executable, "-P", "-m", module, *arguments])  # noqa: S606
+    command = [sys.executable, "-P", "-m", module, *arguments]
+    os.execv(sys.executable, command)  # noqa: S606

@@ -17,12 +17,14 @@ SILENT = {
     "ipv6/conf/{}/disable_ipv6": "1",
     "ipv4/conf/{}/arp_ignore": "8",
     "ipv4/conf/{}/rp_filter": "1",
+    "ipv4/conf/{}/drop_unicast_in_l2_multicast": "1",
 }
 """For the host's end of a pair, which is a port of the switch and nothing else.
 
-On the userspace datapath the host's own stack gets a copy of every packet too. Without IPv6 it neither
-sends nor takes any, it never answers ARP (8), and an IPv4 sender to whom no route leads through the port is
-dropped (1, RFC 3704), which is every sender, as no route ever leads through it.
+On the userspace datapath the host's own stack gets a copy of every packet a container sends. So it takes no
+IPv6, answers no ARP, drops IPv4 senders to whom no route leads through the port (none ever does; RFC 3704),
+and, where `conf/all` makes that lenient, at least what was not sent to the port's own MAC, which nobody is
+told.
 """
 
 

@@ -64,6 +64,15 @@ def list_request(sequence: int) -> bytes:
     return _HEADER.pack(_HEADER.size + len(body), GETLINK, REQUEST | DUMP, sequence, 0) + body
 
 
+def single_request(name: str) -> bytes:
+    """The request for the link of that name."""
+    text = name.encode() + b"\0"
+    named = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(text), _NAME) + text.ljust(_aligned(len(text)), b"\0")
+    filters = _ATTRIBUTE.pack(8, _MASK) + _NUMBER.pack(_SKIP_STATISTICS)
+    body = _LINK.pack(0, 0, 0, 0, 0) + filters + named
+    return _HEADER.pack(_HEADER.size + len(body), GETLINK, REQUEST, 0, 0) + body
+
+
 def delete_request(sequence: int, *, index: int = 0, group: int | None = None) -> bytes:
     """The request to delete the link of that index, or all links of that group; it will be acknowledged."""
     selection = b"" if group is None else _ATTRIBUTE.pack(8, _GROUP) + _NUMBER.pack(group)

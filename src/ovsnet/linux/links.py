@@ -89,7 +89,7 @@ class LinkApplier:
         try:
             refused = await self._write(delta.remove, wanted.values())
         finally:
-            self._table.drain()
+            self._table.look_at(self._busy)
             self._busy = None
         self._nudge_if_otherwise(wanted, refused)
         return refused

@@ -9,9 +9,19 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from ovsnet.linux.linkmessage import DELLINK, DONE, ERROR, NEWLINK, Link, Message, list_request, messages
+from ovsnet.linux.linkmessage import (
+    DELLINK,
+    DONE,
+    ERROR,
+    NEWLINK,
+    Link,
+    Message,
+    list_request,
+    messages,
+    single_request,
+)
 from ovsnet.model.errors import Unavailable
 
 EVENTS_OF_LINKS = 1
@@ -87,6 +97,13 @@ class LinkTable:
         finally:
             if done in self._waiting:
                 self._waiting.remove(done)
+
+    def look_at(self, names: Iterable[str]) -> None:
+        """Read these links afresh: the kernel tells by itself of changes to links that are up only."""
+        if self._socket is not None:
+            for name in names:
+                self._socket.send(single_request(name))  # answered, like everything, before this returns
+        self.drain()
 
     def drain(self) -> None:
         """Take in everything the kernel has sent up to now."""

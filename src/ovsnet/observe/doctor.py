@@ -116,7 +116,7 @@ def _kernel(host: Readings, settings: Settings) -> Finding:
 
 
 def _database(host: Readings, settings: Settings) -> Finding:
-    said = host.switch.version
+    said = host.switch.database
     if not said.why:
         return _ok("switch database", f"answers on {settings.ovsdb_socket}")
     remedy = f"{START_OVS}, or correct the setting ovsdb_socket"
@@ -127,8 +127,8 @@ def _switch(host: Readings, _: Settings) -> Finding:
     if host.switch.daemon.why:
         remedy = f"{START_OVS}; its log is in /var/log/openvswitch"
         return _problem("ovs-vswitchd", f"does not answer: {host.switch.daemon.why}", remedy)
-    found = host.switch.version.text or "of unknown version"
-    if host.switch.version.text and _version(found) < OLDEST_OVS:
+    found = host.switch.daemon.text
+    if _version(found) < OLDEST_OVS:
         says = f"{found} is older than what we test"
         return _warning("ovs-vswitchd", says, "install Open vSwitch 3.1 or newer")
     return _ok("ovs-vswitchd", f"runs, {found}")
@@ -209,7 +209,7 @@ def _bridge(host: Readings, settings: Settings) -> Finding:
     return _ok("bridge", f"{settings.bridge} is ours")
 
 
-def _leftovers(host: Readings, settings: Settings) -> Finding:
+def _leftovers(host: Readings, _: Settings) -> Finding:
     ours = " and ".join(_counted(host))
     if not ours:
         return _ok("leftovers", "no port or interface of ours")
@@ -218,8 +218,8 @@ def _leftovers(host: Readings, settings: Settings) -> Finding:
     return _warning(
         "leftovers",
         f"no agent runs and there are {ours} of ours",
-        "start the agent, which takes them over; or stop the containers on our networks, "
-        f"then: ovs-vsctl --if-exists del-br {settings.bridge}; ip link delete NAME for each interface",
+        "start the agent, which takes them over; or stop the containers on our networks and take away "
+        "everything of ours with 'ovsnet uninstall'",
     )
 
 

@@ -33,11 +33,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Open vSwitch. `owner` is the mark on the bridge that has our name: None without such a bridge, ""
-    without a mark.
+    """Open vSwitch. `database` is the schema's version, `daemon` that of ovs-vswitchd. `owner` is the mark on
+    the bridge that has our name: None without such a bridge, "" without a mark.
     """
 
-    version: Said
+    database: Said
     daemon: Said
     datapaths: tuple[str, ...] = ()
     tso: bool = False
@@ -142,13 +142,13 @@ def _module() -> str:
 
 def _switch(settings: Settings) -> Switch:
     vsctl = ("ovs-vsctl", f"--db=unix:{settings.ovsdb_socket}", f"--timeout={DEADLINE:g}", "--no-wait")
-    version = run((*vsctl, "get", "Open_vSwitch", ".", "ovs_version"))
-    daemon = run(("ovs-appctl", f"--timeout={DEADLINE:g}", "version"), OVS_RUNDIR=settings.ovs_run_dir)
-    if version.why:
-        return Switch(version, daemon)
+    database = run((*vsctl, "get", "Open_vSwitch", ".", "db_version"))
+    daemon = _daemon(settings.ovs_run_dir)
+    if database.why:
+        return Switch(database, daemon)
     mark = f"external_ids:{OWNER_KEY}={settings.instance}"
     return Switch(
-        version=Said(version.text.strip('"')),
+        database=database,
         daemon=daemon,
         datapaths=tuple(_cells(run((*vsctl, "get", "Open_vSwitch", ".", "datapath_types")).text)),
         tso='userspace-tso-enable="true"' in run((*vsctl, "get", "Open_vSwitch", ".", "other_config")).text,
@@ -156,6 +156,15 @@ def _switch(settings: Settings) -> Switch:
         ports=len(_rows(run((*vsctl, "--format=json", "--columns=name", "find", "Port", mark)))),
         lost_upcalls=_lost(run(("ovs-appctl", f"--timeout={DEADLINE:g}", "dpctl/show", "system@ovs-system"))),
     )
+
+
+def _daemon(run_dir: str) -> Said:
+    """The version ovs-vswitchd gives of itself: `ovs-vswitchd (Open vSwitch) 3.5.0`; the database's is
+    optional.
+    """
+    said = run(("ovs-appctl", f"--timeout={DEADLINE:g}", "version"), OVS_RUNDIR=run_dir)
+    first = said.text.partition("\n")[0]
+    return Said(first.rpartition(" ")[2], said.why)
 
 
 def _cells(text: str) -> Iterable[str]:

@@ -5,13 +5,13 @@ The owner mark is `external_ids:ovsnet-owner=<instance>` on bridge, port and int
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from hashlib import blake2s
 from types import MappingProxyType
 from typing import Any, Final
 
 from ovsnet.model.host import BridgePlan, Datapath, PortPlan
-from ovsnet.model.ids import UNTAGGED, Ofport, Vlan
+from ovsnet.model.ids import UNTAGGED, Mac, Ofport, Vlan
 from ovsnet.model.network import PortKind
 from ovsnet.plan.names import OWNER_KEY
 
@@ -76,6 +76,11 @@ def bridge_options(hwaddr: str) -> dict[str, str]:
     return {"disable-in-band": "true", "hwaddr": hwaddr}
 
 
+def kept_options(row: Row) -> dict[str, str]:
+    """An address that a bridge has already is not changed: it may be known outside."""
+    return {key: value for key, value in row.other_config.items() if key == "hwaddr"}
+
+
 def stable_hwaddr(instance: str, bridge: str, system_id: str) -> str:
     """A locally administered unicast address, always the same for one bridge of one host."""
     digest = blake2s(f"{instance}|{bridge}|{system_id}".encode(), digest_size=5).hexdigest()
@@ -96,7 +101,6 @@ def _datapath(text: str) -> Datapath:
 
 
 def _setting_faults(row: Row, tables: Mapping[int, str]) -> list[str]:
-    named = {number: name for number, table in row.flow_tables.items() for name in table.name}
     checks = {
         f"datapath_type={row.datapath_type}": row.datapath_type in ("", *Datapath),
         f"fail_mode={_word(row.fail_mode)}": row.fail_mode == ["secure"],
@@ -106,9 +110,15 @@ def _setting_faults(row: Row, tables: Mapping[int, str]) -> list[str]:
         "mcast_snooping_enable=true": not row.mcast_snooping_enable,
         "other_config:disable-in-band is not true": row.other_config.get("disable-in-band") == "true",
         "other_config:hwaddr is not set": "hwaddr" in row.other_config,
-        "flow_tables have other names": tables.items() <= named.items(),
+        "flow_tables have other names": not tables_are_misnamed(row, tables),
     }
     return [fault for fault, right in checks.items() if not right]
+
+
+def tables_are_misnamed(row: Row, tables: Mapping[int, str]) -> bool:
+    """True unless every OpenFlow table of `tables` has its name."""
+    named = {number: name for number, table in row.flow_tables.items() for name in table.name}
+    return not tables.items() <= named.items()
 
 
 def _local_faults(local: Row | None) -> list[str]:
@@ -132,7 +142,7 @@ class SeenPort:
 
     plan: PortPlan
     ofport: Ofport | None = None
-    must_be_replugged: bool = field(default=False)
+    must_be_replugged: bool = False
 
 
 def read_port(port: Row, interface: Row | None, *, on_our_bridge: bool) -> SeenPort:
@@ -142,6 +152,7 @@ def read_port(port: Row, interface: Row | None, *, on_our_bridge: bool) -> SeenP
         name=port.name,
         kind=kind,
         vlan=Vlan(port.tag[0]) if port.tag else UNTAGGED,
+        mac=Mac(interface.mac[0]) if interface is not None and interface.mac else None,
         external_ids=MappingProxyType(our_ids(port.external_ids)),
     )
     fault = _port_fault(interface) if on_our_bridge else "it is on another bridge"

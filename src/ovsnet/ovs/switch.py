@@ -1,88 +1,92 @@
-"""The switch's database as the port and bridge appliers share it: our rows, and changes that ovs-vswitchd has taken up.
-
-Rows are turned into values once per change: reading one through the `ovs` package costs tens of microseconds, and the
-reconciler looks at all of them in every round.
-"""
+"""The host's Open vSwitch by its database: what it is, our corner of it, and changes that ovs-vswitchd has taken up."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
-from uuid import UUID
+from collections.abc import Callable
+from types import MappingProxyType
 
 from ovsnet.model.errors import Unavailable
+from ovsnet.model.host import Datapath, SwitchFacts
+from ovsnet.ovs.kernel import kernel_has_datapath
+from ovsnet.ovs.portbook import PortBook
 from ovsnet.ovs.programs import NEIGHBOUR
-from ovsnet.ovs.rows import WANTED_COLUMNS, Row, SeenPort, is_ours, read_port
-from ovsnet.ovsdb.database import Database, Touched
+from ovsnet.ovs.rows import WANTED_COLUMNS, Row
+from ovsnet.ovsdb.database import Database
 from ovsnet.ovsdb.rows import Transaction
+from ovsnet.settings import Settings
 
 TITLE = "the Open vSwitch database"
 
 
-def switch_database(socket: str) -> Database:
-    """The host's switch database, with the columns that the appliers need; somebody has to `run` it."""
-    return Database(f"unix:{socket}", "Open_vSwitch", WANTED_COLUMNS, title=TITLE)
+def choose_datapath(setting: str) -> Datapath:
+    """The datapath of `auto`, `system` or `netdev`: automatic is the kernel's where this kernel has one."""
+    if setting == "auto":
+        return Datapath.KERNEL if kernel_has_datapath() else Datapath.USERSPACE
+    return Datapath(setting)
 
 
 class Switch:
-    """Our bridge and our ports in the database. `deadline`: seconds for a commit, and for ovs-vswitchd to follow."""
+    """The replica that the appliers share. `deadline`: seconds for a commit, and again for ovs-vswitchd to follow it."""
 
-    def __init__(self, database: Database, *, instance: str, bridge: str, deadline: float = 5.0) -> None:
-        self.database = database
-        self.instance = instance
-        self.bridge = bridge
+    def __init__(self, settings: Settings, *, deadline: float = 4.0) -> None:
+        self.instance = settings.instance
+        self.bridge = settings.bridge
+        self.database = Database(f"unix:{settings.ovsdb_socket}", "Open_vSwitch", WANTED_COLUMNS, title=TITLE)
+        self.ports = PortBook(self.database, instance=self.instance, bridge=self.bridge)
+        self._datapath = choose_datapath(settings.datapath)
         self._deadline = deadline
-        self._ports: dict[UUID, SeenPort] = {}
-        self._by_name: dict[str, SeenPort] | None = None
-        self._members: Collection[UUID] | None = None
         self._waiting: dict[asyncio.Future[None], int] = {}
-        database.watch_rows(self._touched)
-        database.watch(self._wake)
+        self.database.watch(self._wake)
 
-    # ------------------------------------------------------------ reading
+    async def run(self) -> None:
+        """Follow the database until cancelled."""
+        await self.database.run()
+
+    async def wait_ready(self, deadline: float) -> None:
+        """Returns once the replica is complete; Unavailable with the reason after `deadline` seconds."""
+        await self.database.wait_ready(deadline)
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call `changed` after every change of what is replicated, and when the database comes or goes."""
+        self.database.watch(changed)
+
+    def facts(self) -> SwitchFacts:
+        """What is true of the switch now; while its database is away, what was true last."""
+        root = self.root()
+        numbers = {name: it.ofport for name, it in self.ports.ours.items() if it.ofport is not None}
+        return SwitchFacts(
+            available=self.database.ready,
+            version=next(iter(root.ovs_version), "") if root is not None else "",
+            datapath=self._datapath,
+            tso=root is not None and root.other_config.get("userspace-tso-enable") == "true",
+            ofports=MappingProxyType(numbers),
+            reason=self.database.reason,
+        )
 
     def root(self) -> Row | None:
-        """The one row of table Open_vSwitch, None before the first replica."""
+        """The one row of table Open_vSwitch; None before the first replica."""
         return next(iter(self.database.rows("Open_vSwitch")), None)
 
-    def bridge_row(self) -> Row | None:
-        """The bridge of our name, whoever made it."""
-        return next((row for row in self.database.rows("Bridge") if row.name == self.bridge), None)
-
-    def interface_row(self, name: str) -> Row | None:
-        """The interface of this name, whoever made it."""
-        return next((row for row in self.database.rows("Interface") if row.name == name), None)
-
-    def port_row(self, name: str) -> Row | None:
-        """The port of this name, whoever made it."""
-        return next((row for row in self.database.rows("Port") if row.name == name), None)
-
-    def ports(self) -> Mapping[str, SeenPort]:
-        """Every port with our mark, by name, but the bridge's own."""
-        if self._by_name is None:
-            self._by_name = {it.plan.name: it for it in self._ports.values()}
-        return self._by_name
-
-    def carrier_of(self, port: Row) -> str:
-        """The name of the bridge that a port is on."""
-        return next((str(row.name) for row in self.database.rows("Bridge") if port in row.ports), "")
-
-    # ------------------------------------------------------------ writing
+    def must_answer(self) -> None:
+        """Unavailable, with the reason, while the replica does not follow the database."""
+        if not self.database.ready:
+            raise Unavailable(TITLE, self.database.reason)
 
     async def commit(self, build: Callable[[Transaction], None]) -> None:
-        """Commit what `build` writes and wait until ovs-vswitchd has taken it up.
+        """Commit what `build` writes, and return when ovs-vswitchd has taken it up.
 
-        Unavailable when the database does not answer, or ovs-vswitchd does not follow it (the change is made then, and
-        comes into force when it does).
+        Unavailable when the database does not answer, or when ovs-vswitchd does not follow: the change is made then,
+        and comes into force as soon as it does.
         """
 
-        def build_and_number(transaction: Transaction) -> Transaction:
+        def numbered(transaction: Transaction) -> Transaction:
             build(transaction)
             root = self.root()
             if root is not None:
                 root.increment("next_cfg")
             return transaction
 
-        transaction = await self.database.transact(build_and_number, self._deadline)
-        await self._taken_up(int(transaction.get_increment_new_value()))
+        transaction = await self.database.transact(numbered, self._deadline)
+        await self._taken_up(int(transaction.get_increment_new_value() or 0))
 
     async def _taken_up(self, number: int) -> None:
         if self._current() >= number:
@@ -93,32 +97,17 @@ class Switch:
             async with asyncio.timeout(self._deadline):
                 await future
         except TimeoutError:
-            reason = f"ovs-vswitchd does not take up changes (waited {self._deadline:g} s); is it running?"
+            reason = f"ovs-vswitchd did not take up a change within {self._deadline:g} s; is it running?"
             raise Unavailable(NEIGHBOUR, reason) from None
         finally:
             del self._waiting[future]
 
     def _current(self) -> int:
         root = self.root()
-        return int(root.cur_cfg) if root is not None else -1
+        return -1 if root is None else int(root.cur_cfg)
 
     def _wake(self) -> None:
-        if not self._waiting:
-            return
-        current = self._current()
+        current = self._current() if self._waiting else -1
         for future, number in self._waiting.items():
             if current >= number and not future.done():
                 future.set_result(None)
-
-    # ------------------------------------------------------------ keeping the values
-
-    def _touched(self, touched: Touched) -> None:
-        """Read again what changed: ports themselves, and those whose interface or bridge did."""
-        if touched.reloaded or "Bridge" in touched.rows:
-            self._members = None
-        if touched.reloaded:
-            self._ports.clear()
-            self._read(row.uuid for row in self.database.rows("Port"))
-            return
-        names = self._names_of(touched.rows.get("Interface", frozenset()))
-        ...

@@ -145,10 +145,11 @@ class Database:
             result = build(transaction)
             if self._durable:
                 transaction.add_op(DURABLE)
+            status = transaction.commit()
         except BaseException:
+            # Whatever it was: while this transaction is open, the IDL takes no other and does not run.
             transaction.abort()
             raise
-        status = transaction.commit()
         if status == transaction.TRY_AGAIN:
             raise Unavailable(self.title, "the connection broke before the change was sent")
         if status == transaction.INCOMPLETE:

@@ -5,8 +5,10 @@ from uuid import UUID
 
 import ovs.db.error
 import ovs.db.idl
+import ovs.jsonrpc
 
 from ovsnet.model.errors import Unavailable
+from ovsnet.ovsdb.connection import Connection
 from ovsnet.ovsdb.schema import Wanted, select
 from ovsnet.ovsdb.waits import Waits
 
@@ -67,6 +69,9 @@ class Replica:
             self.idl.run()
         except NONSENSE as error:
             raise Unavailable(self._remote, f"it sent something that is not OVSDB ({error!r})") from error
+        if type(self._session.rpc) is ovs.jsonrpc.Connection:
+            # `run` returns right after connecting, before anything is read.
+            self._session.rpc = Connection(self._session.rpc)
         # The session would connect again by itself, and the IDL keep its old schema: both are ours to do.
         if self._session.get_seqno() > 1 or not (self._session.rpc or self._session.stream):
             raise Unavailable(self._remote, "the connection was closed")

@@ -17,7 +17,10 @@ Transaction = Any
 def insert(
     transaction: Transaction, table: str, values: Mapping[str, object], uuid: UUID | None = None
 ) -> Row:
-    """A new row; with `uuid` it gets that very UUID, so that a second insert of it is refused (Stale)."""
+    """A new row; with `uuid` it gets that very UUID, so that a second insert of it is refused (Stale).
+
+    What is returned can be referred to inside the transaction only; afterwards the row is in the replica.
+    """
     row = transaction.insert(transaction.idl.tables[table], uuid, uuid is not None)
     assign(row, values)
     return row
@@ -47,3 +50,6 @@ def _check(row: Row, column: str, value: object) -> None:
         ovs.db.data.Datum.from_python(kind, value, lambda it: getattr(it, "uuid", it))
     except ovs.db.error.Error as error:
         raise ValueError(f"column {column} cannot hold {value!r}: {error}") from error
+    if isinstance(value, str) and "\0" in value:
+        # The server would close the connection, with everything else that is under way (RFC 7047 3.1).
+        raise ValueError(f"column {column} cannot hold {value!r}: it has a NUL character")

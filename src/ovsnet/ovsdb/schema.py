@@ -55,7 +55,7 @@ async def _read(reader: asyncio.StreamReader) -> Any:
         text += chunk
         try:
             return msgspec.json.decode(text)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             if len(text) > MAX_REPLY or text[:1] != b"{":
                 break
     raise OSError(0, "it does not speak the OVSDB protocol")

@@ -17,7 +17,7 @@ from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.network import Network
 from ovsnet.model.state import Counters, State
 from ovsnet.ovsdb.database import Database, Touched
-from ovsnet.store.changes import FIELDS, Kind, key_of
+from ovsnet.store.changes import FIELDS, Kind, copy_of, key_of
 from ovsnet.store.codec import SHAPES, UNREADABLE, row_uuid
 
 log = structlog.get_logger(__name__)
@@ -75,7 +75,7 @@ class Reading:
         pairs = [(uuid, old, new) for uuid, old, new in pairs if old != new]
         if not pairs:
             return False
-        by_key = dict(known.by_key)
+        by_key = copy_of(known.by_key)
         for uuid, old, _ in pairs:
             if old is not None:
                 del known.by_row[uuid]

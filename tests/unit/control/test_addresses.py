@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
-from ipaddress import IPv4Interface, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Network, ip_address, ip_network
 
 import pytest
 
@@ -99,7 +99,7 @@ async def test_a_given_subnet_becomes_a_pool_with_a_computable_id() -> None:
 
 
 async def test_a_chosen_subnet_overlaps_no_route_no_pool_and_no_network() -> None:
-    other = replace(WEB, ipv4=ip_network("10.192.16.0/20"), ipv6=None, gateway4=None, gateway6=None)
+    other = replace(WEB, ipv4=IPv4Network("10.192.16.0/20"), ipv6=None, gateway4=None, gateway6=None)
     rig = Rig(routes=["10.192.0.0/20", "0.0.0.0/0", "192.168.1.0/24"])
     await rig.put(other)
     await rig.pool("10.192.32.0/20")

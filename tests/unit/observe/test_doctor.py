@@ -10,8 +10,8 @@ from ovsnet.settings import Settings
 
 SETTINGS = Settings()
 SWITCH = Switch(
-    version=Said("3.5.0"),
-    daemon=Said("ovs-vswitchd (Open vSwitch) 3.5.0"),
+    database=Said("8.3.1"),
+    daemon=Said("3.5.0"),
     datapaths=("netdev", "system"),
     owner="ovsnet",
     ports=2,
@@ -43,7 +43,7 @@ def test_a_fit_host_gets_nothing_but_ok() -> None:
 
 
 def test_every_finding_that_is_not_ok_has_a_remedy() -> None:
-    silent = Switch(version=ABSENT, daemon=ABSENT)
+    silent = Switch(database=ABSENT, daemon=ABSENT)
     bad = replace(
         WELL,
         root=False,
@@ -71,7 +71,7 @@ def test_every_finding_that_is_not_ok_has_a_remedy() -> None:
         ("kernel", replace(WELL, module="absent"), Level.WARNING, "userspace datapath is used"),
         (
             "switch database",
-            replace(WELL, switch=replace(SWITCH, version=ABSENT)),
+            replace(WELL, switch=replace(SWITCH, database=ABSENT)),
             Level.PROBLEM,
             "no answer",
         ),
@@ -83,13 +83,13 @@ def test_every_finding_that_is_not_ok_has_a_remedy() -> None:
         ),
         (
             "ovs-vswitchd",
-            replace(WELL, switch=replace(SWITCH, version=Said("2.17.9"))),
+            replace(WELL, switch=replace(SWITCH, daemon=Said("2.17.9"))),
             Level.WARNING,
             "older",
         ),
         (
             "ovs-vswitchd",
-            replace(WELL, switch=replace(SWITCH, version=Said("3.1.0"))),
+            replace(WELL, switch=replace(SWITCH, daemon=Said("3.1.0"))),
             Level.OK,
             "runs, 3.1.0",
         ),

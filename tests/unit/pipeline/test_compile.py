@@ -11,7 +11,7 @@ import pytest
 from ovsnet.model.ids import Mac, NetworkId, Ofport, Vlan, Vni
 from ovsnet.model.state import State
 from ovsnet.pipeline.compile import compile_flows
-from ovsnet.pipeline.cookies import Feature, feature_of, is_ours
+from ovsnet.pipeline.cookies import GROUP_FIRST, Feature, feature_of, is_ours
 from ovsnet.pipeline.flow import Flow, Group, Resource
 from ovsnet.pipeline.gateway import GATEWAY_MAC
 from ovsnet.pipeline.tables import TABLES, Priority, Table
@@ -136,11 +136,14 @@ def test_an_internal_network_is_switched_like_any_other() -> None:
 def test_the_older_of_two_that_claim_the_same_keeps_it() -> None:
     old, new = replace(endpoint(1), created_at=1.0), replace(endpoint(2), created_at=2.0)
     thief = replace(new, mac=old.mac, ipv4=old.ipv4, ipv6=old.ipv6)
-    shared = {it.key for it in own(state(WEB, old))} & {it.key for it in own(state(WEB, thief))}
-    alone, both = compiled(state(WEB, old)), compiled(state(WEB, thief, old))
-    contested = [key for key in shared if key.startswith(("table=20,", "table=40,"))]
-    assert len(contested) == 4
-    assert all(both[key] == alone[key] for key in contested)
+    mine, his = compiled(state(WEB, old)), compiled(state(WEB, thief))
+    both = compiled(state(WEB, thief, old))
+    contested = {key for key in mine.keys() & his.keys() if mine[key] != his[key]}
+    # The way to the MAC, and the group, in which both are.
+    assert {key for key in contested if both[key] != mine[key]} == {f"group_id={GROUP_FIRST | WEB.vni}"}
+    assert {key for key in contested if key.startswith("table=")} == {
+        f"table=40,priority=200,reg5=0,reg6=0xa,dl_dst={old.mac}"
+    }
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

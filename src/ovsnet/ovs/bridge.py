@@ -1,0 +1,127 @@
+"""Applier of our bridge. A bridge of our name without our mark is somebody else's and stays as it is."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from ovsnet.model.delta import Delta
+from ovsnet.model.errors import ApplyError, Conflict
+from ovsnet.model.host import BridgePlan
+from ovsnet.ovs import rows
+from ovsnet.ovs.rows import FAULT_KEY, Row
+from ovsnet.ovs.switch import Switch
+from ovsnet.ovsdb.rows import Transaction, assign, insert
+from ovsnet.plan.names import OWNER_KEY
+
+_CHOOSE: Final = "choose another name in the setting 'bridge'"
+
+
+class BridgeApplier:
+    """The bridge of `switch`, by its name. `tables` names OpenFlow tables for people's dumps."""
+
+    def __init__(self, switch: Switch, tables: Mapping[int, str] = MappingProxyType({})) -> None:
+        self._switch = switch
+        self._tables = tables
+
+    def have(self) -> Mapping[str, BridgePlan]:
+        """Our bridge as it is now; empty where there is none or it is not ours."""
+        row = self._switch.ports.bridge()
+        if row is None or not rows.is_ours(row, self._switch.instance):
+            return {}
+        return {self._switch.bridge: rows.read_bridge(row, self._local_interface(), self._tables)}
+
+    async def resync(self) -> None:
+        """`have` reads the replica, which is always current; Unavailable while it does not follow the database."""
+        self._switch.must_answer()
+
+    async def apply(self, delta: Delta[BridgePlan]) -> Sequence[ApplyError]:
+        """Make, correct or remove the bridge; ApplyErrors name what stands in the way."""
+        self._switch.must_answer()
+        failures: list[ApplyError] = []
+        for name in (*delta.add, *delta.change, *delta.remove):
+            plan = delta.add.get(name) or delta.change.get(name)
+            try:
+                failures += await (self._remove(name) if plan is None else self._write(name, plan))
+            except (Conflict, ApplyError) as error:
+                failures.append(ApplyError(name, str(error)))
+        return failures
+
+    # ------------------------------------------------------------ writing
+
+    async def _write(self, name: str, plan: BridgePlan) -> list[ApplyError]:
+        row = self._switch.ports.bridge()
+        if row is not None and not rows.is_ours(row, self._switch.instance):
+            return [ApplyError(name, self._foreign_words(name))]
+        blocker = self._switch.ports.port(name) if row is None else None
+        if blocker is not None:
+            carrier = self._switch.ports.carrier(blocker)
+            where = carrier.name if carrier is not None else "(none)"
+            return [ApplyError(name, f"there is a port of this name on bridge {where}; {_CHOOSE}")]
+        await self._switch.commit(lambda transaction: self._build(transaction, plan))
+        fault = self.have()[name].external_ids.get(FAULT_KEY)
+        if fault:
+            return [ApplyError(name, f"{fault}; see ovs-vswitchd's log (datapath {plan.datapath.value})")]
+        return []
+
+    def _foreign_words(self, name: str) -> str:
+        mark = f"ovs-vsctl br-set-external-id {name} {OWNER_KEY} {self._switch.instance}"
+        return f"there is a bridge of this name that is not ours; {_CHOOSE}, or give it to us with '{mark}'"
+
+    def _build(self, transaction: Transaction, plan: BridgePlan) -> None:
+        row = self._switch.ports.bridge()
+        if row is None:
+            self._insert(transaction, plan)
+        else:
+            self._correct(transaction, row, plan)
+
+    def _insert(self, transaction: Transaction, plan: BridgePlan) -> None:
+        """The bridge with its local port, which Open vSwitch requires; nobody brings that port up."""
+        root = self._switch.root()
+        if root is None:
+            return
+        marks = {OWNER_KEY: self._switch.instance}
+        interface = insert(transaction, "Interface", {"name": plan.name, "type": "internal", "external_ids": marks})
+        port = insert(transaction, "Port", {"name": plan.name, "interfaces": [interface], "external_ids": marks})
+        columns = {
+            **rows.bridge_columns(plan),
+            "name": plan.name,
+            "ports": [port],
+            "external_ids": {**plan.external_ids, **marks},
+            "other_config": self._options(),
+            "flow_tables": self._table_rows(transaction),
+        }
+        # A mutation: others may add bridges at the same moment.
+        root.addvalue("bridges", insert(transaction, "Bridge", columns))
+
+    def _correct(self, transaction: Transaction, row: Row, plan: BridgePlan) -> None:
+        assign(row, rows.bridge_columns(plan))
+        for key, value in {**plan.external_ids, OWNER_KEY: self._switch.instance}.items():
+            row.setkey("external_ids", key, value)
+        for key in rows.our_ids(row.external_ids).keys() - plan.external_ids.keys() - {OWNER_KEY}:
+            row.delkey("external_ids", key)
+        for key, value in {**self._options(), **rows.kept_options(row)}.items():
+            row.setkey("other_config", key, value)
+        if rows.tables_are_misnamed(row, self._tables):
+            assign(row, {"flow_tables": self._table_rows(transaction)})
+
+    def _options(self) -> dict[str, str]:
+        root = self._switch.root()
+        system_id = root.external_ids.get("system-id", "") if root is not None else ""
+        return rows.bridge_options(rows.stable_hwaddr(self._switch.instance, self._switch.bridge, system_id))
+
+    def _table_rows(self, transaction: Transaction) -> dict[int, Row]:
+        return {number: insert(transaction, "Flow_Table", {"name": name}) for number, name in self._tables.items()}
+
+    async def _remove(self, name: str) -> list[ApplyError]:
+        row, root = self._switch.ports.bridge(), self._switch.root()
+        if row is None or root is None or not rows.is_ours(row, self._switch.instance):
+            return []
+        guests = sorted(str(it.name) for it in row.ports if not rows.is_ours(it, self._switch.instance))
+        if guests:
+            return [ApplyError(name, f"it carries ports that are not ours: {', '.join(guests)}; remove them with 'ovs-vsctl del-port'")]
+        await self._switch.commit(lambda _: root.delvalue("bridges", row))
+        return []
+
+    def _local_interface(self) -> Row | None:
+        return self._switch.ports.interface(self._switch.bridge)
+

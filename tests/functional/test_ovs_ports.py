@@ -1,0 +1,465 @@
+"""Bridge and ports of ours in a real Open vSwitch, in the userspace datapath; other people's stay as they are."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from ovsnet.model.delta import Delta, diff
+from ovsnet.model.errors import Unavailable
+from ovsnet.model.host import BridgePlan, Datapath, PortPlan
+from ovsnet.model.ids import Mac, Vlan
+from ovsnet.model.network import PortKind
+from ovsnet.ovs.bridge import BridgeApplier
+from ovsnet.ovs.ports import PortApplier
+from ovsnet.ovs.rows import FAULT_KEY
+from ovsnet.ovs.switch import Switch as OurSwitch
+from ovsnet.plan.names import ENDPOINT_KEY, OWNER_KEY
+from ovsnet.settings import Settings
+from tests.functional.switch import DEADLINE, Switch
+
+pytestmark = pytest.mark.functional
+BRIDGE = "br-ours"
+OURS = {OWNER_KEY: "test"}
+TABLES = {0: "origin", 10: "guard"}
+
+
+@dataclass
+class Rig:
+    """Appliers on a real switch."""
+
+    real: Switch
+    switch: OurSwitch
+    bridges: BridgeApplier
+    ports: PortApplier
+    namespaces: list[str] = field(default_factory=list)
+
+    def veth(self, name: str, number: int) -> None:
+        """A veth pair whose far end is in a namespace of its own, with an address."""
+        inside = f"{self.real.namespace}-{name}"
+        if inside not in self.namespaces:
+            subprocess.run(["ip", "netns", "add", inside], check=True)
+            self.namespaces.append(inside)
+        self.real.call("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", inside)
+        self.real.call("ip", "link", "set", name, "up")
+        self.real.call("ip", "-n", inside, "addr", "add", f"10.9.0.{number}/24", "dev", "eth0")
+        self.real.call("ip", "-n", inside, "link", "set", "eth0", "up")
+
+    def ping(self, name: str, number: int) -> bool:
+        """Whether the far end of `name` reaches another one."""
+        inside = f"{self.real.namespace}-{name}"
+        said = self.real.call("sh", "-c", f"ip netns exec {inside} ping -c 5 -i 0.2 -W 1 10.9.0.{number} || true")
+        return " 0 received" not in said
+
+    def ifindex(self, name: str) -> int | None:
+        """What the agent would see in the switch's namespace."""
+        found = self.real.call("sh", "-c", f"cat /sys/class/net/{name}/ifindex 2>/dev/null || true")
+        return int(found) if found else None
+
+    def forward_everything(self) -> None:
+        """Stand in for the pipeline."""
+        self.real.ofctl("add-flow", BRIDGE, "priority=1,actions=normal")
+
+
+@asynccontextmanager
+async def running(real: Switch, **settings: Any) -> AsyncIterator[Rig]:
+    given = {"instance": "test", "bridge": BRIDGE, "ovsdb_socket": str(real.db_socket), "ovs_run_dir": str(real.run_dir)}
+    switch = OurSwitch(Settings(**{**given, **settings}), deadline=DEADLINE)
+    rig = Rig(real, switch, BridgeApplier(switch, TABLES), PortApplier(switch))
+    rig.ports = PortApplier(switch, rig.ifindex)
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(switch.run())
+        await switch.wait_ready(DEADLINE)
+        yield rig
+        following.cancel()
+
+
+@pytest.fixture
+async def rig(switch: Switch) -> AsyncIterator[Rig]:
+    async with running(switch) as it:
+        yield it
+    for name in it.namespaces:
+        subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+@pytest.fixture
+async def bridged(rig: Rig) -> Rig:
+    await converge(rig.bridges, bridge())
+    return rig
+
+
+def bridge(name: str = BRIDGE) -> BridgePlan:
+    return BridgePlan(name, Datapath.USERSPACE, OURS)
+
+
+def port(name: str, *, vlan: int = 0, **ids: str) -> PortPlan:
+    return PortPlan(name, PortKind.VETH, Vlan(vlan), external_ids={**OURS, ENDPOINT_KEY: f"endpoint of {name}", **ids})
+
+
+async def converge(applier: Any, *wanted: Any) -> Delta[Any]:
+    delta = diff({it.name: it for it in wanted}, applier.have())
+    assert await applier.apply(delta) == []
+    return delta
+
+
+async def until(rig: Rig, condition: Callable[[], bool]) -> None:
+    changed = asyncio.Event()
+    rig.switch.watch(changed.set)
+    async with asyncio.timeout(DEADLINE):
+        while not condition():
+            await changed.wait()
+            changed.clear()
+
+
+def everything_but(real: Switch, *ours: str) -> dict[str, list[str]]:
+    """The database as text, without the rows that mention one of these names and without what counts up."""
+    tables = ("Bridge", "Port", "Interface", "Controller", "Mirror", "QoS")
+    listed = {table: real.vsctl("--format=csv", "list", table).splitlines() for table in tables}
+    volatile = "Interface"
+    listed[volatile] = real.vsctl(
+        "--format=csv", "--columns=_uuid,name,type,options,external_ids,other_config,mac,ofport,mtu_request", "list", volatile
+    ).splitlines()
+    return {table: sorted(it for it in lines if not any(name in it for name in ours)) for table, lines in listed.items()}
+
+
+# ---------------------------------------------------------------- bridge
+
+
+async def test_the_bridge_is_made_as_planned_and_needs_nothing_more(rig: Rig) -> None:
+    await converge(rig.bridges, bridge())
+    assert rig.bridges.have() == {BRIDGE: bridge()}
+    assert rig.real.vsctl("get", "Bridge", BRIDGE, "fail_mode", "datapath_type") == "secure\nnetdev\n"
+    assert rig.real.vsctl("get", "Bridge", BRIDGE, "other_config:disable-in-band") == '"true"\n'
+    assert rig.real.flows(BRIDGE) == []
+    assert "state DOWN" in rig.real.call("ip", "link", "show", BRIDGE)
+
+
+async def test_dumps_show_the_names_of_the_tables(bridged: Rig) -> None:
+    bridged.real.ofctl("add-flow", BRIDGE, "table=10,actions=drop")
+    assert "table=guard" in bridged.real.call("ovs-ofctl", "--names", "-O", "OpenFlow14", "dump-flows", BRIDGE)
+
+
+async def test_the_bridge_keeps_its_address_when_ports_come(bridged: Rig) -> None:
+    before = bridged.real.vsctl("get", "Bridge", BRIDGE, "datapath_id")
+    bridged.veth("va", 1)
+    bridged.real.call("ip", "link", "set", "va", "address", "00:00:00:00:00:02")
+    await converge(bridged.ports, port("va"))
+    assert bridged.real.vsctl("get", "Bridge", BRIDGE, "datapath_id") == before
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ("set", "Bridge", BRIDGE, "fail_mode=standalone"),
+        ("clear", "Bridge", BRIDGE, "fail_mode"),
+        ("set", "Bridge", BRIDGE, "protocols=OpenFlow10"),
+        ("set", "Bridge", BRIDGE, "mcast_snooping_enable=true"),
+        ("remove", "Bridge", BRIDGE, "other_config", "disable-in-band"),
+        ("clear", "Bridge", BRIDGE, "flow_tables"),
+        ("set", "Bridge", BRIDGE, "external_ids:ovsnet-other=x"),
+        ("del-br", BRIDGE),
+    ],
+    ids=" ".join,
+)
+async def test_a_hand_edit_of_the_bridge_is_seen_and_put_right(bridged: Rig, edit: tuple[str, ...]) -> None:
+    bridged.real.vsctl(*edit)
+    await until(bridged, lambda: dict(bridged.bridges.have()) != {BRIDGE: bridge()})
+    await converge(bridged.bridges, bridge())
+    assert bridged.bridges.have() == {BRIDGE: bridge()}
+
+
+async def test_what_others_put_beside_our_marks_stays(bridged: Rig) -> None:
+    bridged.real.vsctl("set", "Bridge", BRIDGE, "external_ids:someone=else", "other_config:mac-table-size=4096")
+    bridged.real.vsctl("set", "Bridge", BRIDGE, "fail_mode=standalone")
+    await until(bridged, lambda: FAULT_KEY in bridged.bridges.have()[BRIDGE].external_ids)
+    await converge(bridged.bridges, bridge())
+    assert bridged.real.vsctl("get", "Bridge", BRIDGE, "external_ids:someone") == "else\n"
+    assert bridged.real.vsctl("get", "Bridge", BRIDGE, "other_config:mac-table-size") == '"4096"\n'
+
+
+async def test_a_foreign_bridge_of_our_name_is_left_alone_and_named(rig: Rig) -> None:
+    rig.real.add_bridge(BRIDGE, datapath="netdev")
+    await until(rig, lambda: rig.switch.ports.bridge() is not None)
+    before = everything_but(rig.real)
+    assert rig.bridges.have() == {}
+    (failure,) = await rig.bridges.apply(Delta({BRIDGE: bridge()}, {}, {}))
+    assert failure.resource == BRIDGE
+    assert "there is a bridge of this name that is not ours" in failure.reason
+    assert everything_but(rig.real) == before
+
+
+async def test_a_datapath_that_does_not_exist_is_an_error_that_says_so(rig: Rig) -> None:
+    wanted = BridgePlan(BRIDGE, Datapath.KERNEL, OURS)
+    (failure,) = await rig.bridges.apply(Delta({BRIDGE: wanted}, {}, {}))
+    assert "ovs-vswitchd does not run it" in failure.reason
+    assert "datapath system" in failure.reason
+    await converge(rig.bridges, bridge())
+
+
+async def test_the_bridge_is_not_removed_while_somebody_uses_it(bridged: Rig) -> None:
+    bridged.veth("foreign", 1)
+    bridged.real.vsctl("add-port", BRIDGE, "foreign")
+    await until(bridged, lambda: bridged.switch.ports.port("foreign") is not None)
+    (failure,) = await bridged.bridges.apply(Delta({}, {}, {BRIDGE: bridge()}))
+    assert "it carries ports that are not ours: foreign" in failure.reason
+    bridged.real.vsctl("del-port", "foreign")
+    await until(bridged, lambda: bridged.switch.ports.port("foreign") is None)
+    await converge(bridged.bridges)
+    assert bridged.real.vsctl("list-br") == ""
+
+
+# ---------------------------------------------------------------- ports
+
+
+async def test_ports_are_plugged_in_one_batch_and_have_numbers(bridged: Rig) -> None:
+    for number in range(1, 4):
+        bridged.veth(f"v{number}", number)
+    wanted = [port("v1"), port("v2", vlan=7), port("v3")]
+    await converge(bridged.ports, *wanted)
+    assert bridged.ports.have() == {it.name: it for it in wanted}
+    assert sorted(bridged.switch.facts().ofports) == ["v1", "v2", "v3"]
+    bridged.forward_everything()
+    assert bridged.ping("v1", 3)
+
+
+async def test_a_port_is_changed_in_place_and_keeps_its_number(bridged: Rig) -> None:
+    bridged.veth("va", 1)
+    await converge(bridged.ports, port("va", vlan=7, **{"ovsnet-old": "x"}))
+    number = bridged.switch.facts().ofports["va"]
+    delta = await converge(bridged.ports, port("va", vlan=8, **{"ovsnet-container": "abc"}))
+    assert list(delta.change) == ["va"]
+    assert bridged.ports.have() == {"va": port("va", vlan=8, **{"ovsnet-container": "abc"})}
+    assert bridged.switch.facts().ofports["va"] == number
+
+
+async def test_a_new_process_finds_its_ports(bridged: Rig) -> None:
+    bridged.veth("va", 1)
+    await converge(bridged.ports, port("va"))
+    async with running(bridged.real) as reborn:
+        assert reborn.bridges.have() == {BRIDGE: bridge()}
+        assert reborn.ports.have() == {"va": port("va")}
+        assert reborn.switch.facts().ofports == bridged.switch.facts().ofports
+
+
+async def test_a_port_without_a_link_is_refused_and_the_others_go_on(bridged: Rig) -> None:
+    bridged.veth("va", 1)
+    failures = await bridged.ports.apply(Delta({"va": port("va"), "vx": port("vx")}, {}, {}))
+    assert [(it.resource, it.reason) for it in failures] == [("vx", "its link does not exist")]
+    assert list(bridged.ports.have()) == ["va"]
+
+
+async def test_a_port_that_the_switch_refuses_is_named_in_its_words(bridged: Rig) -> None:
+    blind = PortApplier(bridged.switch, lambda name: 1)
+    bridged.veth("va", 1)
+    failures = await blind.apply(Delta({"vx": port("vx"), "va": port("va")}, {}, {}))
+    reasons = {it.resource: it.reason for it in failures}
+    assert reasons["vx"] == "could not open network device vx (No such device)"
+    assert blind.have()["vx"] != port("vx")
+    # As soon as there is a link the next round succeeds.
+    bridged.veth("vx", 2)
+    await converge(bridged.ports, port("va"), port("vx"))
+    assert bridged.ports.have() == {"va": port("va"), "vx": port("vx")}
+
+
+async def test_a_deleted_port_is_missed_at_once(bridged: Rig) -> None:
+    bridged.veth("va", 1)
+    await converge(bridged.ports, port("va"))
+    bridged.real.vsctl("del-port", "va")
+    await until(bridged, lambda: not bridged.ports.have())
+    assert list((await converge(bridged.ports, port("va"))).add) == ["va"]
+
+
+async def test_a_port_plugged_by_hand_under_our_name_on_our_bridge_becomes_ours(bridged: Rig) -> None:
+    bridged.veth("va", 1)
+    bridged.real.vsctl("add-port", BRIDGE, "va")
+    await until(bridged, lambda: bridged.switch.ports.port("va") is not None)
+    assert bridged.ports.have() == {}
+    await converge(bridged.ports, port("va"))
+    assert bridged.ports.have() == {"va": port("va")}
+
+
+async def test_a_port_moved_to_another_bridge_comes_back(bridged: Rig) -> None:
+    bridged.veth("va", 1)
+    await converge(bridged.ports, port("va"))
+    bridged.real.add_bridge("br-other", datapath="netdev")
+    uuid = bridged.real.vsctl("get", "Port", "va", "_uuid").strip()
+    move = ("remove", "Bridge", BRIDGE, "ports", uuid, "--", "add", "Bridge", "br-other", "ports", uuid)
+    bridged.real.vsctl(*move)
+    await until(bridged, lambda: FAULT_KEY in bridged.ports.have()["va"].external_ids)
+    await converge(bridged.ports, port("va"))
+    assert bridged.real.vsctl("port-to-br", "va") == f"{BRIDGE}\n"
+
+
+async def test_a_foreign_port_of_our_name_elsewhere_is_left_alone_and_named(bridged: Rig) -> None:
+    bridged.veth("va", 1)
+    bridged.real.add_bridge("br-other", datapath="netdev")
+    bridged.real.vsctl("add-port", "br-other", "va")
+    await until(bridged, lambda: bridged.switch.ports.port("va") is not None)
+    (failure,) = await bridged.ports.apply(Delta({"va": port("va")}, {}, {}))
+    assert failure.reason == "bridge br-other has a port of this name that is not ours; remove it with 'ovs-vsctl del-port'"
+    assert bridged.real.vsctl("port-to-br", "va") == "br-other\n"
+
+
+async def test_without_a_bridge_each_port_says_so(rig: Rig) -> None:
+    (failure,) = await rig.ports.apply(Delta({"va": port("va")}, {}, {}))
+    assert failure.reason == f"bridge {BRIDGE} does not exist"
+
+
+async def test_foreign_bridges_and_ports_are_byte_identical_after_our_whole_life(rig: Rig) -> None:
+    rig.real.add_bridge("br-foreign", datapath="netdev")
+    rig.veth("vf", 9)
+    rig.real.vsctl("add-port", "br-foreign", "vf", "--", "set", "Port", "vf", "external_ids:ovsnet-owner=another-instance")
+    rig.veth("va", 1)
+    before = everything_but(rig.real)
+    await converge(rig.bridges, bridge())
+    await converge(rig.ports, port("va"))
+    assert everything_but(rig.real, BRIDGE, "va") == before
+    assert "vf" not in rig.ports.have()
+    await converge(rig.ports)
+    await converge(rig.bridges)
+    assert everything_but(rig.real) == before
+
+
+async def test_an_internal_port_is_made_with_its_address_and_mtu(bridged: Rig) -> None:
+    wanted = PortPlan("oi1", PortKind.INTERNAL, mac=Mac("0a:00:00:00:00:07"), mtu=1400, external_ids=OURS)
+    await converge(bridged.ports, wanted)
+    assert bridged.ports.have() == {"oi1": wanted}
+    link = bridged.real.call("ip", "link", "show", "oi1")
+    assert "0a:00:00:00:00:07" in link
+    assert "mtu 1400" in link
+    await bridged.ports.replug(["oi1"])
+    assert "0a:00:00:00:00:07" in bridged.real.call("ip", "link", "show", "oi1")
+
+
+# ---------------------------------------------------------------- dead ports
+
+
+async def two_that_talk(rig: Rig) -> list[PortPlan]:
+    rig.forward_everything()
+    rig.veth("va", 1)
+    rig.veth("vb", 2)
+    wanted = [port("va"), port("vb")]
+    await converge(rig.ports, *wanted)
+    assert rig.ping("va", 2)
+    return wanted
+
+
+async def test_a_port_whose_link_was_made_anew_forwards_again(bridged: Rig) -> None:
+    wanted = await two_that_talk(bridged)
+    bridged.real.call("ip", "link", "del", "va")
+    await until(bridged, lambda: FAULT_KEY in bridged.ports.have()["va"].external_ids)
+    assert bridged.ports.have()["va"].external_ids[FAULT_KEY] == "its link is gone"
+    assert "va" not in bridged.switch.facts().ofports
+    bridged.veth("va", 1)
+    await converge(bridged.ports, *wanted)
+    assert bridged.ports.have() == {it.name: it for it in wanted}
+    assert bridged.ping("va", 2)
+
+
+async def test_a_link_that_was_swapped_while_nobody_looked_is_noticed(bridged: Rig) -> None:
+    wanted = await two_that_talk(bridged)
+    bridged.real.call("ip", "link", "del", "va")
+    bridged.veth("va", 1)
+    await until(bridged, lambda: FAULT_KEY in bridged.ports.have()["va"].external_ids)
+    await converge(bridged.ports, *wanted)
+    assert bridged.ping("va", 2)
+
+
+async def test_a_dead_port_that_nobody_wants_is_removed(bridged: Rig) -> None:
+    await two_that_talk(bridged)
+    bridged.real.call("ip", "link", "del", "va")
+    await until(bridged, lambda: FAULT_KEY in bridged.ports.have()["va"].external_ids)
+    await converge(bridged.ports, port("vb"))
+    assert bridged.real.vsctl("list-ports", BRIDGE) == "vb\n"
+
+
+async def test_a_link_that_goes_down_and_up_is_not_taken_for_another(bridged: Rig) -> None:
+    wanted = await two_that_talk(bridged)
+    for state in ("down", "up"):
+        bridged.real.call("ip", "link", "set", "va", state)
+    assert not await converge(bridged.ports, *wanted)
+    assert bridged.ping("va", 2)
+
+
+async def test_replug_gives_a_new_number(bridged: Rig) -> None:
+    wanted = await two_that_talk(bridged)
+    before = bridged.switch.facts().ofports["va"]
+    assert await bridged.ports.replug(["va", "unknown"]) == []
+    assert bridged.switch.facts().ofports["va"] != before
+    assert bridged.ports.have() == {it.name: it for it in wanted}
+    assert bridged.ping("va", 2)
+
+
+# ---------------------------------------------------------------- daemons that go away
+
+
+async def test_a_restart_of_the_daemon_changes_nothing_of_ours(bridged: Rig) -> None:
+    wanted = await two_that_talk(bridged)
+    bridged.real.stop_daemon()
+    bridged.real.start_daemon()
+    await until(bridged, lambda: len(bridged.switch.facts().ofports) == 2)
+    assert not await converge(bridged.bridges, bridge())
+    assert not await converge(bridged.ports, *wanted)
+    bridged.forward_everything()
+    assert bridged.ping("va", 2)
+
+
+async def test_a_restart_of_the_database_is_survived(bridged: Rig) -> None:
+    wanted = await two_that_talk(bridged)
+    bridged.real.stop_database()
+    await until(bridged, lambda: not bridged.switch.facts().available)
+    assert bridged.switch.facts().reason
+    assert len(bridged.switch.facts().ofports) == 2
+    with pytest.raises(Unavailable, match="the Open vSwitch database is not available"):
+        await bridged.ports.apply(Delta({}, {}, {"va": wanted[0]}))
+    with pytest.raises(Unavailable):
+        await bridged.ports.resync()
+    bridged.real.start_database()
+    await bridged.switch.wait_ready(DEADLINE)
+    assert bridged.ports.have() == {it.name: it for it in wanted}
+    await converge(bridged.ports, wanted[0])
+
+
+async def test_a_stopped_daemon_is_unavailable_inside_the_deadline(bridged: Rig) -> None:
+    bridged.veth("va", 1)
+    hasty = OurSwitch(
+        Settings(instance="test", bridge=BRIDGE, ovsdb_socket=str(bridged.real.db_socket)), deadline=0.3
+    )
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(hasty.run())
+        await hasty.wait_ready(DEADLINE)
+        os.kill(bridged.real.pid("ovs-vswitchd"), signal.SIGSTOP)
+        try:
+            with pytest.raises(Unavailable, match="ovs-vswitchd did not take up a change"):
+                await PortApplier(hasty, bridged.ifindex).apply(Delta({"va": port("va")}, {}, {}))
+        finally:
+            os.kill(bridged.real.pid("ovs-vswitchd"), signal.SIGCONT)
+            following.cancel()
+    await until(bridged, lambda: "va" in bridged.switch.facts().ofports)
+
+
+# ---------------------------------------------------------------- facts
+
+
+async def test_facts_tell_what_the_switch_is(switch: Switch) -> None:
+    switch.vsctl("set", "Open_vSwitch", ".", "ovs_version=9.8.7", "other_config:userspace-tso-enable=true")
+    async with running(switch, datapath="netdev") as it:
+        facts = it.switch.facts()
+        assert (facts.available, facts.version, facts.datapath, facts.tso) == (True, "9.8.7", Datapath.USERSPACE, True)
+        assert (dict(facts.ofports), facts.reason) == ({}, "")
+    async with running(switch, datapath="system") as it:
+        assert it.switch.facts().datapath is Datapath.KERNEL
+
+
+def test_before_the_first_contact_nothing_is_known() -> None:
+    facts = OurSwitch(Settings(ovsdb_socket="/nonexistent/db.sock")).facts()
+    assert not facts.available
+    assert facts.reason
+
+
