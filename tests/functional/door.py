@@ -75,17 +75,12 @@ class Door:
         await server.start(self.listener.dup())
         return server
 
-    async def call(
-        self, method: str, message: object = None, *, host: str = "plugin.moby.localhost"
-    ) -> Reply:
-        """One call as an engine makes it: no Content-Type, and a body only where there is something to say."""
-        body = (
-            b""
-            if message is None
-            else message
-            if isinstance(message, bytes)
-            else json.dumps(message).encode()
-        )
+    async def call(self, method: str, message: object = None, *, host: str = "plugin.moby") -> Reply:
+        """One call as an engine makes it: no Content-Type; None is a call without a body."""
+        return await self.send(method, b"" if message is None else json.dumps(message).encode(), host=host)
+
+    async def send(self, method: str, body: bytes, *, host: str = "plugin.moby") -> Reply:
+        """A call with any body."""
         head = (
             f"POST /{method} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: Go-http-client/1.1\r\n"
             f"Content-Length: {len(body)}\r\nAccept: application/vnd.docker.plugins.v1.2+json\r\n\r\n"

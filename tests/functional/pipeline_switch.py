@@ -1,6 +1,8 @@
 """A real switch that carries our pipeline, with a namespace and a veth pair for every endpoint.
 
-    namespace of endpoint n:  eth0 ══ veth ══ p<n>, OpenFlow port n ── bridge `b` (userspace datapath)
+    namespace of endpoint n:  eth0 ══ veth ══ p<n>, OpenFlow port n ── bridge `b`
+
+The userspace datapath, or what OVSNET_TEST_DATAPATH says: `system` for the kernel's, on a machine that has it.
 
 Nobody waits for silence: after the frame that must not arrive one is sent that must; what came before is all.
 """
@@ -13,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from tests.functional.pipeline_frames import IPV4, ethernet, ipv4, udp
@@ -26,6 +28,7 @@ from ovsnet.pipeline.compile import compile_flows
 from ovsnet.pipeline.flow import Group, Resource
 
 BRIDGE = "b"
+DATAPATH = os.environ.get("OVSNET_TEST_DATAPATH", "netdev")
 PATIENCE = 10.0
 """Seconds after which a frame that must arrive counts as lost."""
 _CLONE_NEWNET = 0x40000000
@@ -105,8 +108,12 @@ class Container:
         return subprocess.run(whole, capture_output=True, text=True, timeout=PATIENCE * 2, check=False)
 
     def pings(self, address: str, *options: str) -> bool:
-        """True when one of two pings comes back."""
-        return self.run("ping", "-n", "-c", "2", "-i", "0.2", "-w", "2", *options, address).returncode == 0
+        """True as soon as a ping comes back."""
+        return self.run("ping", "-n", "-c", "1", "-w", "5", *options, address).returncode == 0
+
+    def never_pings(self, address: str) -> bool:
+        """True when none of four pings within a second comes back."""
+        return self.run("ping", "-n", "-c", "4", "-i", "0.2", "-w", "1", address).returncode != 0
 
     def neighbour(self, address: str) -> str:
         """The MAC its kernel remembers for an address, "" for none."""
@@ -131,6 +138,14 @@ class Container:
             frames.append(_receive(self.wire))
         return frames
 
+    def forget_arrivals(self) -> None:
+        """What came until now is of no interest."""
+        self.wire.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                self.wire.recv(1)
+        self.wire.settimeout(PATIENCE)
+
     def mark_to(self, peer: "Container") -> bytes:
         """A well-behaved frame that says: what you got until now is all."""
         frame = ethernet(peer.mac, self.mac, IPV4, ipv4(self.ipv4, peer.ipv4, udp(_MARK)))
@@ -143,6 +158,15 @@ class Container:
         return self.received_until(lambda frame: frame == mark)[:-1]
 
 
+class KernelSwitch(Switch):
+    """A switch that may use the kernel's datapath; each network namespace has one of its own."""
+
+    def start_daemon(self) -> None:
+        self._spawn("ovs-vswitchd", self.remote)
+        self.vsctl("--retry", "init")
+        self.vsctl("set", "Open_vSwitch", ".", f"external_ids:started={self.pid('ovs-vswitchd')}")
+
+
 class PipelineSwitch:
     """The bridge and what hangs on it."""
 
@@ -150,7 +174,7 @@ class PipelineSwitch:
         self.switch = switch
         self._cleanup = cleanup
         self.containers: dict[int, Container] = {}
-        switch.add_bridge(BRIDGE, datapath="netdev")
+        switch.add_bridge(BRIDGE, datapath=DATAPATH)
 
     def __getitem__(self, endpoint_number: int) -> Container:
         return self.containers[endpoint_number]
@@ -188,7 +212,8 @@ class PipelineSwitch:
         ]
         call("ip", "link", "set", outside, "up")
         for command in inside:
-            subprocess.run(["ip", "netns", "exec", namespace, *command], check=True, stdout=subprocess.DEVNULL)
+            whole = ["ip", "netns", "exec", namespace, *command]
+            subprocess.run(whole, check=True, stdout=subprocess.DEVNULL)
         interface = ("set", "Interface", outside, f"ofport_request={number(endpoint)}")
         self.switch.vsctl("add-port", BRIDGE, outside, "--", *interface)
 
@@ -236,7 +261,8 @@ class PipelineSwitch:
 @contextmanager
 def pipeline_switch(state: State) -> Iterator[PipelineSwitch]:
     """A running switch that carries this state; nothing of it is left afterwards."""
-    with private_switch() as switch, ExitStack() as cleanup:
+    kind = KernelSwitch if DATAPATH == "system" else Switch
+    with private_switch(kind) as switch, ExitStack() as cleanup:
         it = PipelineSwitch(switch, cleanup)
         it.carry(state)
         yield it

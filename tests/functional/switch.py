@@ -1,6 +1,7 @@
 """A private Open vSwitch: its own ovsdb-server and ovs-vswitchd in its own folder and network namespace.
 
-Bridges of datapath type `dummy` cost nothing; `netdev` ones really forward between interfaces of the namespace.
+Bridges of datapath type `dummy` cost nothing; `netdev` ones really forward between interfaces of the
+namespace.
 """
 
 import itertools
@@ -154,13 +155,13 @@ class Switch:
 
 
 @contextmanager
-def private_switch() -> Iterator[Switch]:
+def private_switch(kind: type[Switch] = Switch) -> Iterator[Switch]:
     """A running switch; nothing of it is left afterwards."""
     namespace = f"ovt{os.getpid()}-{next(_numbers)}"
     # Not pytest's folder: with it, socket paths would be longer than the 107 bytes Linux allows.
     folder = Path(tempfile.mkdtemp(prefix="ovt"))
     subprocess.run(["ip", "netns", "add", namespace], check=True)
-    switch = Switch(folder, namespace)
+    switch = kind(folder, namespace)
     try:
         switch.call("ip", "link", "set", "lo", "up")
         switch.start()

@@ -282,11 +282,11 @@ async def test_the_doctor_finds_what_a_dead_agent_left(settings: Settings, switc
     mark = "external_ids:ovsnet-owner=ovsnet"
     switch.vsctl("add-br", "br-ovsnet", "--", "set", "bridge", "br-ovsnet", "datapath_type=dummy", mark)
     switch.vsctl("add-port", "br-ovsnet", "ov1", "--", "set", "interface", "ov1", "type=dummy")
-    switch.vsctl("set", "port", "ov1", mark)
+    switch.vsctl("set", "port", "ov1", mark, "--", "set", "port", "br-ovsnet", mark)
     _, findings = await doctor(on(switch, settings))
     assert findings["bridge"].says == "br-ovsnet is ours"
     assert findings["leftovers"].level == "warning"
-    assert "1 ports" in findings["leftovers"].says
+    assert "1 port of ours" in findings["leftovers"].says
 
 
 @pytest.mark.row(97)

@@ -1,4 +1,4 @@
-"""The plugin socket, spoken to as engines do: raw HTTP on a Unix socket, messages as recorded from four engines."""
+"""The plugin socket, spoken to as engines do: raw HTTP, with messages recorded from four engines."""
 
 import asyncio
 import json
@@ -65,7 +65,7 @@ def facts(state: State) -> State:
 
 
 async def create_network(plugin: Door, **changes: object) -> str:
-    """`docker network create --subnet 10.60.0.0/24 --ipv6 --subnet fd00:60::/64`; returns the IPv4 pool's id."""
+    """`docker network create --subnet 10.60.0.0/24 --ipv6 --subnet fd00:60::/64`; returns the IPv4 pool."""
     pools = []
     for subnet, v6 in (("10.60.0.0/24", False), ("fd00:60::/64", True)):
         asked = {"AddressSpace": SPACE, "Pool": subnet, "SubPool": "", "Options": {}, "V6": v6}
@@ -143,8 +143,8 @@ async def test_the_oldest_engine_sends_an_empty_host(plugin: Door) -> None:
 
 async def test_the_content_type_does_not_matter(plugin: Door) -> None:
     body = b'{"NetworkID": "abc"}'
-    head = b"POST /NetworkDriver.DeleteNetwork HTTP/1.1\r\nHost: x\r\nContent-Type: text/html; charset=utf-16\r\n"
-    reply = await plugin.raw(head + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    head = f"POST /NetworkDriver.DeleteNetwork HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    reply = await plugin.raw(head.encode() + b"Content-Type: text/html; charset=utf-16\r\n\r\n" + body)
     assert (reply.status, reply.body) == (200, {})
 
 
@@ -187,7 +187,10 @@ async def test_a_containers_life_leaves_nothing(plugin: Door, start: str, stop: 
 async def test_every_call_twice_gives_the_same_state_as_once(plugin: Door) -> None:
     """The engine repeats a call it could not deliver; what was delivered must not be done twice."""
     pool_id = await create_network(plugin)
-    create = {"NetworkID": NETWORK, "Options": {"com.docker.network.generic": {"egress": "none"}}}
+    create: dict[str, Any] = {
+        "NetworkID": NETWORK,
+        "Options": {"com.docker.network.generic": {"egress": "none"}},
+    }
     create |= {
         "IPv4Data": [{"Pool": "10.60.0.0/24", "Gateway": "10.60.0.1/24"}],
         "IPv6Data": [{"Pool": "fd00:60::/64", "Gateway": "fd00:60::1/64"}],
@@ -326,7 +329,7 @@ async def test_an_internal_network_gets_no_gateway_route(plugin: Door) -> None:
 
 
 async def test_swarm_gets_back_the_options_it_sent(plugin: Door) -> None:
-    asked = {
+    asked: dict[str, Any] = {
         "NetworkID": messages.SWARM_NETWORK,
         "Options": {"mtu": "1400"},
         "IPv4Data": [],

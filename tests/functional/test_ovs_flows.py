@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-
 from tests.functional.switch import DEADLINE, Switch
+
 from ovsnet.model.delta import Delta, diff
 from ovsnet.model.errors import Unavailable
 from ovsnet.ovs.openflow import FlowApplier

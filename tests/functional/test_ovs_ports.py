@@ -1,4 +1,6 @@
-"""Bridge and ports of ours in a real Open vSwitch, in the userspace datapath; other people's stay as they are."""
+"""Bridge and ports of ours in a real Open vSwitch, in the userspace datapath; other people's stay as
+they are.
+"""
 
 import asyncio
 import os
@@ -10,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from tests.functional.switch import DEADLINE, Switch
 
 from ovsnet.model.delta import Delta, diff
 from ovsnet.model.errors import Unavailable
@@ -22,7 +25,6 @@ from ovsnet.ovs.rows import FAULT_KEY
 from ovsnet.ovs.switch import Switch as OurSwitch
 from ovsnet.plan.names import ENDPOINT_KEY, OWNER_KEY
 from ovsnet.settings import Settings
-from tests.functional.switch import DEADLINE, Switch
 
 pytestmark = pytest.mark.functional
 BRIDGE = "br-ours"
@@ -51,10 +53,17 @@ class Rig:
         self.real.call("ip", "-n", inside, "addr", "add", f"10.9.0.{number}/24", "dev", "eth0")
         self.real.call("ip", "-n", inside, "link", "set", "eth0", "up")
 
+    def close(self) -> None:
+        """Take the far ends away."""
+        for name in self.namespaces:
+            subprocess.run(["ip", "netns", "del", name], check=True)
+
     def ping(self, name: str, number: int) -> bool:
         """Whether the far end of `name` reaches another one."""
         inside = f"{self.real.namespace}-{name}"
-        said = self.real.call("sh", "-c", f"ip netns exec {inside} ping -c 5 -i 0.2 -W 1 10.9.0.{number} || true")
+        said = self.real.call(
+            "sh", "-c", f"ip netns exec {inside} ping -c 1 -w 5 -i 0.1 10.9.0.{number} || true"
+        )
         return " 0 received" not in said
 
     def ifindex(self, name: str) -> int | None:
@@ -69,7 +78,12 @@ class Rig:
 
 @asynccontextmanager
 async def running(real: Switch, **settings: Any) -> AsyncIterator[Rig]:
-    given = {"instance": "test", "bridge": BRIDGE, "ovsdb_socket": str(real.db_socket), "ovs_run_dir": str(real.run_dir)}
+    given = {
+        "instance": "test",
+        "bridge": BRIDGE,
+        "ovsdb_socket": str(real.db_socket),
+        "ovs_run_dir": str(real.run_dir),
+    }
     switch = OurSwitch(Settings(**{**given, **settings}), deadline=DEADLINE)
     rig = Rig(real, switch, BridgeApplier(switch, TABLES), PortApplier(switch))
     rig.ports = PortApplier(switch, rig.ifindex)
@@ -84,8 +98,7 @@ async def running(real: Switch, **settings: Any) -> AsyncIterator[Rig]:
 async def rig(switch: Switch) -> AsyncIterator[Rig]:
     async with running(switch) as it:
         yield it
-    for name in it.namespaces:
-        subprocess.run(["ip", "netns", "del", name], check=True)
+    it.close()
 
 
 @pytest.fixture
@@ -99,7 +112,9 @@ def bridge(name: str = BRIDGE) -> BridgePlan:
 
 
 def port(name: str, *, vlan: int = 0, **ids: str) -> PortPlan:
-    return PortPlan(name, PortKind.VETH, Vlan(vlan), external_ids={**OURS, ENDPOINT_KEY: f"endpoint of {name}", **ids})
+    return PortPlan(
+        name, PortKind.VETH, Vlan(vlan), external_ids={**OURS, ENDPOINT_KEY: f"endpoint of {name}", **ids}
+    )
 
 
 async def converge(applier: Any, *wanted: Any) -> Delta[Any]:
@@ -123,9 +138,15 @@ def everything_but(real: Switch, *ours: str) -> dict[str, list[str]]:
     listed = {table: real.vsctl("--format=csv", "list", table).splitlines() for table in tables}
     volatile = "Interface"
     listed[volatile] = real.vsctl(
-        "--format=csv", "--columns=_uuid,name,type,options,external_ids,other_config,mac,ofport,mtu_request", "list", volatile
+        "--format=csv",
+        "--columns=_uuid,name,type,options,external_ids,other_config,mac,ofport,mtu_request",
+        "list",
+        volatile,
     ).splitlines()
-    return {table: sorted(it for it in lines if not any(name in it for name in ours)) for table, lines in listed.items()}
+    return {
+        table: sorted(it for it in lines if not any(name in it for name in ours))
+        for table, lines in listed.items()
+    }
 
 
 # ---------------------------------------------------------------- bridge
@@ -142,7 +163,9 @@ async def test_the_bridge_is_made_as_planned_and_needs_nothing_more(rig: Rig) ->
 
 async def test_dumps_show_the_names_of_the_tables(bridged: Rig) -> None:
     bridged.real.ofctl("add-flow", BRIDGE, "table=10,actions=drop")
-    assert "table=guard" in bridged.real.call("ovs-ofctl", "--names", "-O", "OpenFlow14", "dump-flows", BRIDGE)
+    assert "table=guard" in bridged.real.call(
+        "ovs-ofctl", "--names", "-O", "OpenFlow14", "dump-flows", BRIDGE
+    )
 
 
 async def test_the_bridge_keeps_its_address_when_ports_come(bridged: Rig) -> None:
@@ -175,7 +198,9 @@ async def test_a_hand_edit_of_the_bridge_is_seen_and_put_right(bridged: Rig, edi
 
 
 async def test_what_others_put_beside_our_marks_stays(bridged: Rig) -> None:
-    bridged.real.vsctl("set", "Bridge", BRIDGE, "external_ids:someone=else", "other_config:mac-table-size=4096")
+    bridged.real.vsctl(
+        "set", "Bridge", BRIDGE, "external_ids:someone=else", "other_config:mac-table-size=4096"
+    )
     bridged.real.vsctl("set", "Bridge", BRIDGE, "fail_mode=standalone")
     await until(bridged, lambda: FAULT_KEY in bridged.bridges.have()[BRIDGE].external_ids)
     await converge(bridged.bridges, bridge())
@@ -255,7 +280,7 @@ async def test_a_port_without_a_link_is_refused_and_the_others_go_on(bridged: Ri
 
 
 async def test_a_port_that_the_switch_refuses_is_named_in_its_words(bridged: Rig) -> None:
-    blind = PortApplier(bridged.switch, lambda name: 1)
+    blind = PortApplier(bridged.switch, lambda _: 1)
     bridged.veth("va", 1)
     failures = await blind.apply(Delta({"vx": port("vx"), "va": port("va")}, {}, {}))
     reasons = {it.resource: it.reason for it in failures}
@@ -302,7 +327,10 @@ async def test_a_foreign_port_of_our_name_elsewhere_is_left_alone_and_named(brid
     bridged.real.vsctl("add-port", "br-other", "va")
     await until(bridged, lambda: bridged.switch.ports.port("va") is not None)
     (failure,) = await bridged.ports.apply(Delta({"va": port("va")}, {}, {}))
-    assert failure.reason == "bridge br-other has a port of this name that is not ours; remove it with 'ovs-vsctl del-port'"
+    assert (
+        failure.reason
+        == "bridge br-other has a port of this name that is not ours; remove it with 'ovs-vsctl del-port va'"
+    )
     assert bridged.real.vsctl("port-to-br", "va") == "br-other\n"
 
 
@@ -313,14 +341,23 @@ async def test_without_a_bridge_each_port_says_so(rig: Rig) -> None:
 
 async def test_foreign_bridges_and_ports_are_byte_identical_after_our_whole_life(rig: Rig) -> None:
     rig.real.add_bridge("br-foreign", datapath="netdev")
-    rig.veth("vf", 9)
-    rig.real.vsctl("add-port", "br-foreign", "vf", "--", "set", "Port", "vf", "external_ids:ovsnet-owner=another-instance")
+    rig.veth("vfor", 9)
+    rig.real.vsctl(
+        "add-port",
+        "br-foreign",
+        "vfor",
+        "--",
+        "set",
+        "Port",
+        "vfor",
+        "external_ids:ovsnet-owner=another-instance",
+    )
     rig.veth("va", 1)
     before = everything_but(rig.real)
     await converge(rig.bridges, bridge())
     await converge(rig.ports, port("va"))
     assert everything_but(rig.real, BRIDGE, "va") == before
-    assert "vf" not in rig.ports.have()
+    assert "vfor" not in rig.ports.have()
     await converge(rig.ports)
     await converge(rig.bridges)
     assert everything_but(rig.real) == before
@@ -451,7 +488,12 @@ async def test_facts_tell_what_the_switch_is(switch: Switch) -> None:
     switch.vsctl("set", "Open_vSwitch", ".", "ovs_version=9.8.7", "other_config:userspace-tso-enable=true")
     async with running(switch, datapath="netdev") as it:
         facts = it.switch.facts()
-        assert (facts.available, facts.version, facts.datapath, facts.tso) == (True, "9.8.7", Datapath.USERSPACE, True)
+        assert (facts.available, facts.version, facts.datapath, facts.tso) == (
+            True,
+            "9.8.7",
+            Datapath.USERSPACE,
+            True,
+        )
         assert (dict(facts.ofports), facts.reason) == ({}, "")
     async with running(switch, datapath="system") as it:
         assert it.switch.facts().datapath is Datapath.KERNEL
@@ -461,5 +503,3 @@ def test_before_the_first_contact_nothing_is_known() -> None:
     facts = OurSwitch(Settings(ovsdb_socket="/nonexistent/db.sock")).facts()
     assert not facts.available
     assert facts.reason
-
-

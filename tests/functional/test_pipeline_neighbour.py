@@ -28,7 +28,7 @@ NOBODY = "00:00:00:00:00:00"
 THREE = state(WEB, endpoint(1), endpoint(2), endpoint(3))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def switch() -> Iterator[PipelineSwitch]:
     """WEB with three endpoints."""
     with pipeline_switch(THREE) as it:
@@ -45,6 +45,7 @@ def is_nd(frame: bytes) -> bool:
 
 def answer_to(asker: Container, question: bytes) -> bytes:
     """The first ARP or ND frame that comes back."""
+    asker.forget_arrivals()
     asker.send(question)
     return asker.received_until(lambda frame: is_arp(frame) or is_nd(frame))[-1]
 
@@ -105,6 +106,7 @@ def test_nobody_is_told_that_its_own_address_is_taken(switch: PipelineSwitch) ->
     asker = switch[1]
     own = ethernet(BROADCAST, asker.mac, ARP, arp(1, (asker.mac, asker.ipv4), (NOBODY, asker.ipv4)))
     detection = ethernet("33:33:ff:00:00:02", asker.mac, IPV6, solicitation("::", asker.ipv6, None))
+    asker.forget_arrivals()
     asker.send(own)
     asker.send(detection)
     assert not [it for it in asker.arrivals(switch[2]) if is_arp(it) or is_nd(it)]
@@ -154,5 +156,7 @@ def test_the_gateway_answers_pings_of_any_content(switch: PipelineSwitch) -> Non
 def test_an_endpoint_that_left_is_not_answered_for(switch: PipelineSwitch) -> None:
     switch.carry(state(WEB, endpoint(1), endpoint(3)))
     request = arp(1, (switch[1].mac, switch[1].ipv4), (NOBODY, switch[2].ipv4))
+    switch[1].forget_arrivals()
     switch[1].send(ethernet(BROADCAST, switch[1].mac, ARP, request))
     assert not [it for it in switch[1].arrivals(switch[3]) if is_arp(it)]
+    switch.carry(THREE)

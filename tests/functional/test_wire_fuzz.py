@@ -1,7 +1,8 @@
-"""Whatever is sent to the plugin socket: it is answered, the agent lives on, and what it refused it did not do."""
+"""Whatever is sent to the plugin socket: it is answered, the agent lives on, what is refused is not done."""
 
 import asyncio
 import json
+import zlib
 from typing import Any
 
 from hypothesis import given, settings
@@ -55,10 +56,8 @@ async def prepared(plugin: Door) -> State:
     """One network with a pool, a gateway and an endpoint: something that could be broken."""
     await plugin.done("IpamDriver.RequestPool", messages.REQUEST_POOL["29.7 given"])
     await plugin.done("IpamDriver.RequestAddress", messages.request_address(POOL_ID)["gateway"])
-    options = {"Options": {"com.docker.network.generic": {}}}
-    await plugin.done(
-        "NetworkDriver.CreateNetwork", messages.CREATE_NETWORK["29.7 with everything"] | options
-    )
+    network = {**messages.CREATE_NETWORK["29.7 with everything"], "Options": {}}
+    await plugin.done("NetworkDriver.CreateNetwork", network)
     endpoint = {**messages.NAMED, "Interface": {"Address": "10.50.4.0/16"}, "Options": {}}
     await plugin.done("NetworkDriver.CreateEndpoint", endpoint)
     return plugin.state
@@ -138,13 +137,11 @@ async def test_garbage_behind_a_request(garbage: bytes) -> None:
 async def test_a_request_behind_a_request_is_not_done() -> None:
     """Each connection carries one call, so nothing is ever done that could not be answered."""
     body = json.dumps({"NetworkID": messages.NETWORK}).encode()
-    second = b"POST /NetworkDriver.DeleteNetwork HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(
-        body
-    )
+    second = f"POST /NetworkDriver.DeleteNetwork HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
     async with open_door() as plugin:
         before = await prepared(plugin)
         first = b"POST /Plugin.Activate HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
-        assert (await plugin.raw(first + second + body)).status == 200
+        assert (await plugin.raw(first + second.encode() + body)).status == 200
         await unharmed(plugin, before)
 
 
@@ -187,13 +184,11 @@ async def test_headers_without_end() -> None:
 
 
 async def test_a_compressed_bomb_is_refused_by_its_unpacked_size() -> None:
-    import zlib
-
     bomb = zlib.compress(b" " * 50_000_000)
-    head = f"POST /NetworkDriver.Join HTTP/1.1\r\nHost: x\r\nContent-Encoding: deflate\r\nContent-Length: {len(bomb)}"
+    head = "POST /NetworkDriver.Join HTTP/1.1\r\nHost: x\r\nContent-Encoding: deflate\r\n"
     async with open_door() as plugin:
         before = await prepared(plugin)
-        reply = await plugin.raw(head.encode() + b"\r\n\r\n" + bomb)
+        reply = await plugin.raw(f"{head}Content-Length: {len(bomb)}\r\n\r\n".encode() + bomb)
         assert "larger than" in reply.refusal
         await unharmed(plugin, before)
 

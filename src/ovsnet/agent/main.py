@@ -45,7 +45,7 @@ from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.host import HostFacts
 from ovsnet.model.ids import Ofport
-from ovsnet.agent.provisional import announce
+from ovsnet.ovs.announce import announce
 from ovsnet.ovs.bridge import BridgeApplier
 from ovsnet.ovs.openflow import FlowApplier
 from ovsnet.ovs.ports import PortApplier
@@ -163,6 +163,7 @@ class Agent:
 
     async def _learn(self, facts: EngineFacts) -> None:
         """Take up what the engine says; nothing of it is needed to serve."""
+        await self.view.meet_engine(facts)
         await self.naming.learn(facts)
         await self.placements.observe(facts)
         collected = await self.orphans.consider(facts)
@@ -170,7 +171,7 @@ class Agent:
             self._log.info("collected what the engine forgot", count=collected)
 
     async def _announce(self, endpoints: Sequence[tuple[Ofport, Endpoint]]) -> None:
-        await announce(self._settings, endpoints)
+        await announce(self._settings.bridge, endpoints, self._settings.ovs_run_dir)
 
     def _calls(self) -> Calls:
         networks = Networks(self.committer, self.switch.facts, time.time)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ovsnet import __version__
 from ovsnet.agent.logs import Ring
 from ovsnet.engine.client import Engine
+from ovsnet.engine.facts import EngineFacts
 from ovsnet.model.errors import ApplyError, Unavailable
 from ovsnet.model.host import PortPlan, SwitchFacts
 from ovsnet.model.state import State
@@ -34,11 +35,19 @@ class View:
         self._settings = settings
         self._ring = ring
         self._began = time.monotonic()
+        self._engine_version = ""
 
     @property
     def settings(self) -> Settings:
         """The settings in force."""
         return self._settings
+
+    async def meet_engine(self, facts: EngineFacts) -> None:
+        """Ask an engine that came (back) what it is: it may have been upgraded meanwhile."""
+        if not facts.complete:
+            self._engine_version = ""
+        elif not self._engine_version:
+            self._engine_version = (await self._engine.version()).version
 
     def agent(self) -> AgentFacts:
         """What the agent knows of itself and its neighbours."""
@@ -54,6 +63,7 @@ class View:
             store_path=str(store_file(self._settings)),
             store_reason=self._agent.store.reason,
             engine_reachable=facts.complete,
+            engine_version=self._engine_version,
         )
 
     def state(self) -> State:

@@ -38,7 +38,7 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VersionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Versions of the agent and of its neighbours; "" where one does not answer."""
+    """Versions of the agent and of its neighbours; "" where it is not known."""
 
     version: str
     api: str

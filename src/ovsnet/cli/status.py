@@ -12,6 +12,7 @@ from ovsnet.cli import options
 from ovsnet.cli.output import duration, show_json
 from ovsnet.model.errors import Unavailable
 
+UNKNOWN = "of unknown version"
 ASK_AGAIN = 0.1
 """Seconds between questions while waiting: an agent that is not there yet cannot tell us when it comes."""
 
@@ -80,11 +81,13 @@ def _switch(status: Status) -> str:
     if not switch.available:
         return "NOT AVAILABLE"
     tso = ", TSO on" if switch.tso else ""
-    return f"Open vSwitch {switch.version}, {switch.datapath} datapath{tso}, bridge {switch.bridge}"
+    return (
+        f"Open vSwitch {switch.version or UNKNOWN}, {switch.datapath} datapath{tso}, bridge {switch.bridge}"
+    )
 
 
 def _engine(status: Status) -> str:
-    return f"Docker {status.engine.version}" if status.engine.reachable else "does not answer"
+    return f"Docker {status.engine.version or UNKNOWN}" if status.engine.reachable else "does not answer"
 
 
 def _pool(pool: PoolUsage) -> str:

@@ -33,7 +33,7 @@ def version(agent: Client, *, as_json: bool) -> None:
         ("Open vSwitch", found.openvswitch),
         ("Docker", found.engine),
     ):
-        click.echo(f"{name:<13}{value or 'does not answer'}")
+        click.echo(f"{name:<13}{value or 'not known'}")
 
 
 class Versions(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,6 +33,8 @@ NEVER = 10.0 * 365 * 86400
 """Seconds after which an idle connection is closed: aiohttp has no word for never."""
 QUEUE = 1024
 """Connections that may wait while no agent runs; the kernel limits it to net.core.somaxconn."""
+LINGER = 1.0
+"""Seconds the rest of a refused body is read and dropped, so that its sender gets to reading the answer."""
 MARGIN = 1.0
 """Seconds a call gets beyond `attach_deadline`, by which control ends its own wait and says what for."""
 SETTLE = 1.0
@@ -48,13 +50,14 @@ class PluginServer:
         self._calls: Calls = {"Plugin.Activate": _activate, **calls}
         self._deadline = settings.attach_deadline + MARGIN
         self._max_body = settings.max_body
-        self._server = _Server(self._serve, request_factory=self._request)
-        self._runner = web.ServerRunner(
-            self._server,
+        self._server = _Server(
+            self._serve,
+            request_factory=self._request,
             keepalive_timeout=NEVER,
+            lingering_time=LINGER,
             access_log=None,
-            shutdown_timeout=self._deadline + MARGIN,
         )
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=self._deadline + MARGIN)
         self._site: web.SockSite | None = None
 
     async def start(self, listener: socket.socket) -> None:

@@ -17,14 +17,13 @@ SILENT = {
     "ipv6/conf/{}/disable_ipv6": "1",
     "ipv4/conf/{}/arp_ignore": "8",
     "ipv4/conf/{}/rp_filter": "1",
-    "ipv4/conf/{}/drop_unicast_in_l2_multicast": "1",
 }
 """For the host's end of a pair, which is a port of the switch and nothing else.
 
 On the userspace datapath the host's own stack gets a copy of every packet a container sends. So it takes no
-IPv6, answers no ARP, drops IPv4 senders to whom no route leads through the port (none ever does; RFC 3704),
-and, where `conf/all` makes that lenient, at least what was not sent to the port's own MAC, which nobody is
-told.
+IPv6; it drops every IPv4 sender, because a source check of any strictness (RFC 3704) finds no route back
+through an interface without an address; and it does not answer ARP probes (RFC 5227), which have no sender
+to check.
 """
 
 

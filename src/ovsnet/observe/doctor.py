@@ -20,6 +20,9 @@ LITTLE_SPACE, NO_SPACE = 100 << 20, 10 << 20
 USUAL_MTU = 1500
 SHOWN = 5
 """So many leftover interfaces are named."""
+DENIED = "Permission denied"
+"""strerror(EACCES), also in what the programs print."""
+AS_ROOT = "run 'sudo ovsnet doctor'"
 START_OVS = "start Open vSwitch (Debian: systemctl restart openvswitch-switch)"
 
 
@@ -65,7 +68,7 @@ def diagnose(host: Readings, settings: Settings) -> tuple[Finding, ...]:
         _uplink,
         _store,
     )
-    return tuple(it(host, settings) for it in subjects)
+    return tuple(_within_rights(it(host, settings), host) for it in subjects)
 
 
 def worst(findings: Sequence[Finding]) -> Level:
@@ -86,10 +89,17 @@ def _problem(subject: str, says: str, remedy: str) -> Finding:
     return Finding(subject=subject, level=Level.PROBLEM, says=says, remedy=remedy)
 
 
+def _within_rights(finding: Finding, host: Readings) -> Finding:
+    """What an ordinary user may not look at may be all right."""
+    if host.root or DENIED not in finding.says:
+        return finding
+    return _warning(finding.subject, f"cannot be looked at: {DENIED}", AS_ROOT)
+
+
 def _rights(host: Readings, _: Settings) -> Finding:
     if host.root:
         return _ok("rights", "root: everything can be looked at")
-    return _warning("rights", "not root: not everything can be looked at", "run 'sudo ovsnet doctor'")
+    return _warning("rights", "not root: not everything can be looked at", AS_ROOT)
 
 
 def _programs(host: Readings, _: Settings) -> Finding:
@@ -226,9 +236,13 @@ def _leftovers(host: Readings, _: Settings) -> Finding:
 def _counted(host: Readings) -> Sequence[str]:
     """How much of ours there is, where there is any."""
     more = ", …" if len(host.links) > SHOWN else ""
-    ports = f"{host.switch.ports} ports"
-    links = f"{len(host.links)} interfaces ({', '.join(host.links[:SHOWN])}{more})"
+    ports = _amount(host.switch.ports, "port")
+    links = f"{_amount(len(host.links), 'interface')} ({', '.join(host.links[:SHOWN])}{more})"
     return [text for text, there in ((ports, host.switch.ports), (links, host.links)) if there]
+
+
+def _amount(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _firewall(host: Readings, _: Settings) -> Finding:

@@ -1,6 +1,6 @@
 """Addresses in use, and how full the pools are. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from ipaddress import IPv4Network
@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 import msgspec
 
 from ovsnet.model.addressing import Allocation, Pool
-from ovsnet.model.ids import IpNetwork, PoolId
+from ovsnet.model.ids import IpAddress, IpNetwork, PoolId
 from ovsnet.model.state import State
 
 COUNTABLE = 2**32
@@ -24,8 +24,8 @@ class LeaseState(StrEnum):
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """One address that is held or rests. `since` is when it was handed out, or released; null where not
-    known.
+    """One address that is held or rests. `holder` is the container, "" where no name is known. `since` is
+    when it was handed out, or released; null where not known.
     """
 
     subnet: str
@@ -59,7 +59,8 @@ def all_leases(state: State) -> tuple[Lease, ...]:
     """Every allocation, by subnet and address."""
     known = [it for it in state.allocations.values() if it.pool_id in state.pools]
     ordered = sorted(known, key=lambda it: (*_order(state.pools[it.pool_id]), int(it.address)))
-    return tuple(_lease(it, state.pools[it.pool_id]) for it in ordered)
+    holders = _holders(state)
+    return tuple(_lease(it, state.pools[it.pool_id], holders) for it in ordered)
 
 
 def usage(state: State) -> tuple[PoolUsage, ...]:
@@ -91,13 +92,26 @@ def _count(pools: Iterable[PoolId]) -> dict[PoolId, int]:
     return counts
 
 
-def _lease(allocation: Allocation, pool: Pool) -> Lease:
+def _holders(state: State) -> Mapping[tuple[IpNetwork, IpAddress], str]:
+    """Containers by subnet and address: engines before 29 do not name the container when they ask for an
+    address.
+    """
+    return {
+        (subnet, address.ip): it.container_name
+        for it in state.endpoints.values()
+        if (network := state.networks.get(it.network_id)) is not None
+        for subnet, address in ((network.ipv4, it.ipv4), (network.ipv6, it.ipv6))
+        if subnet is not None and address is not None
+    }
+
+
+def _lease(allocation: Allocation, pool: Pool, holders: Mapping[tuple[IpNetwork, IpAddress], str]) -> Lease:
     moment = allocation.created_at if allocation.released_at is None else allocation.released_at
     return Lease(
         subnet=str(pool.subnet),
         address=str(allocation.address),
         kind=allocation.kind,
-        holder=allocation.holder,
+        holder=allocation.holder or holders.get((pool.subnet, allocation.address), ""),
         state=LeaseState.HELD if allocation.held else LeaseState.RESTING,
         since=datetime.fromtimestamp(moment, UTC) if moment else None,
         pool=pool.id,

@@ -153,7 +153,11 @@ def _switch(settings: Settings) -> Switch:
         datapaths=tuple(_cells(run((*vsctl, "get", "Open_vSwitch", ".", "datapath_types")).text)),
         tso='userspace-tso-enable="true"' in run((*vsctl, "get", "Open_vSwitch", ".", "other_config")).text,
         owner=_owner(run((*vsctl, "--if-exists", "get", "Bridge", settings.bridge, "external_ids"))),
-        ports=len(_rows(run((*vsctl, "--format=json", "--columns=name", "find", "Port", mark)))),
+        ports=sum(
+            # The bridge's own port goes with the bridge.
+            it != [settings.bridge]
+            for it in _rows(run((*vsctl, "--format=json", "--columns=name", "find", "Port", mark)))
+        ),
         lost_upcalls=_lost(run(("ovs-appctl", f"--timeout={DEADLINE:g}", "dpctl/show", "system@ovs-system"))),
     )
 

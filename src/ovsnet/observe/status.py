@@ -10,9 +10,12 @@ from ovsnet.model.host import Datapath, SwitchFacts
 from ovsnet.model.state import State
 from ovsnet.observe.drift import DriftItem, counted
 from ovsnet.observe.leases import PoolUsage, usage
+from ovsnet.reconcile.phases import Kind
 
 SHOWN = 10
 """So many refused resources are named; the others are counted."""
+SWITCHED = (Kind.BRIDGES, Kind.PORTS, Kind.FLOWS)
+"""Refusals of these whole kinds say nothing new while Open vSwitch does not answer."""
 DATAPATHS = {Datapath.KERNEL: "kernel", Datapath.USERSPACE: "userspace"}
 
 
@@ -160,7 +163,7 @@ def _problems(
             f"The store {agent.store_path} takes no changes{_because(agent.store_reason)}; Docker's requests "
             "fail until it answers. 'ovsnet doctor' looks for the cause."
         )
-    yield from _refused(failures)
+    yield from _refused([it for it in failures if switch.available or it.resource not in SWITCHED])
     if drift:
         yield f"{_amount(drift)} not as wanted; the agent repairs this. 'ovsnet check' names each."
 
@@ -179,7 +182,7 @@ def _warnings(agent: AgentFacts, pools: Sequence[PoolUsage]) -> Iterator[str]:
 
 def _refused(failures: Sequence[ApplyError]) -> Iterator[str]:
     for it in failures[:SHOWN]:
-        yield f"{it.resource} is not in place: {it.reason}; tried again until it succeeds."
+        yield f"Not in place: {it.resource}: {it.reason}. It is tried again until it succeeds."
     if len(failures) > SHOWN:
         yield f"{len(failures) - SHOWN} more resources are not in place; 'ovsnet check' names each."
 

@@ -1,7 +1,9 @@
-"""What we believe is on the switch: wanted values by wanted key, and how the switch writes each of them. Pure.
+"""What we believe is on the switch: wanted values by wanted key, and how the switch writes each of them.
+Pure.
 
-A wanted text and the switch's text of the same flow may differ ("tcp,ip" and "tcp"). What the switch shows and we do
-not know is a *stranger*: ours by its mark, kept under its canonical key until it is adopted or removed.
+A wanted text and the switch's text of the same flow may differ ("tcp,ip" and "tcp"). What the switch shows
+and we do not know is a *stranger*: ours by its mark, kept under its canonical key until it is adopted or
+removed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -81,7 +83,9 @@ class Belief:
         return frozenset(adopted)
 
     def corrected(self, dumped: Mapping[str, Resource]) -> bool:
-        """Take over a complete dump, by canonical key; True if anything was not as believed. Call with `unread` empty."""
+        """Take over a complete dump, by canonical key; True if anything was not as believed. Call with
+        `unread` empty.
+        """
         before = dict(self._have)
         missing = dict(dumped)
         for key, canonical in list(self._canonical.items()):
@@ -110,7 +114,9 @@ class Belief:
     def _agrees(self, report: Report | None) -> bool:
         if report is None:
             return False
-        return self._agrees_on_group(report) if isinstance(report, GroupReport) else self._agrees_on_flow(report)
+        return (
+            self._agrees_on_group(report) if isinstance(report, GroupReport) else self._agrees_on_flow(report)
+        )
 
     def _agrees_on_flow(self, report: FlowReport) -> bool:
         there = self._places.get((report.table, report.match), {}).values()

@@ -31,7 +31,9 @@ class BridgeApplier:
         return {self._switch.bridge: rows.read_bridge(row, self._local_interface(), self._tables)}
 
     async def resync(self) -> None:
-        """`have` reads the replica, which is always current; Unavailable while it does not follow the database."""
+        """`have` reads the replica, which is always current; Unavailable while it does not follow the
+        database.
+        """
         self._switch.must_answer()
 
     async def apply(self, delta: Delta[BridgePlan]) -> Sequence[ApplyError]:
@@ -80,8 +82,12 @@ class BridgeApplier:
         if root is None:
             return
         marks = {OWNER_KEY: self._switch.instance}
-        interface = insert(transaction, "Interface", {"name": plan.name, "type": "internal", "external_ids": marks})
-        port = insert(transaction, "Port", {"name": plan.name, "interfaces": [interface], "external_ids": marks})
+        interface = insert(
+            transaction, "Interface", {"name": plan.name, "type": "internal", "external_ids": marks}
+        )
+        port = insert(
+            transaction, "Port", {"name": plan.name, "interfaces": [interface], "external_ids": marks}
+        )
         columns = {
             **rows.bridge_columns(plan),
             "name": plan.name,
@@ -110,7 +116,9 @@ class BridgeApplier:
         return rows.bridge_options(rows.stable_hwaddr(self._switch.instance, self._switch.bridge, system_id))
 
     def _table_rows(self, transaction: Transaction) -> dict[int, Row]:
-        return {number: insert(transaction, "Flow_Table", {"name": name}) for number, name in self._tables.items()}
+        return {
+            number: insert(transaction, "Flow_Table", {"name": name}) for number, name in self._tables.items()
+        }
 
     async def _remove(self, name: str) -> list[ApplyError]:
         row, root = self._switch.ports.bridge(), self._switch.root()
@@ -118,10 +126,10 @@ class BridgeApplier:
             return []
         guests = sorted(str(it.name) for it in row.ports if not rows.is_ours(it, self._switch.instance))
         if guests:
-            return [ApplyError(name, f"it carries ports that are not ours: {', '.join(guests)}; remove them with 'ovs-vsctl del-port'")]
+            words = f"it carries ports that are not ours: {', '.join(guests)}"
+            return [ApplyError(name, f"{words}; remove them with 'ovs-vsctl del-port'")]
         await self._switch.commit(lambda _: root.delvalue("bridges", row))
         return []
 
     def _local_interface(self) -> Row | None:
         return self._switch.ports.interface(self._switch.bridge)
-

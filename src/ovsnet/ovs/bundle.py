@@ -1,4 +1,6 @@
-"""One batch of flows and groups as the text of an atomic bundle, and who is meant by the switch's complaint. Pure."""
+"""One batch of flows and groups as the text of an atomic bundle, and who is meant by the switch's
+complaint. Pure.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -35,13 +37,21 @@ class Bundle:
     def lines(self) -> list[tuple[str, str]]:
         """Resource key and text of every change.
 
-        Groups come before flows that use them and go after flows that used them. Flows go before flows come, so that
-        a place that changes its key but not its meaning stays filled.
+        Groups come before flows that use them and go after flows that used them. Flows go before flows
+        come, so that a place that changes its key but not its meaning stays filled.
         """
         return list(
             chain(
-                ((key, f"group add_or_mod {it.text}") for key, it in self.additions.items() if not _is_flow(it)),
-                ((key, f"flow delete_strict {_ours_at(it)}") for key, it in self.removals.items() if _is_flow(it)),
+                (
+                    (key, f"group add_or_mod {it.text}")
+                    for key, it in self.additions.items()
+                    if not _is_flow(it)
+                ),
+                (
+                    (key, f"flow delete_strict {_ours_at(it)}")
+                    for key, it in self.removals.items()
+                    if _is_flow(it)
+                ),
                 ((key, f"flow add {it.text}") for key, it in self.additions.items() if _is_flow(it)),
                 ((key, f"group delete {it.key}") for key, it in self.removals.items() if not _is_flow(it)),
             )
@@ -60,7 +70,9 @@ class Bundle:
         return [ApplyError(key, reason) for key, _ in self.lines()]
 
     def at_fault(self, complaint: str) -> ApplyError | None:
-        """The change that ovs-ofctl could not read, or the group that the switch refused, if the complaint names one."""
+        """The change that ovs-ofctl could not read, or the group that the switch refused, if the
+        complaint names one.
+        """
         if found := COMPLAINT.search(complaint):
             return ApplyError(self.lines()[int(found[1]) - 1][0], found[2])
         if found := _SWITCH_ERROR.search(complaint):

@@ -1,4 +1,6 @@
-"""Lets Open vSwitch itself say how it writes flows and groups: `ovs-ofctl parse-flows`, which needs no switch."""
+"""Lets Open vSwitch itself say how it writes flows and groups: `ovs-ofctl parse-flows`, which needs no
+switch.
+"""
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -9,7 +11,9 @@ from ovsnet.pipeline.cookies import OWNER
 from ovsnet.pipeline.flow import Flow, Group, Resource
 
 MAX_UNREADABLE = 20
-"""Unreadable lines after which the rest is given up: each one costs a process, and so many mean a fault of ours."""
+"""Unreadable lines after which the rest is given up: each one costs a process, and so many mean a fault
+of ours.
+"""
 COMPLAINT = re.compile(r"^ovs-ofctl: \S+:(\d+): (.*)", re.MULTILINE)
 """How ovs-ofctl says which line of its input it cannot read."""
 

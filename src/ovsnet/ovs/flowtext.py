@@ -1,8 +1,8 @@
 """Reads what `ovs-ofctl --no-names -O OpenFlow14` prints about flows and groups. Pure.
 
-A flow or group as the switch writes it is *canonical*: two texts mean the same exactly when their canonical forms are
-equal. Canonical forms are Flow and Group values too. What flows of ours never have (timeouts, flags) is kept in front
-of the actions, so that a flow to which somebody gave a timeout does not equal ours.
+A flow or group as the switch writes it is *canonical*: two texts mean the same exactly when their canonical
+forms are equal. Canonical forms are Flow and Group values too. What flows of ours never have (timeouts,
+flags) is kept in front of the actions, so that a flow to which somebody gave a timeout does not equal ours.
 """
 
 import re
@@ -17,7 +17,9 @@ DEFAULT_PRIORITY = 32768
 _FLAGS = frozenset(("send_flow_rem", "check_overlap", "reset_counts", "no_packet_counts", "no_byte_counts"))
 _DUMPED = re.compile(r"^ ?cookie=(0x[0-9a-f]+), (?:table=(\d+), )?(.*?)actions=(.*)$")
 _FLOW_MOD = re.compile(r"OFPT_FLOW_MOD \(OF1\.\d\) \(xid=0x[0-9a-f]+\): ADD (.*?)actions=(.*)$")
-_REPORT = re.compile(r"^ ?event=(ADDED|MODIFIED|DELETED) (?:reason=\S+ )?table=(\d+) cookie=(0x[0-9a-f]+|0)(.*)$")
+_REPORT = re.compile(
+    r"^ ?event=(ADDED|MODIFIED|DELETED) (?:reason=\S+ )?table=(\d+) cookie=(0x[0-9a-f]+|0)(.*)$"
+)
 _GROUP = re.compile(r"^ ?(?:[A-Z_]+ )?group_id=(\d+),(?:type=all)?(.*)$")
 _GROUP_MOD = re.compile(r"^ ?([A-Z_]+) group_id=")
 _PRIORITY = re.compile(r"^priority=(\d+),?")
@@ -95,13 +97,17 @@ def parse_group_dump(text: str) -> dict[int, Group]:
 
 
 def parse_group(line: str) -> Group | None:
-    """The canonical group in one line of a dump, a report or an error; None when it names no group by number."""
+    """The canonical group in one line of a dump, a report or an error; None when it names no group by
+    number.
+    """
     found = _GROUP.match(line)
     if found is None:
         return None
     head, *buckets = found[2].split(",bucket=")
     # Anything but type=all stays in front as text, so that it does not equal a group of ours.
-    return Group(int(found[1]), (*((head,) if head else ()), *(it.removeprefix("actions=") for it in buckets)))
+    return Group(
+        int(found[1]), (*((head,) if head else ()), *(it.removeprefix("actions=") for it in buckets))
+    )
 
 
 # ---------------------------------------------------------------- reports of a monitor
@@ -120,7 +126,9 @@ class FlowReport:
 
 @dataclass(frozen=True, slots=True)
 class GroupReport:
-    """Somebody asked to change a group, by the switch's word `command`; `group` is None when it means all of them."""
+    """Somebody asked to change a group, by the switch's word `command`; `group` is None when it means
+    all of them.
+    """
 
     command: str
     group: Group | None
@@ -146,4 +154,6 @@ def _flow_report(line: str) -> FlowReport | None:
     # No actions at all is how a monitor writes `drop`.
     head, _, actions = rest.partition("actions=")
     extras, match = _split_head(head)
-    return FlowReport(event == "DELETED", int(table), match, _with_extras(extras, actions or "drop"), int(cookie, 16))
+    return FlowReport(
+        event == "DELETED", int(table), match, _with_extras(extras, actions or "drop"), int(cookie, 16)
+    )

@@ -1,8 +1,8 @@
 """Follows what others do to the flows and groups of a bridge: one idle `ovs-ofctl monitor` process.
 
-A flow monitor (OpenFlow 1.4 7.3.5.17) tells of flows only. Requests that change groups are told to connections that ask
-for it (7.3.10 and 7.4.7, OFPT_REQUESTFORWARD); the monitor is made to ask through its control socket. What we write
-ourselves is told too: the watched applier knows whether it is news.
+A flow monitor (OpenFlow 1.4 7.3.5.17) tells of flows only. Requests that change groups are told to
+connections that ask for it (7.3.10 and 7.4.7, OFPT_REQUESTFORWARD); the monitor is made to ask through its
+control socket. What we write ourselves is told too: the watched applier knows whether it is news.
 """
 
 import asyncio
@@ -28,7 +28,9 @@ DIE_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
 """A killed agent must not leave a monitor behind; SIGTERM lets it remove its control socket."""
 _VERSION_1_4, _SET_ASYNC = 5, 28
 _ASYNC_PROPERTIES = {2: 0, 3: 0, 10: 1, 11: 1}
-"""OFPACPT_PORT_STATUS_* off, OFPACPT_REQUESTFORWARD_* for groups on, each for both roles (OpenFlow 1.4 7.3.10)."""
+"""OFPACPT_PORT_STATUS_* off, OFPACPT_REQUESTFORWARD_* for groups on, each for both roles (OpenFlow 1.4
+7.3.10).
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +104,14 @@ class _Monitor:
 
 @asynccontextmanager
 async def _monitor(target: str, control_socket: Path, deadline: float) -> AsyncIterator[_Monitor]:
-    command = (*DIE_WITH_US, *programs.OFCTL, f"--unixctl={control_socket}", "monitor", target, "watch:!initial")
+    command = (
+        *DIE_WITH_US,
+        *programs.OFCTL,
+        f"--unixctl={control_socket}",
+        "monitor",
+        target,
+        "watch:!initial",
+    )
     process = await programs.start(command, merge_complaints=True)
     try:
         monitor = _Monitor(process)
@@ -121,7 +130,9 @@ async def _ask_for_groups(control_socket: Path, deadline: float) -> None:
     command = ("ovs-appctl", "-t", str(control_socket), "ofctl/send", set_async().hex())
     outcome = await programs.run(command, deadline=deadline)
     if outcome.code:
-        raise Unavailable(programs.NEIGHBOUR, f"its flow monitor cannot be told to watch groups: {outcome.complaint}")
+        raise Unavailable(
+            programs.NEIGHBOUR, f"its flow monitor cannot be told to watch groups: {outcome.complaint}"
+        )
 
 
 def set_async() -> bytes:

@@ -4,10 +4,10 @@
     resync:  the switch ──► dump ──► compare ◄── canonical ◄── parse-flows ◄── wanted text
     watch:   the switch ──► monitor ──► does it agree? no ──► resync ──► changed()
 
-Ours are flows that carry our owner bits in the cookie and groups whose id is in our range; nothing else is read or
-removed. A place (table, priority, match) on our bridge that the pipeline wants is ours whoever sits there: a foreign
-flow at exactly that place is replaced, or else a hand-made `ovs-ofctl add-flow` could never be repaired
-(docs/decisions, "Flows on the switch").
+Ours are flows that carry our owner bits in the cookie and groups whose id is in our range; nothing else is
+read or removed. A place (table, priority, match) on our bridge that the pipeline wants is ours whoever sits
+there: a foreign flow at exactly that place is replaced, or else a hand-made `ovs-ofctl add-flow` could
+never be repaired (docs/decisions, "Flows on the switch").
 """
 
 import asyncio
@@ -30,7 +30,8 @@ MASKED_OWNER = f"cookie={OWNER:#x}/{OWNER_MASK:#x}"
 class FlowApplier:
     """Flows and groups of one bridge, by resource key. `deadline` (seconds) holds for every program it runs.
 
-    Two wanted values that mean the same flow in different words are a fault of the pipeline and not looked for.
+    Two wanted values that mean the same flow in different words are a fault of the pipeline and not looked
+    for.
     """
 
     def __init__(self, bridge: str, ovs_run_dir: str | Path, *, deadline: float = 5.0) -> None:
@@ -50,9 +51,11 @@ class FlowApplier:
             await self._resync()
 
     async def apply(self, delta: Delta[Resource]) -> Sequence[ApplyError]:
-        """Write what differs in one bundle and return what was refused; the bundle is sent again without that.
+        """Write what differs in one bundle and return what was refused; the bundle is sent again without
+        that.
 
-        Unavailable when the switch does not answer; it may have taken the change or not, which a resync tells.
+        Unavailable when the switch does not answer; it may have taken the change or not, which a resync
+        tells.
         """
         async with self._lock:
             adopted = await self._adopt(delta)
@@ -64,7 +67,8 @@ class FlowApplier:
     async def watch(self, changed: Callable[[], None], control_socket: Path) -> None:
         """Until cancelled, call `changed` when the flows are not what we believe, or cannot be seen any more.
 
-        `have` was corrected before. `control_socket` is a path for the monitor's own socket, in a directory of ours.
+        `have` was corrected before. `control_socket` is a path for the monitor's own socket, in a directory
+        of ours.
         """
         await watch_flows(self._target, control_socket, self, changed, deadline=self._deadline)
 
@@ -125,7 +129,9 @@ class FlowApplier:
         return self._belief.corrected(dumped)
 
     async def _dump(self) -> dict[str, Resource]:
-        flows = flowtext.parse_flow_dump(await self._ask("--no-stats", "dump-flows", self._target, MASKED_OWNER))
+        flows = flowtext.parse_flow_dump(
+            await self._ask("--no-stats", "dump-flows", self._target, MASKED_OWNER)
+        )
         groups = flowtext.parse_group_dump(await self._ask("dump-groups", self._target))
         return {**flows, **{it.key: it for it in groups.values() if is_our_group(it.id)}}
 

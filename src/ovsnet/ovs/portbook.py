@@ -1,7 +1,7 @@
 """The switch's ports by name, and ours as values, kept current row by row.
 
-Reading one row through the `ovs` package costs tens of microseconds, and the reconciler looks at all ports in every
-round: at 1 000 ports reading them afresh each time would cost a quarter of a second.
+Reading one row through the `ovs` package costs tens of microseconds, and the reconciler looks at all ports
+in every round: at 1 000 ports reading them afresh each time would cost a quarter of a second.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,9 @@
-"""Applier of the ports on our bridge: one transaction a batch, and a second one for ports that must be plugged anew.
+"""Applier of the ports on our bridge: one transaction a batch, and a second one for ports that must be
+plugged anew.
 
-A port is plugged anew, which gives it another number, when ovs-vswitchd refused it, when its link was replaced (see
-`rows`), or when its kind changed. Removing and adding it in one transaction would be no change to ovs-vswitchd.
+A port is plugged anew, which gives it another number, when ovs-vswitchd refused it, when its link was
+replaced (see `rows`), or when its kind changed. Removing and adding it in one transaction would be no
+change to ovs-vswitchd.
 """
 
 import socket
@@ -21,7 +23,9 @@ from ovsnet.plan.names import OWNER_KEY
 
 
 def own_ifindex(name: str) -> int | None:
-    """The kernel's number of a link in the agent's namespace, which is also the switch's; None when there is none."""
+    """The kernel's number of a link in the agent's namespace, which is also the switch's; None when
+    there is none.
+    """
     try:
         return socket.if_nametoindex(name)
     except OSError:
@@ -29,8 +33,8 @@ def own_ifindex(name: str) -> int | None:
 
 
 class PortApplier:
-    """Every port with our mark, by name. A port without it is never touched, unless it sits on our bridge under a name
-    of ours: then it is one of ours that somebody plugged by hand.
+    """Every port with our mark, by name. A port without it is never touched, unless it sits on our bridge
+    under a name of ours: then it is one of ours that somebody plugged by hand.
     """
 
     def __init__(self, switch: Switch, ifindex_of: Callable[[str], int | None] = own_ifindex) -> None:
@@ -42,11 +46,15 @@ class PortApplier:
         return MappingProxyType({name: it.plan for name, it in self._switch.ports.ours.items()})
 
     async def resync(self) -> None:
-        """`have` follows the replica, which is always current; Unavailable while it does not follow the database."""
+        """`have` follows the replica, which is always current; Unavailable while it does not follow the
+        database.
+        """
         self._switch.must_answer()
 
     async def apply(self, delta: Delta[PortPlan]) -> Sequence[ApplyError]:
-        """Write what differs; returns when ovs-vswitchd has taken up all of it but what is returned as refused."""
+        """Write what differs; returns when ovs-vswitchd has taken up all of it but what is returned as
+        refused.
+        """
         self._switch.must_answer()
         wanted = {**delta.add, **delta.change}
         failures = [ApplyError(name, why) for name, plan in wanted.items() if (why := self._obstacle(plan))]
@@ -79,7 +87,8 @@ class PortApplier:
         if port is not None and not self._may_replace(port):
             carrier = self._switch.ports.carrier(port)
             where = carrier.name if carrier is not None else "(none)"
-            return f"bridge {where} has a port of this name that is not ours; remove it with 'ovs-vsctl del-port'"
+            words = f"bridge {where} has a port of this name that is not ours"
+            return f"{words}; remove it with 'ovs-vsctl del-port {plan.name}'"
         if port is None and interface is not None:
             return "another port has an interface of this name that is not ours"
         if plan.kind is PortKind.VETH and self._ifindex_of(plan.name) is None:
@@ -130,7 +139,9 @@ class PortApplier:
 
     def _insert(self, transaction: Transaction, plan: PortPlan) -> None:
         ifindex = self._ifindex_of(plan.name) if plan.kind is PortKind.VETH else None
-        interface = insert(transaction, "Interface", rows.interface_columns(plan, self._switch.instance, ifindex))
+        interface = insert(
+            transaction, "Interface", rows.interface_columns(plan, self._switch.instance, ifindex)
+        )
         columns = {**rows.port_columns(plan, self._switch.instance), "interfaces": [interface]}
         bridge = self._switch.ports.bridge()
         if bridge is not None:

@@ -28,7 +28,9 @@ class Outcome:
 
 
 async def run(command: Sequence[str], *, stdin: str = "", deadline: float) -> Outcome:
-    """Run one program to its end; Unavailable when it is not installed or takes longer than `deadline` seconds."""
+    """Run one program to its end; Unavailable when it is not installed or takes longer than `deadline`
+    seconds.
+    """
     process = await start(command, stdin=asyncio.subprocess.PIPE)
     try:
         async with asyncio.timeout(deadline):
@@ -37,7 +39,9 @@ async def run(command: Sequence[str], *, stdin: str = "", deadline: float) -> Ou
         raise Unavailable(NEIGHBOUR, f"no answer to {command[0]} within {deadline:g} s") from None
     finally:
         await end(process)
-    return Outcome(process.returncode or 0, output.decode(errors="replace"), complaint.decode(errors="replace").strip())
+    return Outcome(
+        process.returncode or 0, output.decode(errors="replace"), complaint.decode(errors="replace").strip()
+    )
 
 
 async def start(

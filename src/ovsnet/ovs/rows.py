@@ -1,7 +1,7 @@
 """Rows of the switch's database as values of ours, and back. Pure.
 
-The owner mark is `external_ids:ovsnet-owner=<instance>` on bridge, port and interface. Only external ids that begin with
-"ovsnet-" are read or written, so that what others put beside them stays.
+The owner mark is `external_ids:ovsnet-owner=<instance>` on bridge, port and interface. Only external ids
+that begin with "ovsnet-" are read or written, so that what others put beside them stays.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,9 @@ from ovsnet.plan.names import OWNER_KEY
 
 OUR_PREFIX: Final = "ovsnet-"
 FAULT_KEY: Final = "ovsnet-fault"
-"""Never in the database: what `have` shows beside a resource that is there but not as it must be, in words."""
+"""Never in the database: what `have` shows beside a resource that is there but not as it must be, in
+words.
+"""
 IFINDEX_KEY: Final = "ovsnet-ifindex"
 """On an interface: the kernel's number of the link it was plugged with. Another number means another link."""
 WANTED_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -70,8 +72,8 @@ def bridge_columns(plan: BridgePlan) -> dict[str, object]:
 def bridge_options(hwaddr: str) -> dict[str, str]:
     """Our keys of a bridge's other_config.
 
-    Without an address of its own a bridge takes the lowest one of its ports, and with every new one the datapath id
-    changes, which makes ovs-vswitchd drop all OpenFlow connections.
+    Without an address of its own a bridge takes the lowest one of its ports, and with every new one the
+    datapath id changes, which makes ovs-vswitchd drop all OpenFlow connections.
     """
     return {"disable-in-band": "true", "hwaddr": hwaddr}
 
@@ -173,7 +175,9 @@ def _port_fault(interface: Row | None) -> str:
 
 
 def _link_fault(interface: Row) -> str:
-    """Open vSwitch 3.1's userspace datapath keeps its socket on a deleted link, also when there is a new one of that name."""
+    """Open vSwitch 3.1's userspace datapath keeps its socket on a deleted link, also when there is a new
+    one of that name.
+    """
     plugged_with = interface.external_ids.get(IFINDEX_KEY)
     # No number at all: ovs-vswitchd has not looked yet.
     if plugged_with is None or not interface.ifindex or str(interface.ifindex[0]) == plugged_with:
@@ -189,7 +193,11 @@ def _ofport(interface: Row | None) -> Ofport | None:
 def interface_columns(plan: PortPlan, instance: str, ifindex: int | None) -> dict[str, object]:
     """Every column of a new interface; `ifindex` is None for one whose link ovs-vswitchd makes."""
     marks = {OWNER_KEY: instance} if ifindex is None else {OWNER_KEY: instance, IFINDEX_KEY: str(ifindex)}
-    columns: dict[str, object] = {"name": plan.name, "type": INTERFACE_TYPES[plan.kind], "external_ids": marks}
+    columns: dict[str, object] = {
+        "name": plan.name,
+        "type": INTERFACE_TYPES[plan.kind],
+        "external_ids": marks,
+    }
     if plan.kind is PortKind.INTERNAL:
         columns |= {"mtu_request": plan.mtu}
         columns |= {"mac": plan.mac} if plan.mac else {}

@@ -1,4 +1,6 @@
-"""The host's Open vSwitch by its database: what it is, our corner of it, and changes that ovs-vswitchd has taken up."""
+"""The host's Open vSwitch by its database: what it is, our corner of it, and changes that ovs-vswitchd
+has taken up.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +27,9 @@ def choose_datapath(setting: str) -> Datapath:
 
 
 class Switch:
-    """The replica that the appliers share. `deadline`: seconds for a commit, and again for ovs-vswitchd to follow it."""
+    """The replica that the appliers share. `deadline`: seconds for a commit, and again for ovs-vswitchd
+    to follow it.
+    """
 
     def __init__(self, settings: Settings, *, deadline: float = 4.0) -> None:
         self.instance = settings.instance
@@ -74,8 +78,8 @@ class Switch:
     async def commit(self, build: Callable[[Transaction], None]) -> None:
         """Commit what `build` writes, and return when ovs-vswitchd has taken it up.
 
-        Unavailable when the database does not answer, or when ovs-vswitchd does not follow: the change is made then,
-        and comes into force as soon as it does.
+        Unavailable when the database does not answer, or when ovs-vswitchd does not follow: the change is
+        made then, and comes into force as soon as it does.
         """
 
         def numbered(transaction: Transaction) -> Transaction:

@@ -36,6 +36,10 @@ LOST = "connection lost"
 log = structlog.get_logger(__name__)
 
 
+class NotSent(Unavailable):
+    """There is no connection: the transaction was not sent, so nothing changed."""
+
+
 class OutcomeUnknown(Unavailable):
     """The transaction was sent and its answer never came: it may be in force or not.
 
@@ -135,11 +139,11 @@ class Database:
 
         `build` runs at once and must not wait; an exception from it abandons the transaction. Any number of
         transactions may be under way. Stale: a verified row changed, or a row of that UUID exists. Conflict:
-        a constraint of the schema forbids it. ApplyError: refused for another reason. Unavailable: not ready,
-        nothing was sent. OutcomeUnknown: no answer within `deadline` seconds, or the connection broke.
+        a constraint of the schema forbids it. ApplyError: refused for another reason. NotSent: not ready.
+        OutcomeUnknown: no answer within `deadline` seconds, or the connection broke.
         """
         if not self.ready or self._live is None:
-            raise Unavailable(self.title, self._reason)
+            raise NotSent(self.title, self._reason)
         transaction = ovs.db.idl.Transaction(self._live.idl)
         try:
             result = build(transaction)
@@ -151,7 +155,8 @@ class Database:
             transaction.abort()
             raise
         if status == transaction.TRY_AGAIN:
-            raise Unavailable(self.title, "the connection broke before the change was sent")
+            self._lose(f"{self._remote}: the connection was closed")
+            raise NotSent(self.title, self._reason)
         if status == transaction.INCOMPLETE:
             status = await self._outcome(transaction, deadline)
         self._judge(transaction, status)
@@ -205,12 +210,12 @@ class Database:
         try:
             async with asyncio.timeout(SETUP_TIME) as setup:
                 schema = await fetch_schema(self._remote, self._name)
-                self._live = Replica(self._remote, schema, self._wanted)
+                self._live = live = Replica(self._remote, schema, self._wanted)
                 while True:
-                    self._advance(self._live)
+                    self._advance(live)
                     if self.ready:
                         setup.reschedule(None)
-                    await self._live.waits().over(self._wake)
+                    await live.waits().over(self._wake)
         except TimeoutError:
             return self._missed(f"{self._remote} accepts connections but does not answer")
         except Unavailable as error:
@@ -252,7 +257,8 @@ class Database:
                 future.set_result(status)
 
     def _lose(self, reason: str) -> None:
-        """The connection is gone: answers that have not come will not come."""
+        """The connection is gone and so are the answers under way. Wakes `run`, which finds it closed."""
+        self._wake.set()
         was_ready, self._reason = self.ready, reason
         self._ready.clear()
         if self._live is not None:

@@ -69,6 +69,8 @@ class Converger:
         """Read the host afresh for these kinds."""
         failures = []
         for kind in kinds:
+            if kind is Kind.FLOWS and not self._appliers[Kind.BRIDGES].have():
+                continue  # no bridge, no flows: the first round of a fresh host has nothing to read
             try:
                 await self._appliers[kind].resync()
             except Unavailable as error:

@@ -42,5 +42,7 @@ def _record(file: BinaryIO) -> int:
     if header is None:
         return 0
     body = file.read(int(header[1]))
+    if len(body) != int(header[1]):
+        return 0
     whole = hashlib.sha1(body, usedforsecurity=False).hexdigest().encode() == header[2]
     return len(line) + len(body) if whole else 0

@@ -6,7 +6,7 @@ from typing import Any
 
 from ovsnet.model.errors import ApplyError, BadRequest, Conflict, Stale, Unavailable
 from ovsnet.model.state import State
-from ovsnet.ovsdb.database import Database, OutcomeUnknown, Touched
+from ovsnet.ovsdb.database import Database, NotSent, OutcomeUnknown, Touched
 from ovsnet.ovsdb.rows import Transaction, assign, insert, verify
 from ovsnet.store.changes import Edits, Kind, check, fold, part
 from ovsnet.store.codec import SHAPES, Columns
@@ -60,15 +60,24 @@ class OvsdbStore:
         """
         edits = fold(changes)
         end = asyncio.get_running_loop().time() + self._deadline
-        await self._database.wait_ready(self._deadline)
-        check(base, self._reading.state, edits)
-        self._check_faults(edits)
+        while True:
+            await self._database.wait_ready(_left(end))
+            check(base, self._reading.state, edits)
+            self._check_faults(edits)
+            try:
+                await self._send(base, edits, _left(end))
+            except NotSent:
+                # The server went down just now, and may be coming back.
+                continue
+            except OutcomeUnknown as error:
+                if not error.lost:
+                    raise
+                await self._find_out(edits, _left(end))
+            return self._reading.state
+
+    async def _send(self, base: State, edits: Edits, deadline: float) -> None:
         try:
-            await self._database.transact(lambda it: self._write(it, base, edits), _left(end))
-        except OutcomeUnknown as error:
-            if not error.lost:
-                raise
-            await self._find_out(edits, _left(end))
+            await self._database.transact(lambda it: self._write(it, base, edits), deadline)
         except Stale:
             raise
         except Conflict as error:
@@ -76,7 +85,6 @@ class OvsdbStore:
             raise Stale(f"somebody else was faster: {error}") from error
         except ApplyError as error:
             raise Unavailable(self._database.title, f"it refused a change: {error.reason}") from error
-        return self._reading.state
 
     def _absorb(self, touched: Touched) -> None:
         self._reading.absorb(touched)

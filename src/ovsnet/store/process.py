@@ -57,7 +57,7 @@ def command(settings: Settings) -> list[str]:
 
 def become_server(settings: Settings) -> None:
     """Prepare the file and replace this process by the server; returns never, except by an OvsnetError."""
-    Path(settings.run_dir).mkdir(mode=0o750, parents=True, exist_ok=True)
+    _make_folder(Path(settings.run_dir))
     create_if_missing(Path(settings.state_dir))
     os.umask(UMASK)
     arguments = command(settings)
@@ -72,7 +72,7 @@ def create_if_missing(state_dir: Path) -> Path:
 
     ApplyError when it is damaged, written by a newer build, or not ours; Conflict while a server has it open.
     """
-    state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+    _make_folder(state_dir)
     file = state_dir.absolute() / "ovsnet.db"
     if not file.exists():
         _create(file)
@@ -180,6 +180,13 @@ def _not_installed(program: str) -> Unavailable:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(it) for it in version.split("."))
+
+
+def _make_folder(path: Path) -> None:
+    """For us and our group, whatever the umask; one that is there keeps the mode its owner gave it."""
+    if not path.is_dir():
+        path.mkdir(parents=True)
+        path.chmod(0o750)
 
 
 def _sync(path: Path) -> None:

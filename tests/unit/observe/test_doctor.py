@@ -174,6 +174,14 @@ def test_a_datapath_that_is_asked_for_and_not_there_is_a_problem() -> None:
     assert finding(host, "datapath", kernel).level is Level.PROBLEM
 
 
+def test_what_an_ordinary_user_may_not_see_is_no_problem() -> None:
+    denied = Said(why="Permission denied")
+    host = replace(WELL, root=False, plugin=denied, engine=Engine(why="Permission denied"))
+    assert worst(diagnose(host, SETTINGS)) is Level.WARNING
+    assert finding(host, "plugin socket").says == "cannot be looked at: Permission denied"
+    assert finding(replace(host, root=True), "plugin socket").level is Level.PROBLEM
+
+
 def test_the_uplink_warning_names_the_mtu_to_use() -> None:
     assert (
         finding(replace(WELL, uplinks=(("eth0", 1400),)), "uplink").remedy

@@ -6,7 +6,7 @@ from ovsnet.model.host import PortPlan
 from ovsnet.model.ids import Mac, Vlan
 from ovsnet.model.network import PortKind
 from ovsnet.observe.drift import DriftItem, DriftState, compare, counted, seen_twice
-from ovsnet.pipeline.flow import Flow
+from ovsnet.pipeline.flow import Flow, Group
 
 PORT = PortPlan("ov1", PortKind.VETH, Vlan(20), external_ids={"b": "2", "a": "1"})
 FLOW = Flow(table=0, priority=10, match="in_port=1", actions="drop", cookie=1)
@@ -50,6 +50,11 @@ def test_values_of_different_types_are_shown_whole() -> None:
 def test_values_that_are_not_records_are_shown_as_text() -> None:
     (item,) = compare("sysctls", {"net.ipv4.ip_forward": "1"}, {"net.ipv4.ip_forward": "0"})
     assert (item.want, item.have) == ("1", "0")
+
+
+def test_lists_are_shown_with_their_items() -> None:
+    (item,) = compare("flows", {"g": Group(7, ("output:1", "output:2"))}, {"g": Group(7, ("output:1",))})
+    assert (item.want, item.have) == ("buckets=[output:1, output:2]", "buckets=[output:1]")
 
 
 def test_only_what_two_looks_agree_on_is_drift() -> None:

@@ -1,5 +1,6 @@
 """Addresses in use and how full pools are."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 
@@ -9,7 +10,7 @@ from ovsnet.model.addressing import Allocation, AllocationKind, Pool
 from ovsnet.model.ids import IpNetwork, pool_id
 from ovsnet.model.state import State
 from ovsnet.observe.leases import LeaseState, PoolUsage, all_leases, capacity, usage
-from tests.states import WEB, WEB_ID
+from tests.states import WEB, WEB_ID, endpoint
 
 
 def pool(subnet: str) -> Pool:
@@ -43,6 +44,18 @@ def test_a_lease_tells_who_holds_it_and_since_when() -> None:
     held = all_leases(FULL)[1]
     assert (held.holder, held.state, held.subnet) == ("db1", LeaseState.HELD, "10.20.0.0/24")
     assert held.since == datetime.fromtimestamp(1000, UTC)
+
+
+def test_the_container_is_found_by_its_address_where_the_engine_did_not_name_it() -> None:
+    first = endpoint(1)
+    held = Allocation(WEB4.id, ip_address("10.20.0.2"), AllocationKind.ENDPOINT)
+    both = Allocation(WEB6.id, ip_address("fd00:20::2"), AllocationKind.ENDPOINT)
+    leases = all_leases(replace(state(WEB4, WEB6, held, both, GATEWAY), endpoints={first.id: first}))
+    assert [(it.kind, it.holder) for it in leases] == [
+        ("endpoint", "c1"),
+        ("gateway", ""),
+        ("endpoint", "c1"),
+    ]
 
 
 def test_a_resting_lease_tells_when_it_was_released() -> None:

@@ -53,7 +53,16 @@ def test_a_silent_engine_is_a_warning_only() -> None:
 
 
 def test_what_the_host_refused_is_named() -> None:
-    assert of(failures=1).problems == ("ov0 is not in place: no such device; tried again until it succeeds.",)
+    assert of(failures=1).problems == (
+        "Not in place: ov0: no such device. It is tried again until it succeeds.",
+    )
+
+
+def test_a_silent_switch_is_told_once() -> None:
+    refused = [ApplyError("ports", "the database is not available"), ApplyError("ov1", "no such device")]
+    problems = status_of(WELL, EMPTY, SwitchFacts(reason="refused"), refused, None).problems
+    assert [it.split()[0] for it in problems] == ["Open", "Not"]
+    assert len(status_of(WELL, EMPTY, SWITCH, refused, None).problems) == 2
 
 
 def test_many_refusals_are_counted() -> None:

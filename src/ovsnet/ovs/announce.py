@@ -1,0 +1,96 @@
+"""Tells the neighbours of an endpoint where it is now, as if its container had said so.
+
+The frames enter the pipeline at the endpoint's own port, so that they pass its guards and reach its network
+only.
+"""
+
+import struct
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Final
+
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.errors import Unavailable
+from ovsnet.model.ids import Mac, Ofport
+from ovsnet.ovs import programs
+
+_BROADCAST: Final = b"\xff" * 6
+_ALL_NODES: Final = IPv6Address("ff02::1")
+_ALL_NODES_MAC: Final = b"\x33\x33\x00\x00\x00\x01"
+_ARP, _IPV4, _IPV6 = 0x0806, 0x0800, 0x86DD
+_ICMPV6, _NEIGHBOUR_ADVERTISEMENT = 58, 136
+_OVERRIDE: Final = 1 << 29
+"""RFC 4861 4.4: the O flag."""
+_TARGET_LINK_ADDRESS: Final = 2
+
+
+async def announce(
+    bridge: str,
+    endpoints: Sequence[tuple[Ofport, Endpoint]],
+    ovs_run_dir: str | Path,
+    *,
+    deadline: float = 5.0,
+) -> None:
+    """Send every endpoint's announcements in at its port, all with one program; Unavailable when that
+    fails.
+    """
+    lines = [
+        f"packet-out in_port={ofport},packet={frame.hex()},actions=table"
+        for ofport, endpoint in endpoints
+        for frame in announcements(endpoint)
+    ]
+    if not lines:
+        return
+    target = programs.management_socket(bridge, ovs_run_dir)
+    text = "\n".join(lines) + "\n"
+    outcome = await programs.run((*programs.OFCTL, "bundle", target, "-"), stdin=text, deadline=deadline)
+    if outcome.code:
+        raise Unavailable(programs.NEIGHBOUR, outcome.complaint)
+
+
+def announcements(endpoint: Endpoint) -> list[bytes]:
+    """The frames that announce an endpoint's addresses: one for each, none for an endpoint without any."""
+    frames = []
+    if endpoint.ipv4 is not None:
+        frames.append(gratuitous_arp(endpoint.mac, endpoint.ipv4.ip))
+    if endpoint.ipv6 is not None:
+        frames.append(unsolicited_advertisement(endpoint.mac, endpoint.ipv6.ip))
+    return frames
+
+
+def gratuitous_arp(mac: Mac, address: IPv4Address) -> bytes:
+    """An ARP announcement: a request whose sender and target address are the same (RFC 5227 3)."""
+    octets = _octets(mac)
+    arp = struct.pack("!HHBBH", 1, _IPV4, 6, 4, 1) + octets + address.packed + bytes(6) + address.packed
+    return _ethernet(_BROADCAST, octets, _ARP, arp)
+
+
+def unsolicited_advertisement(mac: Mac, address: IPv6Address) -> bytes:
+    """A neighbour advertisement that nobody asked for, to all nodes (RFC 4861 7.2.6)."""
+    octets = _octets(mac)
+    option = struct.pack("!BB", _TARGET_LINK_ADDRESS, 1) + octets
+    message = struct.pack("!BBHI", _NEIGHBOUR_ADVERTISEMENT, 0, 0, _OVERRIDE) + address.packed + option
+    checked = message[:2] + struct.pack("!H", icmpv6_checksum(address, _ALL_NODES, message)) + message[4:]
+    # Hop limit 255 proves that no router was in between (RFC 4861 7.1.2).
+    header = struct.pack("!IHBB", 6 << 28, len(checked), _ICMPV6, 255) + address.packed + _ALL_NODES.packed
+    return _ethernet(_ALL_NODES_MAC, octets, _IPV6, header + checked)
+
+
+def icmpv6_checksum(source: IPv6Address, target: IPv6Address, message: bytes) -> int:
+    """The checksum of a message in which its own field is zero (RFC 4443 2.3)."""
+    pseudo = source.packed + target.packed + struct.pack("!II", len(message), _ICMPV6)
+    octets = pseudo + message + bytes(len(message) % 2)
+    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def _ethernet(to: bytes, sender: bytes, kind: int, payload: bytes) -> bytes:
+    """Padded to the shortest frame Ethernet allows, without its checksum."""
+    return (to + sender + struct.pack("!H", kind) + payload).ljust(60, b"\0")
+
+
+def _octets(mac: Mac) -> bytes:
+    return bytes.fromhex(mac.replace(":", ""))
