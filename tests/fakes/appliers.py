@@ -48,7 +48,7 @@ class FakeApplier(Generic[V]):
             if self._refusals.refused():
                 refused.append(ApplyError(key, "refused by the test"))
             else:
-                del self.resources[key]
+                self.resources.pop(key, None)
         return refused
 
     def _check(self) -> None:

@@ -41,8 +41,8 @@ def ipv6(source: str, destination: str, payload: bytes, *, header: int = UDP, ho
 
 
 def udp(payload: bytes) -> bytes:
-    """A datagram to the discard port, without a checksum."""
-    return (9).to_bytes(2) * 2 + (8 + len(payload)).to_bytes(2) + bytes(2) + payload
+    """A datagram that arrives and that no kernel answers: its checksum is wrong."""
+    return (9).to_bytes(2) * 2 + (8 + len(payload)).to_bytes(2) + b"\xde\xad" + payload
 
 
 def icmpv6(source: str, destination: str, kind: int, body: bytes, *, hop_limit: int = 255) -> bytes:
@@ -60,11 +60,12 @@ def solicitation(source: str, target: str, option_mac: str | None, destination: 
     return icmpv6(source, destination or str(group), 135, body)
 
 
-def advertisement(source: str, target: str, option_mac: str | None, destination: str = "ff02::1") -> bytes:
-    """An unsolicited neighbour advertisement with the override flag."""
-    return icmpv6(
-        source, destination, 136, bytes((0x20, 0, 0, 0)) + IPv6Address(target).packed + _option(2, option_mac)
-    )
+def advertisement(
+    source: str, target: str, option_mac: str | None, destination: str = "ff02::1", *, flags: int = 0x20
+) -> bytes:
+    """A neighbour advertisement, unsolicited and overriding by default; with the target's MAC or without."""
+    body = bytes((flags, 0, 0, 0)) + IPv6Address(target).packed + _option(2, option_mac)
+    return icmpv6(source, destination, 136, body)
 
 
 def fragments(packet: bytes, first: int = 8) -> tuple[bytes, bytes]:
@@ -77,13 +78,6 @@ def fragments(packet: bytes, first: int = 8) -> tuple[bytes, bytes]:
         return ipv6(source, destination, head + part, header=44, hop_limit=hop_limit)
 
     return piece(0, 1, payload[:first]), piece(first, 0, payload[first:])
-
-
-def checksum_holds(packet: bytes) -> bool:
-    """True when the ICMPv6 checksum of an IPv6 packet without extension headers is right."""
-    length = int.from_bytes(packet[4:6])
-    pseudo = packet[8:40] + length.to_bytes(4) + ICMPV6.to_bytes(4)
-    return _sum(pseudo + packet[40 : 40 + length]) == b"\0\0"
 
 
 def _option(kind: int, mac: str | None) -> bytes:

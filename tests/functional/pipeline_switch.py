@@ -2,7 +2,7 @@
 
     namespace of endpoint n:  eth0 ══ veth ══ p<n>, OpenFlow port n ── bridge `b`
 
-The userspace datapath, or what OVSNET_TEST_DATAPATH says: `system` for the kernel's, on a machine that has it.
+On the userspace datapath, or, with OVSNET_TEST_DATAPATH=system on a machine that has it, on the kernel's.
 
 Nobody waits for silence: after the frame that must not arrive one is sent that must; what came before is all.
 """
@@ -101,6 +101,7 @@ class Container:
         self.link_local = str(endpoint.link_local)
         self.ofport = number(endpoint)
         self.wire = _inside(namespace, _raw_socket)
+        self.arrived: list[bytes] = []
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """A program inside."""
@@ -131,31 +132,29 @@ class Container:
         """Onto its wire, as it is."""
         self.wire.send(frame)
 
-    def received_until(self, last: Callable[[bytes], bool]) -> list[bytes]:
-        """The frames that arrived, up to the first for which `last` holds, that one included."""
-        frames: list[bytes] = []
-        while not (frames and last(frames[-1])):
-            frames.append(_receive(self.wire))
-        return frames
-
     def forget_arrivals(self) -> None:
         """What came until now is of no interest."""
+        self.arrived.clear()
         self.wire.setblocking(False)
         with suppress(BlockingIOError):
             while True:
                 self.wire.recv(1)
         self.wire.settimeout(PATIENCE)
 
-    def mark_to(self, peer: "Container") -> bytes:
-        """A well-behaved frame that says: what you got until now is all."""
-        frame = ethernet(peer.mac, self.mac, IPV4, ipv4(self.ipv4, peer.ipv4, udp(_MARK)))
-        self.send(frame)
-        return frame
+    def receive_until(self, last: Callable[[bytes], bool]) -> bytes:
+        """The first frame from now on for which `last` holds; it and those before it are added to `arrived`."""
+        while True:
+            frame, address = self.wire.recvfrom(65536)
+            if address[2] != socket.PACKET_OUTGOING:
+                self.arrived.append(frame)
+                if last(frame):
+                    return frame
 
-    def arrivals(self, peer: "Container") -> list[bytes]:
-        """What arrived here before the mark that `peer` sends now."""
-        mark = peer.mark_to(self)
-        return self.received_until(lambda frame: frame == mark)[:-1]
+    def is_marked_by(self, sender: "Container") -> None:
+        """Wait for a well-behaved frame that `sender` sends now: what it sent before has arrived or never will."""
+        mark = ethernet(self.mac, sender.mac, IPV4, ipv4(sender.ipv4, self.ipv4, udp(_MARK)))
+        sender.send(mark)
+        self.receive_until(lambda frame: frame == mark)
 
 
 class KernelSwitch(Switch):
@@ -174,6 +173,7 @@ class PipelineSwitch:
         self.switch = switch
         self._cleanup = cleanup
         self.containers: dict[int, Container] = {}
+        self.carried: set[int] = set()
         switch.add_bridge(BRIDGE, datapath=DATAPATH)
 
     def __getitem__(self, endpoint_number: int) -> Container:
@@ -184,6 +184,7 @@ class PipelineSwitch:
         for endpoint in state.endpoints.values():
             if number(endpoint) not in self.containers:
                 self._plug(endpoint)
+        self.carried = {number(it) for it in state.endpoints.values() if it.plugged}
         self.switch.ofctl("bundle", BRIDGE, "-", stdin=replacement(compiled(state)))
 
     def _plug(self, endpoint: Endpoint) -> None:
@@ -216,6 +217,32 @@ class PipelineSwitch:
             subprocess.run(whole, check=True, stdout=subprocess.DEVNULL)
         interface = ("set", "Interface", outside, f"ofport_request={number(endpoint)}")
         self.switch.vsctl("add-port", BRIDGE, outside, "--", *interface)
+
+    def arrivals(self, sender: Container, *frames: bytes) -> dict[int, list[bytes]]:
+        """What arrives where, by endpoint number, when `sender` sends these frames."""
+        everybody = {number: it for number, it in self.containers.items() if number in self.carried}
+        for it in everybody.values():
+            it.forget_arrivals()
+        if DATAPATH == "system":
+            # Else the mark could overtake: it by the kernel's cache, the frames by the daemon.
+            self.forget_datapath_flows()
+        for frame in frames:
+            sender.send(frame)
+        self._peers(sender)[0].is_marked_by(sender)
+        for it in everybody.values():
+            if peers := self._peers(it):
+                it.is_marked_by(sender if sender in peers else peers[0])
+        return {number: list(it.arrived) for number, it in everybody.items()}
+
+    def copies(self, sender: Container, frame: bytes) -> dict[int, int]:
+        """How often a frame arrives where; endpoints at which it never does are left out."""
+        counts = {number: it.count(frame) for number, it in self.arrivals(sender, frame).items()}
+        return {number: count for number, count in counts.items() if count}
+
+    def _peers(self, of: Container) -> list[Container]:
+        network = of.endpoint.network_id
+        plugged = [it for it in self.containers.values() if it is not of and it.ofport in self.carried]
+        return [it for it in plugged if it.endpoint.network_id == network]
 
     def echoes(self, client: Container, server: Container, address: str, times: int = 1) -> int:
         """Bytes that came back over TCP, of 300 000 that were sent over `times` connections together."""
@@ -295,11 +322,3 @@ def _raw_socket() -> socket.socket:
     wire.bind(("eth0", 0))
     wire.settimeout(PATIENCE)
     return wire
-
-
-def _receive(wire: socket.socket) -> bytes:
-    """The next frame that came from outside."""
-    while True:
-        frame, address = wire.recvfrom(65536)
-        if address[2] != socket.PACKET_OUTGOING:
-            return frame

@@ -173,6 +173,17 @@ async def test_what_we_do_ourselves_is_no_news(applier: LinkApplier) -> None:
     assert watch.nudges == 0
 
 
+async def test_what_others_do_meanwhile_is_not_lost(applier: LinkApplier) -> None:
+    await settle(applier, pair(1))
+    watch = Watch(applier)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(settle(applier, *(pair(number) for number in range(1, 11))))
+        await asyncio.sleep(0)  # it has begun, and knows of pair 1
+        ip("link", "del", pair(1).name)
+    assert pair(1).name not in applier.have()
+    assert watch.nudges == 1
+
+
 async def test_foreign_links_are_neither_seen_nor_touched(applier: LinkApplier) -> None:
     ip("link", "add", pair(1).name, "type", "veth", "peer", "name", "foreign")
     ip("link", "set", "foreign", "alias", "somebody:else")

@@ -9,12 +9,11 @@ from ovsnet import __version__
 from ovsnet.agent.logs import Ring
 from ovsnet.engine.client import Engine
 from ovsnet.engine.facts import EngineFacts
-from ovsnet.model.errors import ApplyError, Unavailable
+from ovsnet.model.errors import ApplyError
 from ovsnet.model.host import PortPlan, SwitchFacts
 from ovsnet.model.state import State
-from ovsnet.observe.drift import DriftItem, compare, seen_twice
+from ovsnet.observe.drift import DriftItem, compare
 from ovsnet.observe.status import AgentFacts
-from ovsnet.reconcile.phases import Kind
 from ovsnet.settings import Settings
 from ovsnet.store.process import store_file
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from ovsnet.agent.main import Agent
 
 
-PATIENCE = 10.0
+PATIENCE = 8.0
 """Seconds `ovsnet check` waits for a round of the reconciler."""
 
 
@@ -83,23 +82,9 @@ class View:
         return self._agent.loop.last.failures
 
     async def drift(self) -> Sequence[DriftItem]:
-        """Read the host afresh, let the reconciler repair what it can, and name what is still not as wanted."""
-        loop = self._agent.loop
-        loop.nudge(*Kind)
-        await loop.finished_round(PATIENCE)
-        if not self._agent.switch.facts().available:
-            raise Unavailable("Open vSwitch", self._agent.switch.facts().reason)
-        first = self._look()
-        if not first:
-            return first
-        loop.nudge(*Kind)
-        await loop.finished_round(PATIENCE)
-        return seen_twice(first, self._look())
-
-    def _look(self) -> tuple[DriftItem, ...]:
-        want = self._agent.converger.want(self.state(), self._agent.facts())
-        have = self._agent.converger.have()
-        return tuple(item for kind in Kind for item in compare(kind, want[kind], have[kind]))
+        """Read the host afresh and name what is not as wanted; the reconciler repairs it right afterwards."""
+        compared = await self._agent.loop.compared(PATIENCE)
+        return tuple(item for kind, (want, have) in compared.items() for item in compare(kind, want, have))
 
     def recent_log(self) -> Sequence[str]:
         """The last lines of the log."""

@@ -99,11 +99,10 @@ async def _report(view: AgentView, path: Mapping[str, str]) -> bytes:
 
 
 async def _drift(view: AgentView) -> tuple[DriftItem, ...]:
-    """What is not as wanted in two looks in a row. Unavailable when the host cannot be looked at in time."""
+    """What is not as wanted. Unavailable when the host cannot be looked at in time."""
     try:
         async with asyncio.timeout(LOOK_DEADLINE):
-            first = await view.drift()
-            return drift.seen_twice(first, await view.drift()) if first else ()
+            return tuple(await view.drift())
     except TimeoutError:
         reason = f"it could not be compared within {LOOK_DEADLINE:g} s; see 'ovsnet doctor'"
         raise Unavailable("the host", reason) from None

@@ -128,6 +128,13 @@ class NetworkDriver:
             endpoint_id(message.endpoint_id),
             path(message.sandbox, "SandboxKey"),
         )
+        if joined.no_gateway_bridge and message.ports:
+            log.warning(
+                "ports are not published through this network: it has no way out (egress=none)",
+                network=short(message.network_id),
+                endpoint=short(message.endpoint_id),
+                ports=message.ports[:100],
+            )
         return answers.join_answer(joined)
 
     async def leave(self, body: bytes) -> Answer:

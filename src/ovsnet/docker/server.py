@@ -35,8 +35,6 @@ QUEUE = 1024
 """Connections that may wait while no agent runs; the kernel limits it to net.core.somaxconn."""
 LINGER = 1.0
 """Seconds the rest of a refused body is read and dropped, so that its sender gets to reading the answer."""
-MARGIN = 1.0
-"""Seconds a call gets beyond `attach_deadline`, by which control ends its own wait and says what for."""
 SETTLE = 1.0
 """Seconds a connection that was just made has to send its request when we stop."""
 
@@ -48,7 +46,7 @@ class PluginServer:
 
     def __init__(self, calls: Calls, settings: Settings) -> None:
         self._calls: Calls = {"Plugin.Activate": _activate, **calls}
-        self._deadline = settings.attach_deadline + MARGIN
+        self._deadline = settings.attach_deadline
         self._max_body = settings.max_body
         self._server = _Server(
             self._serve,
@@ -57,7 +55,7 @@ class PluginServer:
             lingering_time=LINGER,
             access_log=None,
         )
-        self._runner = web.ServerRunner(self._server, shutdown_timeout=self._deadline + MARGIN)
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=self._deadline + SETTLE)
         self._site: web.SockSite | None = None
 
     async def start(self, listener: socket.socket) -> None:

@@ -18,6 +18,7 @@ from ovsnet.model.ids import IpAddress, PoolId, parse_mac
 
 GENERIC = "com.docker.network.generic"
 INTERNAL = "com.docker.network.internal"
+PORTMAP = "com.docker.network.portmap"
 IFNAME = "com.docker.network.endpoint.ifname"
 ADDRESS_TYPE = "RequestAddressType"
 GATEWAY_TYPE = "com.docker.network.gateway"
@@ -162,11 +163,19 @@ class EndpointNamed(Message, frozen=True):
 
 
 class Join(Message, frozen=True):
-    """The interface is wanted now. The options are the container's, not the endpoint's, and are not used."""
+    """The interface is wanted now. The options are the container's, not the endpoint's."""
 
     network_id: str = field(name="NetworkID")
     endpoint_id: str = field(name="EndpointID")
     sandbox: str = field(name="SandboxKey")
+    options: dict[str, Any] | None = field(name="Options", default=None)
+
+    @property
+    def ports(self) -> str:
+        """The host ports the container shall be reached at, for the log; in the engine's random order."""
+        published = (self.options or {}).get(PORTMAP)
+        ports = published if isinstance(published, list) else []
+        return ", ".join(str(it.get("HostPort")) for it in ports if isinstance(it, dict))
 
 
 # --------------------------------------------------------------------- IPAM driver

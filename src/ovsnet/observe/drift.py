@@ -39,12 +39,6 @@ def compare(kind: str, want: Mapping[str, Any], have: Mapping[str, Any]) -> tupl
     return tuple(sorted((*missing, *different, *unexpected), key=lambda it: (it.state, it.key)))
 
 
-def seen_twice(first: Sequence[DriftItem], second: Iterable[DriftItem]) -> tuple[DriftItem, ...]:
-    """What two looks agree on: a container that starts or stops between them is work, not drift."""
-    known = set(first)
-    return tuple(it for it in second if it in known)
-
-
 def counted(items: Iterable[DriftItem]) -> dict[str, int]:
     """How many resources of each kind are not as wanted."""
     counts: dict[str, int] = {}

@@ -81,7 +81,7 @@ def icmpv6_checksum(source: IPv6Address, target: IPv6Address, message: bytes) ->
     """The checksum of a message in which its own field is zero (RFC 4443 2.3)."""
     pseudo = source.packed + target.packed + struct.pack("!II", len(message), _ICMPV6)
     octets = pseudo + message + bytes(len(message) % 2)
-    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
+    total: int = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF

@@ -60,10 +60,12 @@ class BridgeApplier:
             where = carrier.name if carrier is not None else "(none)"
             return [ApplyError(name, f"there is a port of this name on bridge {where}; {_CHOOSE}")]
         await self._switch.commit(lambda transaction: self._build(transaction, plan))
-        fault = self.have()[name].external_ids.get(FAULT_KEY)
-        if fault:
-            return [ApplyError(name, f"{fault}; see ovs-vswitchd's log (datapath {plan.datapath.value})")]
-        return []
+        made = self.have().get(name)
+        if made is None:
+            return [ApplyError(name, "somebody removed it again")]
+        fault = made.external_ids.get(FAULT_KEY)
+        words = f"{fault}; see ovs-vswitchd's log (datapath {plan.datapath.value})"
+        return [ApplyError(name, words)] if fault else []
 
     def _foreign_words(self, name: str) -> str:
         mark = f"ovs-vsctl br-set-external-id {name} {OWNER_KEY} {self._switch.instance}"

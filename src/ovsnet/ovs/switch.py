@@ -82,15 +82,18 @@ class Switch:
         made then, and comes into force as soon as it does.
         """
 
-        def numbered(transaction: Transaction) -> Transaction:
+        def numbered(transaction: Transaction) -> None:
             build(transaction)
             root = self.root()
             if root is not None:
                 root.increment("next_cfg")
-            return transaction
 
-        transaction = await self.database.transact(numbered, self._deadline)
-        await self._taken_up(int(transaction.get_increment_new_value() or 0))
+        await self.database.transact(numbered, self._deadline)
+        root = self.root()
+        # Not the number of this transaction alone: one that changed nothing has none, and what another one of
+        # ours
+        # wrote before may not be in force yet.
+        await self._taken_up(-1 if root is None else int(root.next_cfg))
 
     async def _taken_up(self, number: int) -> None:
         if self._current() >= number:

@@ -13,6 +13,8 @@ from ovsnet.reconcile.appliers import Applier
 from ovsnet.reconcile.phases import PHASES, Kind, Phase
 
 Plan = Callable[[State, HostFacts], HostPlan]
+Compared = Mapping[Kind, tuple[Mapping[str, Any], Mapping[str, Any]]]
+"""Want and have of every kind."""
 Compile = Callable[[State, HostFacts], Mapping[str, Resource]]
 
 
@@ -91,9 +93,14 @@ class Converger:
             failures += refused
         return Round(state.revision, written, tuple(failures))
 
-    def have(self) -> Mapping[Kind, Mapping[str, Any]]:
-        """What is there, by kind, as far as the appliers know."""
-        return {kind: applier.have() for kind, applier in self._appliers.items()}
+    def revision(self) -> int:
+        """Of the state as it is wanted now."""
+        return self._snapshot().revision
+
+    def compared(self) -> Compared:
+        """What is wanted and what is there, by kind, as far as the appliers know."""
+        want = self.want(self._snapshot(), self._facts())
+        return {kind: (want[kind], self._appliers[kind].have()) for kind in Kind}
 
     def _delta(self, phase: Phase, state: State) -> Delta[Any]:
         whole = diff(self.want(state, self._facts())[phase.kind], self._appliers[phase.kind].have())

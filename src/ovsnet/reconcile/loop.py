@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from ovsnet.model.errors import ApplyError, Unavailable
-from ovsnet.reconcile.converge import Converger, Round
+from ovsnet.reconcile.converge import Compared, Converger, Round
 from ovsnet.reconcile.phases import Kind
 
 Reporter = Callable[[Round, Round], Awaitable[None]]
@@ -22,8 +22,7 @@ class Loop:
         self._nudged = asyncio.Event()
         self._dirty: set[Kind] = set(Kind)
         self._waiters: set[asyncio.Future[None]] = set()
-        self._begun = 0
-        self._finished = 0
+        self._looks: list[asyncio.Future[Compared]] = []
         self.last = Round()
         self.last_seconds: float | None = None
 
@@ -57,13 +56,18 @@ class Loop:
         except TimeoutError:
             raise self._why(resources, deadline) from None
 
-    async def finished_round(self, deadline: float) -> None:
-        """Wait for the end of a round that begins from now on; Unavailable after `deadline` seconds."""
-        wanted = self._begun + 1
+    async def compared(self, deadline: float) -> Compared:
+        """Read the host afresh and return what is wanted and what is there, before anything is repaired.
+
+        Taken at a moment when nothing is on its way: the last round was for the present state. Unavailable when the
+        host cannot be read, or after `deadline` seconds.
+        """
+        look: asyncio.Future[Compared] = asyncio.get_running_loop().create_future()
+        self._looks.append(look)
+        self.nudge(*Kind)
         try:
             async with asyncio.timeout(deadline):
-                while self._finished < wanted:
-                    await self._next_round()
+                return await look
         except TimeoutError:
             raise self._why(list(Kind), deadline) from None
 
@@ -83,23 +87,36 @@ class Loop:
             return
 
     async def _one_round(self) -> None:
-        self._begun += 1
         began = self._time()
         dirty, self._dirty = self._dirty, set()
         unread = await self._converger.resync([kind for kind in Kind if kind in dirty])
         self._dirty.update(Kind(it.resource) for it in unread)
+        self._show(unread)
         before = self.last
         done = await self._converger.round()
         refused = {it.resource: it for it in (*unread, *done.failures)}
         self.last = Round(done.revision, done.written, tuple(refused.values()))
         self._dirty.update(_kinds_to_reread(self.last.failures))
-        self._finished = self._begun
         self.last_seconds = self._time() - began
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
         self._waiters.clear()
         await self._after_round(before, self.last)
+
+    def _show(self, unread: Sequence[ApplyError]) -> None:
+        """Answer those who want to compare; while a change is on its way they wait for the round after it."""
+        if not self._looks:
+            return
+        if not unread and self._converger.revision() != self.last.revision:
+            self.nudge(*Kind)
+            return
+        looks, self._looks = self._looks, []
+        for look in (it for it in looks if not it.done()):
+            if unread:
+                look.set_exception(Unavailable(unread[0].resource, unread[0].reason))
+            else:
+                look.set_result(self._converger.compared())
 
     async def _next_round(self) -> None:
         waiter = asyncio.get_running_loop().create_future()

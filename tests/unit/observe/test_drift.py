@@ -5,7 +5,7 @@ from dataclasses import replace
 from ovsnet.model.host import PortPlan
 from ovsnet.model.ids import Mac, Vlan
 from ovsnet.model.network import PortKind
-from ovsnet.observe.drift import DriftItem, DriftState, compare, counted, seen_twice
+from ovsnet.observe.drift import DriftItem, DriftState, compare, counted
 from ovsnet.pipeline.flow import Flow, Group
 
 PORT = PortPlan("ov1", PortKind.VETH, Vlan(20), external_ids={"b": "2", "a": "1"})
@@ -55,12 +55,6 @@ def test_values_that_are_not_records_are_shown_as_text() -> None:
 def test_lists_are_shown_with_their_items() -> None:
     (item,) = compare("flows", {"g": Group(7, ("output:1", "output:2"))}, {"g": Group(7, ("output:1",))})
     assert (item.want, item.have) == ("buckets=[output:1, output:2]", "buckets=[output:1]")
-
-
-def test_only_what_two_looks_agree_on_is_drift() -> None:
-    first = compare("ports", {"ov1": PORT, "ov2": PORT}, {})
-    second = compare("ports", {"ov2": PORT, "ov3": PORT}, {})
-    assert [it.key for it in seen_twice(first, second)] == ["ov2"]
 
 
 def test_drift_is_counted_by_kind() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -86,5 +87,51 @@ def test_settled_says_when_no_round_came() -> None:
     async def scenario() -> None:
         with pytest.raises(Unavailable, match="no round finished"):
             await make(FakeHost(ONE_ENDPOINT), Recorder()).settled(1, (), 5)
+
+    clock.run(scenario)
+
+
+def test_a_comparison_shows_what_was_found_before_it_is_repaired() -> None:
+    async def scenario() -> None:
+        host = FakeHost(TWO_ENDPOINTS)
+        loop = make(host, Recorder())
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(loop.run())
+            await loop.settled(TWO_ENDPOINTS.revision, (), 5)
+            gone, _ = host.appliers[Kind.PORTS].resources.popitem()
+            want, have = (await loop.compared(5))[Kind.PORTS]
+            assert set(want) - set(have) == {gone}
+            await loop.settled(TWO_ENDPOINTS.revision, (), 5)
+            want, have = (await loop.compared(5))[Kind.PORTS]
+            assert want == have
+            running.cancel()
+
+    clock.run(scenario)
+
+
+def test_a_comparison_waits_for_a_change_that_is_on_its_way() -> None:
+    async def scenario() -> None:
+        host = FakeHost(ONE_ENDPOINT)
+        loop = make(host, Recorder())
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(loop.run())
+            await loop.settled(ONE_ENDPOINT.revision, (), 5)
+            host.state = replace(TWO_ENDPOINTS, revision=2)
+            assert all(want == have for want, have in (await loop.compared(5)).values())
+            running.cancel()
+
+    clock.run(scenario)
+
+
+def test_a_comparison_of_a_silent_host_says_so() -> None:
+    async def scenario() -> None:
+        host = FakeHost(ONE_ENDPOINT)
+        loop = make(host, Recorder())
+        host.appliers[Kind.PORTS].answers = False
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(loop.run())
+            with pytest.raises(Unavailable, match="switched off by the test"):
+                await loop.compared(5)
+            running.cancel()
 
     clock.run(scenario)

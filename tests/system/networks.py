@@ -1,0 +1,67 @@
+"""Networks of ours, made with the ordinary `docker` command."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.rig.container import Container
+from tests.rig.host import Host
+from tests.rig.process import Completed
+
+BRIDGE = "br-ovsnet"
+DRIVER = ("-d", "ovsnet", "--ipam-driver", "ovsnet")
+API = ("curl", "-sSf", "--unix-socket", "/run/ovsnet/api.sock")
+
+
+def create(host: Host, name: str, subnet: str = "", *options: str, check: bool = True) -> Completed:
+    """`docker network create` with our driver for packets and for addresses."""
+    where = ("--subnet", subnet) if subnet else ()
+    return host.docker("network", "create", *DRIVER, *where, *options, name, check=check)
+
+
+def names(host: Host) -> Sequence[str]:
+    """The networks Docker lists with our driver."""
+    return host.docker("network", "ls", "--filter", "driver=ovsnet", "--format", "{{.Name}}").stdout.split()
+
+
+def ask(host: Host, what: str) -> Any:
+    """An answer of the agent's API, which is what the command line shows; faster to ask than that."""
+    return json.loads(host.run(*API, f"http://ovsnet/v1/{what}").stdout)
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A container's interface, as the container sees it."""
+
+    name: str
+    mac: str
+    mtu: int
+    addresses: frozenset[str]
+
+
+def interfaces(container: Container) -> dict[str, Interface]:
+    """By name, without the loopback; link-local addresses do not count."""
+    links = container.inside("ip", "-j", "addr", "show").json()
+    return {
+        it["ifname"]: Interface(it["ifname"], it["address"], it["mtu"], _addresses(it))
+        for it in links
+        if it["ifname"] != "lo"
+    }
+
+
+def _addresses(link: Any) -> frozenset[str]:
+    return frozenset(it["local"] for it in link["addr_info"] if it["scope"] == "global")
+
+
+def default_routes(container: Container) -> list[str]:
+    """The devices of its IPv4 default routes."""
+    return [it["dev"] for it in container.inside("ip", "-j", "-4", "route", "show", "default").json()]
+
+
+def port_of(host: Host, container: str, network: str) -> str:
+    """The name of the OVS port by which a container is in a network, as the switch database alone knows it."""
+    keys = (f"external_ids:ovsnet-container-name={container}", f"external_ids:ovsnet-network-name={network}")
+    found = host.ovs_vsctl("--bare", "--columns=name", "find", "port", *keys).stdout.split()
+    assert len(found) <= 1, f"{container} has several ports in {network}: {found}"
+    return found[0] if found else ""
