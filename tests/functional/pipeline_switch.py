@@ -141,20 +141,15 @@ class Container:
                 self.wire.recv(1)
         self.wire.settimeout(PATIENCE)
 
-    def receive_until(self, last: Callable[[bytes], bool]) -> bytes:
-        """The first frame from now on for which `last` holds; it and those before it are added to `arrived`."""
-        while True:
+    def is_marked_by(self, sender: "Container") -> None:
+        """Receive until an honest frame arrives that `sender` sends now, which what it sent before precedes."""
+        mark = ethernet(self.mac, sender.mac, IPV4, ipv4(sender.ipv4, self.ipv4, udp(_MARK)))
+        sender.send(mark)
+        frame = b""
+        while frame != mark:
             frame, address = self.wire.recvfrom(65536)
             if address[2] != socket.PACKET_OUTGOING:
                 self.arrived.append(frame)
-                if last(frame):
-                    return frame
-
-    def is_marked_by(self, sender: "Container") -> None:
-        """Wait for a well-behaved frame that `sender` sends now: what it sent before has arrived or never will."""
-        mark = ethernet(self.mac, sender.mac, IPV4, ipv4(sender.ipv4, self.ipv4, udp(_MARK)))
-        sender.send(mark)
-        self.receive_until(lambda frame: frame == mark)
 
 
 class KernelSwitch(Switch):

@@ -3,8 +3,9 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -390,3 +391,45 @@ async def test_the_watch_survives_a_restart_of_the_switch(flows: FlowApplier, sw
         await converge(flows, *WANTED)
         switch.ofctl("del-flows", BRIDGE)
         await until(changed)
+
+
+async def test_a_watch_leaves_no_process_and_no_socket_behind(flows: FlowApplier, switch: Switch) -> None:
+    async with watching(flows, switch.run_dir) as changed:
+        await followed(flows, switch, changed)
+        assert monitors(switch)
+    assert not monitors(switch)
+    assert not (switch.run_dir / "watch.ctl").exists()
+
+
+WATCHER = """
+import asyncio, sys
+from pathlib import Path
+from ovsnet.ovs.openflow import FlowApplier
+applier = FlowApplier(sys.argv[1], sys.argv[2])
+asyncio.run(applier.watch(lambda: None, Path(sys.argv[2]) / "watch.ctl"))
+"""
+
+
+async def test_a_killed_agent_leaves_no_monitor_behind(flows: FlowApplier, switch: Switch) -> None:
+    agent = await asyncio.create_subprocess_exec(sys.executable, "-c", WATCHER, BRIDGE, switch.run_dir)
+    await sooner_or_later(lambda: bool(monitors(switch)))
+    agent.kill()
+    await agent.wait()
+    await sooner_or_later(lambda: not monitors(switch))
+
+
+def monitors(switch: Switch) -> list[str]:
+    """Processes that watch this switch."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = entry.read_bytes().decode(errors="replace")
+            if "monitor" in words and str(switch.run_dir) in words:
+                found.append(words)
+    return found
+
+
+async def sooner_or_later(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while not condition():
+            await asyncio.sleep(0.02)

@@ -87,6 +87,19 @@ async def test_absent_server_is_named_and_found_when_it_comes(server: Server) ->
         assert database.reason == ""
 
 
+async def test_server_that_hangs_at_first_is_named_and_found_when_it_goes_on(server: Server) -> None:
+    async with opened(server.start()):
+        server.freeze()
+        database = library(server)
+        async with following(database):
+            with pytest.raises(
+                Unavailable, match=r"the library is not available: no answer from .*db.sock yet"
+            ):
+                await database.wait_ready(0.2)
+            server.thaw()
+            await database.wait_ready(PATIENCE)
+
+
 async def test_missing_database_is_named(server: Server) -> None:
     server.start()
     database = Database(server.remote, "Films", {"Film": ("title",)}, title="the cinema")

@@ -134,10 +134,11 @@ def test_kernels_resolve_peers_and_gateway(switch: PipelineSwitch) -> None:
         assert asker.neighbour(address) == mac
 
 
-def test_the_gateway_answers_pings_of_any_content(switch: PipelineSwitch) -> None:
+def test_the_gateway_answers_pings_of_any_content_with_a_fresh_ttl(switch: PipelineSwitch) -> None:
     for address in (GATEWAY4, GATEWAY6):
-        assert switch[1].pings(address, "-s", "1400", "-p", "a5")
-        assert switch[1].pings(address, "-t", "3")
+        said = switch[1].run("ping", "-n", "-c", "1", "-w", "5", "-s", "1400", "-p", "a5", "-t", "3", address)
+        assert "ttl=64" in said.stdout
+        assert "wrong data byte" not in said.stdout
 
 
 def test_an_endpoint_that_left_is_not_answered_for() -> None:

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from tests.functional.pipeline_frames import BROADCAST, IPV4, IPV6, ethernet, ipv4, ipv6, udp
+from tests.functional.pipeline_frames import ARP, BROADCAST, IPV4, IPV6, arp, ethernet, ipv4, ipv6, udp
 from tests.functional.pipeline_switch import Container, PipelineSwitch, pipeline_switch
 from tests.states import DB, TWO_NETWORKS, WEB, endpoint, state
 from tests.unit.pipeline.scenarios import BARE, LONELY, bare
 
 from ovsnet.model.ids import NetworkId, Vlan, Vni
 from ovsnet.model.network import NetworkOptions
+from ovsnet.pipeline.cookies import Feature, feature_of
 
 pytestmark = pytest.mark.functional
 
@@ -109,9 +110,13 @@ def test_without_icc_the_gateway_is_reached_and_peers_are_not() -> None:
         assert switch[1].never_pings(switch[2].ipv4)
         assert switch[1].never_pings(switch[2].ipv6)
         assert switch[1].never_pings(f"{switch[2].link_local}%eth0")
-        assert switch.trace(1, datagram(switch[1], switch[2])).actions == "drop"
         broadcast = ethernet(BROADCAST, switch[1].mac, IPV4, ipv4(switch[1].ipv4, "10.20.0.255", udp(b"all")))
-        assert switch.trace(1, broadcast).actions == "drop"
+        request = arp(1, (switch[1].mac, switch[1].ipv4), ("00:00:00:00:00:00", switch[2].ipv4))
+        question = ethernet(BROADCAST, switch[1].mac, ARP, request)
+        for frame in (datagram(switch[1], switch[2]), broadcast, question):
+            trace = switch.trace(1, frame)
+            assert trace.actions == "drop"
+            assert feature_of(trace.cookies[-1]) is Feature.ISOLATE
 
 
 def test_vlans_of_one_network_are_separate_and_each_has_the_gateway() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -125,6 +126,40 @@ async def _count(store: Store, times: int) -> None:
         except Stale:
             continue
         done += 1
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 100 kB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "none", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+async def test_full_disk_is_said_and_over_when_there_is_room(small_disk: Path) -> None:
+    server = store_server(small_disk).start()
+    try:
+        async with open_store(server) as store:
+            before = await store.commit(store.snapshot(), [Put(WEB)])
+            ballast = _fill(small_disk)
+            with pytest.raises(Unavailable, match=r"refused a change: I/O error: .*ovsnet.db"):
+                await store.commit(before, [Put(replace(WEB, name="x" * 5000))])
+            assert store.snapshot() is before
+            ballast.unlink()
+            after = await store.commit(before, [Put(replace(WEB, name="short"))])
+            assert after.networks[WEB.id].name == "short"
+    finally:
+        server.kill()
+
+
+def _fill(folder: Path) -> Path:
+    """A file that takes all the room there is."""
+    ballast = folder / "ballast"
+    free = os.statvfs(folder)
+    ballast.write_bytes(bytes(free.f_bavail * free.f_frsize))
+    return ballast
 
 
 async def test_only_rows_that_changed_are_read_again(server: Server) -> None:

@@ -234,3 +234,10 @@ def test_paths_follow_the_settings() -> None:
 
 def test_schema_has_a_table_for_every_kind_of_value() -> None:
     assert set(json.loads(schema.text())["tables"]) == {shape.table for shape in SHAPES.values()}
+
+
+def test_the_document_names_every_table_and_column() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "store.md").read_text()
+    tables = json.loads(schema.text())["tables"]
+    names = {*tables, *(column for table in tables.values() for column in table["columns"])}
+    assert [it for it in sorted(names) if f"`{it}`" not in document] == []

@@ -1,6 +1,6 @@
 """`make bench`: `ovsnet bench attach` on a throw-away host, so that nothing of this machine takes part in it.
 
-    python -m tests.rig.bench [arguments of ovsnet bench attach]
+python -m tests.rig.bench [arguments of ovsnet bench attach]
 """
 
 import sys

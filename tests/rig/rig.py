@@ -80,7 +80,6 @@ class Rig:
 
     def close(self) -> None:
         """Take everything down."""
-        run(str(HERE / "uml"), "down", env=self._env, timeout=UP_TIMEOUT)
         run(str(HERE / "hosts"), "down", env=self._env, timeout=UP_TIMEOUT)
         self.hosts.clear()
 

@@ -1,10 +1,14 @@
 """The kernel machine: what the kernel tier takes for granted."""
 
+import os
+from pathlib import Path
+
 import pytest
 
-from tests.rig.host import PROJECT
+from tests.rig.host import HERE, PROJECT
 from tests.rig.kernel_host import KernelHost
-from tests.rig.process import CommandFailed
+from tests.rig.process import CommandFailed, run
+from tests.rig.rig import BASE, Rig
 
 pytestmark = pytest.mark.kernel
 
@@ -51,3 +55,17 @@ def test_commands_tell_their_story(session_kernel_host: KernelHost) -> None:
     with session_kernel_host.spawn("sh", "-c", "cat; echo ready; exec sleep 1000") as it:
         it.wait_for_output("ready")
         assert it.stop("TERM").returncode == -15
+
+
+def test_taking_a_rig_down_ends_its_machines(rig: Rig) -> None:
+    """Also by ./hosts, which alone would only forget them: an orphan would go on answering on their folder."""
+    name = f"{rig.name}k"
+    env = {"PATH": os.environ["PATH"], "OVSNET_RIG_NAME": name}
+    run(str(HERE / "uml"), "up", "1", "--no-docker", "--no-ovs", env=env, timeout=120)
+    pid = int((BASE / name / "u1" / "pid").read_text().split()[0])
+    assert Path(f"/proc/{pid}").exists()
+
+    run(str(HERE / "hosts"), "down", env=env)
+
+    assert not Path(f"/proc/{pid}").exists()
+    assert not (BASE / name).exists()

@@ -1,5 +1,9 @@
-"""What follows a round: one log line per transition, and the announcement of endpoints that just came into force."""
+"""What follows a round: one log line per transition, and the announcement of endpoints that just came into force.
 
+The announcements have a task of their own: the next round does not wait for them.
+"""
+
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
@@ -26,13 +30,23 @@ class AfterRound:
         self._switch = switch
         self._announce = announce
         self._in_force: frozenset[EndpointId] | None = None
+        self._fresh: asyncio.Queue[list[tuple[Ofport, Endpoint]]] = asyncio.Queue()
         self._log = structlog.get_logger("reconcile")
 
     async def __call__(self, before: Round, after: Round) -> None:
         """One round is over."""
         self._tell(before, after)
         if after.clean:
-            await self._announce_new()
+            self._find_new()
+
+    async def run(self) -> None:
+        """Announce what rounds find, until cancelled."""
+        while True:
+            endpoints = await self._fresh.get()
+            try:
+                await self._announce(endpoints)
+            except OvsnetError as error:
+                self._log.warning("endpoints were not announced", count=len(endpoints), reason=str(error))
 
     def _tell(self, before: Round, after: Round) -> None:
         broken, was_broken = _reasons(after), _reasons(before)
@@ -46,7 +60,7 @@ class AfterRound:
         elif after.written:
             self._log.debug("round", revision=after.revision, written=after.written)
 
-    async def _announce_new(self) -> None:
+    def _find_new(self) -> None:
         state, ports = self._snapshot(), self._switch().ofports
         plugged = {
             it.id: (ports[name], it)
@@ -55,12 +69,8 @@ class AfterRound:
         }
         fresh = frozenset(plugged) - self._in_force if self._in_force is not None else frozenset()
         self._in_force = frozenset(plugged)
-        if not fresh:
-            return
-        try:
-            await self._announce([plugged[it] for it in fresh])
-        except OvsnetError as error:
-            self._log.warning("endpoints were not announced", count=len(fresh), reason=str(error))
+        if fresh:
+            self._fresh.put_nowait([plugged[it] for it in fresh])
 
 
 def _reasons(done: Round) -> frozenset[str]:

@@ -97,9 +97,9 @@ class Agent:
             planner(settings.bridge, settings.instance),
             compiler(),
         )
-        after_round = AfterRound(self.store.snapshot, self.switch.facts, self._announce)
+        self.after_round = AfterRound(self.store.snapshot, self.switch.facts, self._announce)
         self.loop = Loop(
-            self.converger, retry=settings.retry_period, resync=settings.resync_period, after_round=after_round
+            self.converger, retry=settings.retry_period, resync=settings.resync_period, after_round=self.after_round
         )
         self.committer = Committer(self.store)
         self.naming = Naming(self.committer)
@@ -133,6 +133,7 @@ class Agent:
                 group.create_task(self.switch.run()),
                 group.create_task(self._reconcile()),
                 group.create_task(self.flows.watch(self.loop.nudge, control_socket)),
+                group.create_task(self.after_round.run()),
                 group.create_task(self.follower.run()),
             ]
             await self._first_contact()

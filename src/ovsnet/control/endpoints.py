@@ -47,19 +47,24 @@ class Endpoints:
         self._clock = clock
         self._new_prefix = new_prefix
         self._deadline = deadline
+        self._wanted_since: dict[EndpointId, int] = {}
 
     async def create(self, request: EndpointRequest) -> Endpoint:
         """Want the endpoint; its link and port are being made when this returns. Repeating it changes nothing."""
         prefix, now = self._new_prefix(), self._clock()
-        return await self._committer.commit(lambda state: _decide_create(state, request, prefix, now))
+        endpoint = await self._committer.commit(lambda state: _decide_create(state, request, prefix, now))
+        self._wanted_since[endpoint.id] = self._committer.snapshot().revision
+        return endpoint
 
     async def join(self, network_id: NetworkId, endpoint_id: EndpointId, sandbox: str) -> Joined:
         """Wait until the endpoint is in force on this host. When it cannot be, nothing of it stays wanted."""
         network, endpoint = await self._committer.commit(
             lambda state: _decide_join(state, network_id, endpoint_id, sandbox)
         )
+        # Where the container is does not change what the host must have: the round for CreateEndpoint will do.
+        since = self._wanted_since.pop(endpoint_id, self._committer.snapshot().revision)
         try:
-            await self._settle(endpoint, network, self._deadline)
+            await self._settle(endpoint, network, since, self._deadline)
         except OvsnetError:
             await self.leave(network_id, endpoint_id)
             raise
@@ -73,13 +78,14 @@ class Endpoints:
         """Forget the endpoint; unknown ones are gone already. Waits a little for the host to be clean."""
         state = self._committer.snapshot()
         endpoint, network = state.endpoints.get(endpoint_id), state.networks.get(network_id)
+        self._wanted_since.pop(endpoint_id, None)
         await self._committer.commit(lambda now: (_drop(now, endpoint_id), None))
         if endpoint is not None and network is not None and self._host.reachable():
             with suppress(OvsnetError):  # the reconciler goes on trying; the engine ignores an error here anyway
-                await self._settle(endpoint, network, UNPLUG_PATIENCE)
+                now = self._committer.snapshot().revision
+                await self._settle(endpoint, network, now, UNPLUG_PATIENCE)
 
-    async def _settle(self, endpoint: Endpoint, network: Network, deadline: float) -> None:
-        revision = self._committer.snapshot().revision
+    async def _settle(self, endpoint: Endpoint, network: Network, revision: int, deadline: float) -> None:
         await self._host.settled(revision, (names.port_name(endpoint, network),), deadline)
 
 

@@ -61,13 +61,15 @@ class Engine:
     async def networks(self) -> dict[NetworkId, EngineNetwork]:
         """The networks that use our network driver or our IPAM driver."""
         listed = await self._get("/networks", {}, list[NetworkItem])
-        networks = (network_of(it) for it in listed)
+        with self._translated("/networks"):
+            networks = [network_of(it) for it in listed]
         return {it.id: it for it in networks if self._driver in (it.driver, it.ipam_driver)}
 
     async def endpoints(self) -> dict[EndpointId, EngineEndpoint]:
         """The endpoints of all containers on all networks, also those of other drivers."""
         containers = await self._get("/containers/json", {"all": "1"}, list[Container])
-        return {it.id: it for container in containers for it in endpoints_of(container)}
+        with self._translated("/containers/json"):
+            return {it.id: it for container in containers for it in endpoints_of(container)}
 
     async def facts(self) -> EngineFacts:
         """Our networks and the endpoints on them.

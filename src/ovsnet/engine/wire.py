@@ -12,7 +12,7 @@ from ovsnet.model.ids import EndpointId, NetworkId
 class Version(msgspec.Struct, frozen=True, rename="pascal"):
     """GET /version."""
 
-    version: str = ""
+    version: str
     api_version: str = ""
     kernel_version: str = ""
 

@@ -124,6 +124,7 @@ async def _monitor(target: str, control_socket: Path, deadline: float) -> AsyncI
         yield monitor
     finally:
         await programs.end(process)
+        control_socket.unlink(missing_ok=True)
 
 
 async def _ask_for_groups(control_socket: Path, deadline: float) -> None:

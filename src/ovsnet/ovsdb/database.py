@@ -27,8 +27,8 @@ T = TypeVar("T")
 
 MIN_PAUSE, MAX_PAUSE = 0.05, 1.0
 """Seconds between attempts to reach the server: the first one, and what doubling ends at."""
-SETUP_TIME = 10.0
-"""Seconds a server may take from accepting a connection to a complete replica."""
+SILENCE = 10.0
+"""Seconds a server may send nothing at all before its replica is complete."""
 DURABLE = {"op": "commit", "durable": True}
 """RFC 7047 5.2.7: the reply comes when the change is on disk. A standalone server never syncs unasked."""
 LOST = "connection lost"
@@ -81,8 +81,8 @@ class Database:
         self._pending: dict[Transaction, asyncio.Future[str]] = {}
         self._watchers: list[Callable[[], None]] = []
         self._row_watchers: list[Callable[[Touched], None]] = []
-        self._reason = "not connected yet"
-        self._missing = False
+        self._reason = f"no answer from {remote} yet"
+        self._complained = False
 
     # ------------------------------------------------------------ reading
 
@@ -201,6 +201,9 @@ class Database:
             while True:
                 was_ready = await self._one_connection()
                 pause = MIN_PAUSE if was_ready else min(MAX_PAUSE, pause * 2)
+                if was_ready or pause == MAX_PAUSE:
+                    # A server that starts together with us is not worth a warning.
+                    self._complain()
                 await asyncio.sleep(pause)
         finally:
             self._lose("it is no longer followed")
@@ -208,13 +211,12 @@ class Database:
     async def _one_connection(self) -> bool:
         """One connection from its beginning to its end; True if its replica was ever complete."""
         try:
-            async with asyncio.timeout(SETUP_TIME) as setup:
+            async with asyncio.timeout(SILENCE) as patience:
                 schema = await fetch_schema(self._remote, self._name)
                 self._live = live = Replica(self._remote, schema, self._wanted)
                 while True:
                     self._advance(live)
-                    if self.ready:
-                        setup.reschedule(None)
+                    patience.reschedule(None if self.ready else live.heard_at + SILENCE)
                     await live.waits().over(self._wake)
         except TimeoutError:
             return self._missed(f"{self._remote} accepts connections but does not answer")
@@ -222,19 +224,21 @@ class Database:
             return self._missed(f"{error.neighbour}: {error.reason}")
 
     def _missed(self, reason: str) -> bool:
-        was_ready, was_missed = self.ready, self._missing
-        self._missing = True
+        was_ready = self.ready
         self._lose(reason)
-        if not was_missed:
-            log.warning("database not available", database=self.title, reason=reason)
         return was_ready
+
+    def _complain(self) -> None:
+        if not self._complained:
+            log.warning("database not available", database=self.title, reason=self._reason)
+        self._complained = True
 
     def _advance(self, live: Replica) -> None:
         changed = live.run()
         if live.complete and not self.ready:
             self._shown = live
             self._ready.set()
-            self._missing = False
+            self._complained = False
             log.info("database replicated", database=self.title, remote=self._remote)
             live.take_touched()
             self._tell(Touched(reloaded=True, rows={}))

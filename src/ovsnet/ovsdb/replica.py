@@ -1,5 +1,6 @@
 """One connection's copy of a database: an `ovs.db.idl.Idl` that lives exactly as long as its connection."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -46,6 +47,10 @@ class Replica:
             raise Unavailable(remote, f"its schema cannot be read: {error}") from error
         self._session = self.idl._session  # noqa: SLF001
         self._seen = -1
+        self._received = 0
+        self._clock = asyncio.get_running_loop().time
+        self.heard_at = self._clock()
+        """When the server last sent something, by the loop's clock."""
 
     @property
     def tables(self) -> Any:
@@ -72,6 +77,9 @@ class Replica:
         if type(self._session.rpc) is ovs.jsonrpc.Connection:
             # `run` returns right after connecting, before anything is read.
             self._session.rpc = Connection(self._session.rpc)
+        elif self._session.rpc and self._session.rpc.get_received_bytes() != self._received:
+            self._received = self._session.rpc.get_received_bytes()
+            self.heard_at = self._clock()
         # The session would connect again by itself, and the IDL keep its old schema: both are ours to do.
         if self._session.get_seqno() > 1 or not (self._session.rpc or self._session.stream):
             raise Unavailable(self._remote, "the connection was closed")

@@ -25,8 +25,10 @@ class Reconciler:
 
     def __init__(self, refusal: Exception | None = None) -> None:
         self.refusal = refusal
+        self.awaited: list[int] = []
 
     async def settled(self, revision: int, resources: Sequence[str], deadline: float) -> None:
+        self.awaited.append(revision)
         if self.refusal is not None:
             raise self.refusal
 
@@ -34,12 +36,15 @@ class Reconciler:
         return self.refusal is None
 
 
-def door(start: State = ONE_NETWORK, refusal: Exception | None = None) -> tuple[Endpoints, Committer]:
+def door(
+    start: State = ONE_NETWORK, refusal: Exception | None = None, reconciler: Reconciler | None = None
+) -> tuple[Endpoints, Committer]:
     committer = Committer(MemoryStore(start))
-    endpoints = Endpoints(
-        committer, Reconciler(refusal), clock=lambda: 1000.0, new_prefix=lambda: "0a:11:22", deadline=5.0
-    )
-    return endpoints, committer
+    return door_of(committer, reconciler or Reconciler(refusal)), committer
+
+
+def door_of(committer: Committer, reconciler: Reconciler) -> Endpoints:
+    return Endpoints(committer, reconciler, clock=lambda: 1000.0, new_prefix=lambda: "0a:11:22", deadline=5.0)
 
 
 async def test_macs_are_never_used_twice() -> None:
@@ -68,7 +73,7 @@ async def test_creating_it_again_gives_the_same_endpoint() -> None:
 async def test_an_address_that_is_taken_is_refused_with_its_holder() -> None:
     endpoints, committer = door(ONE_ENDPOINT)
     before = committer.snapshot()
-    with pytest.raises(Conflict, match="address 10.20.0.2 is held by c1"):
+    with pytest.raises(Conflict, match=r"address 10\.20\.0\.2 is held by c1"):
         await endpoints.create(replace(REQUEST, ipv4=IPv4Interface("10.20.0.2/24")))
     assert committer.snapshot() == before
 
@@ -148,3 +153,21 @@ async def test_deleting_succeeds_while_the_switch_is_away() -> None:
     endpoints, committer = door(ONE_ENDPOINT, refusal=ApplyError("ports", "away"))
     await endpoints.delete(WEB_ID, endpoint(1).id)
     assert not committer.snapshot().endpoints
+
+
+async def test_joining_waits_for_no_more_rounds_than_creating_needed() -> None:
+    reconciler = Reconciler()
+    endpoints, committer = door(reconciler=reconciler)
+    await endpoints.create(REQUEST)
+    created = committer.snapshot().revision
+    await endpoints.join(WEB_ID, ID, "/x")
+    assert reconciler.awaited == [created]
+    assert committer.snapshot().revision > created
+
+
+async def test_an_agent_that_was_restarted_in_between_waits_for_a_round_of_its_own() -> None:
+    _, committer = door()
+    await door_of(committer, Reconciler()).create(REQUEST)
+    restarted = Reconciler()
+    await door_of(committer, restarted).join(WEB_ID, ID, "/x")
+    assert restarted.awaited == [committer.snapshot().revision]

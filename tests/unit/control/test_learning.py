@@ -10,8 +10,7 @@ from ovsnet.engine.facts import EngineEndpoint, EngineFacts, EngineNetwork
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import Mac
 from ovsnet.store.memory import MemoryStore
-from tests.states import DB_ID, TWO_NETWORKS, WEB_ID, endpoint, state
-from tests.states import WEB as web
+from tests.states import DB_ID, TWO_NETWORKS, WEB, WEB_ID, endpoint, state
 
 E1 = endpoint(1).id
 SEEN = EngineFacts(
@@ -56,7 +55,7 @@ JOINED = replace(endpoint(1), sandbox="/run/docker/netns/x")
 
 
 async def test_the_name_inside_is_remembered_and_not_looked_up_again() -> None:
-    committer = Committer(MemoryStore(state(web, JOINED)))
+    committer = Committer(MemoryStore(state(WEB, JOINED)))
     sandboxes = Sandboxes({"/run/docker/netns/x": {JOINED.mac: "eth0", Mac("02:00:00:00:00:77"): "eth1"}})
     for _ in range(2):
         await Placements(committer, sandboxes.find).observe(SEEN)
@@ -65,13 +64,13 @@ async def test_the_name_inside_is_remembered_and_not_looked_up_again() -> None:
 
 
 async def test_a_container_that_died_meanwhile_is_left_alone() -> None:
-    committer = Committer(MemoryStore(state(web, JOINED)))
+    committer = Committer(MemoryStore(state(WEB, JOINED)))
     await Placements(committer, Sandboxes({}).find).observe(SEEN)
     assert committer.snapshot().endpoints[E1].ifname == ""
 
 
 async def test_nobody_looks_into_a_container_that_does_not_run_yet() -> None:
-    committer = Committer(MemoryStore(state(web, JOINED)))
+    committer = Committer(MemoryStore(state(WEB, JOINED)))
     sandboxes = Sandboxes({})
     await Placements(committer, sandboxes.find).observe(EngineFacts(complete=True))
     assert sandboxes.looks == 0

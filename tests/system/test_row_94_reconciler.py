@@ -1,0 +1,180 @@
+"""Row 94: what is wanted is put back when somebody takes it away, and nobody else's things are touched."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from tests.rig.container import Container
+from tests.rig.namespace_host import NamespaceHost
+from tests.rig.process import wait_until
+from tests.rig.traffic import Flood
+from tests.rows import Figures
+from tests.system import foreign, networks
+from tests.system.foreign import OFCTL
+from tests.system.networks import BRIDGE
+from tests.system.traces import clean, traces
+
+DEADLINE = 5.0
+SUBNETS = ("10.20.0.0/24", "--ipv6", "--subnet", "fd00:20::/64")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two containers of one network, and the second one's port on the switch."""
+
+    host: NamespaceHost
+    c1: Container
+    c2: Container
+    port: str
+
+
+@pytest.fixture(scope="module")
+def pair(module_host: NamespaceHost) -> Iterator[Pair]:
+    host = module_host
+    networks.create(host, "web", *SUBNETS, "-o", "vlan=20")
+    with host.container("c1", network="web") as c1, host.container("c2", network="web") as c2:
+        yield Pair(host, c1, c2, _port_with_its_names(host))
+
+
+def _port_with_its_names(host: NamespaceHost) -> str:
+    """Names of containers and what their interfaces are called are learned after the start."""
+    return wait_until(lambda: networks.port_of(host, "c2", "web"), DEADLINE, "the port of c2 with its name")
+
+
+def delete_port(pair: Pair) -> None:
+    pair.host.ovs_vsctl("del-port", pair.port)
+
+
+def delete_one_flow(pair: Pair) -> None:
+    pair.host.shell(f"{OFCTL} --strict del-flows {BRIDGE} table=60,priority=200")
+
+
+def delete_all_flows_of_a_port(pair: Pair) -> None:
+    number = pair.host.ovs_vsctl("get", "interface", pair.port, "ofport").stdout.strip()
+    pair.host.shell(f"{OFCTL} del-flows {BRIDGE} in_port={number}")
+
+
+def change_a_flow(pair: Pair) -> None:
+    pair.host.shell(f"{OFCTL} --strict mod-flows {BRIDGE} table=60,priority=200,actions=drop")
+
+
+def add_a_flow_under_our_cookie(pair: Pair) -> None:
+    flow = "cookie=0xf5e010000000000,table=0,priority=900,actions=drop"
+    pair.host.shell(f"{OFCTL} add-flow {BRIDGE} {flow}")
+
+
+def delete_group(pair: Pair) -> None:
+    pair.host.shell(f"{OFCTL} del-groups {BRIDGE} group_id={_group(pair)}")
+
+
+def empty_group(pair: Pair) -> None:
+    pair.host.shell(f"{OFCTL} mod-group {BRIDGE} group_id={_group(pair)},type=all,bucket=actions=drop")
+
+
+def _group(pair: Pair) -> int:
+    found = pair.host.shell(f"{OFCTL} --no-stats dump-flows {BRIDGE} table=50 | grep -o 'group:[0-9]*'")
+    return int(found.stdout.partition(":")[2])
+
+
+def delete_veth(pair: Pair) -> None:
+    pair.host.run("ip", "link", "delete", pair.port)
+
+
+def delete_veth_from_inside(pair: Pair) -> None:
+    pair.c2.inside("ip", "link", "delete", "eth0")
+
+
+def shut_veth(pair: Pair) -> None:
+    pair.host.run("ip", "link", "set", pair.port, "down")
+
+
+def change_alias(pair: Pair) -> None:
+    pair.host.run("ip", "link", "set", pair.port, "alias", "somebody else's")
+
+
+def change_mtu(pair: Pair) -> None:
+    pair.host.run("ip", "link", "set", pair.port, "mtu", "1300")
+
+
+def change_tag(pair: Pair) -> None:
+    pair.host.ovs_vsctl("set", "port", pair.port, "tag=99")
+
+
+def remove_our_mark(pair: Pair) -> None:
+    pair.host.ovs_vsctl("remove", "port", pair.port, "external_ids", "ovsnet-owner")
+
+
+def change_external_id(pair: Pair) -> None:
+    pair.host.ovs_vsctl("set", "port", pair.port, "external_ids:ovsnet-container-name=mallory")
+
+
+DAMAGES: tuple[Callable[[Pair], None], ...] = (
+    delete_port,
+    delete_one_flow,
+    delete_all_flows_of_a_port,
+    change_a_flow,
+    add_a_flow_under_our_cookie,
+    delete_group,
+    empty_group,
+    delete_veth,
+    delete_veth_from_inside,
+    shut_veth,
+    change_alias,
+    change_mtu,
+    change_tag,
+    remove_our_mark,
+    change_external_id,
+)
+
+
+def in_order(pair: Pair) -> str:
+    """Everything that may not differ afterwards: what of ours is on the host, and how c2 sees itself."""
+    columns = ("--columns=name,tag,external_ids", "find", "port", f"name={pair.port}")
+    described = pair.host.ovs_vsctl(*columns).stdout
+    return "\n".join(map(str, (traces(pair.host), networks.interfaces(pair.c2), described, _link(pair))))
+
+
+def _link(pair: Pair) -> tuple[str, int, str]:
+    shown = pair.host.run("ip", "-j", "link", "show", pair.port, check=False).stdout
+    link = json.loads(shown)[0] if shown else {}
+    return link.get("ifalias", ""), link.get("mtu", 0), link.get("operstate", "")
+
+
+def repaired(pair: Pair, before: str) -> None:
+    try:
+        wait_until(lambda: in_order(pair) == before, DEADLINE, "everything as it was")
+    except AssertionError as error:
+        error.add_note(f"before:\n{before}\nafter:\n{in_order(pair)}")
+        raise
+    for address in (pair.c2.address("web"), pair.c2.address6("web")):
+        wait_until(lambda: pair.c1.pings(address), DEADLINE, f"an answer of {address}")  # noqa: B023
+
+
+@pytest.mark.row(94)
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda it: it.__name__)
+def test_what_somebody_breaks_is_back_within_five_seconds_and_foreign_things_stay(
+    pair: Pair, damage: Callable[[Pair], None], figures: Figures
+) -> None:
+    before = in_order(pair)
+
+    with foreign.neighbours(pair.host), Flood(pair.c1, pair.c2, pair.c2.address("web")) as flood:
+        damage(pair)
+        repaired(pair, before)
+
+    figures["seconds without a packet"] = round(flood.result.longest_gap, 3)
+    assert flood.result.longest_gap < DEADLINE
+    clean(pair.host)
+
+
+@pytest.mark.row(94)
+def test_a_lost_bridge_is_back_with_everything_on_it(pair: Pair, figures: Figures) -> None:
+    before = in_order(pair)
+
+    with Flood(pair.c1, pair.c2, pair.c2.address("web")) as flood:
+        pair.host.ovs_vsctl("del-br", BRIDGE)
+        repaired(pair, before)
+
+    figures["seconds without a packet"] = round(flood.result.longest_gap, 3)
+    assert flood.result.longest_gap < DEADLINE
+    clean(pair.host)
