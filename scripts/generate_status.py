@@ -16,8 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 STATUS = ROOT / "docs" / "status.md"
 HEAD = """# What works today
 
-Made by `make status` from the tests that carry a row's number; not edited by hand. *done*: every test of the row passed in the
-last recorded run. *not yet*: no test carries it. Priorities: M must, S should, C could, X out of scope.
+Made by `make status` from the tests that carry a row's number; not edited by hand.
+*done*: every test of the row passed in the last recorded run. *not yet*: no test carries it.
+Priorities: M must, S should, C could, X out of scope.
 """
 
 

@@ -22,16 +22,12 @@ _RESULTS = pytest.StashKey[dict[str, Any]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The option that switches recording on."""
-    parser.addoption(
-        "--record-rows", type=Path, help="write the outcome of tests marked with row(…) into this file"
-    )
+    parser.addoption("--record-rows", type=Path, help="write the outcome of tests marked with row(…) into this file")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """The marker, and the place results are collected in."""
-    config.addinivalue_line(
-        "markers", "row(number, …): the requirement rows this test shows (docs/rows.toml)"
-    )
+    config.addinivalue_line("markers", "row(number, …): the requirement rows this test shows (docs/rows.toml)")
     config.stash[_RESULTS] = {"tests": {}, "versions": {"kernel of the machine": platform.release()}}
 
 

@@ -18,9 +18,7 @@ WEB = Network(
     ipv6=IPv6Network("fd00:20::/64"),
     gateway6=IPv6Address("fd00:20::1"),
 )
-DB = Network(
-    id=DB_ID, vni=Vni(11), name="db", ipv4=IPv4Network("10.30.0.0/24"), gateway4=IPv4Address("10.30.0.1")
-)
+DB = Network(id=DB_ID, vni=Vni(11), name="db", ipv4=IPv4Network("10.30.0.0/24"), gateway4=IPv4Address("10.30.0.1"))
 FAST = replace(DB, options=NetworkOptions(port=PortKind.INTERNAL))
 
 

@@ -19,7 +19,5 @@ def test_every_recorded_test_still_exists() -> None:
         for test in json.loads(file.read_text())["tests"]:
             module, _, name = test.partition("::")
             tree = ast.parse((ROOT / module).read_text())
-            functions = {
-                it.name for it in ast.walk(tree) if isinstance(it, ast.FunctionDef | ast.AsyncFunctionDef)
-            }
+            functions = {it.name for it in ast.walk(tree) if isinstance(it, ast.FunctionDef | ast.AsyncFunctionDef)}
             assert name.split("[")[0].rpartition("::")[2] in functions, f"{test} is gone; run: make status"

@@ -21,7 +21,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     instance: Annotated[str, _help("owner mark on everything we make", pattern="^[a-z0-9-]{1,32}$")] = "ovsnet"
     bridge: Annotated[str, _help("name of our bridge", pattern="^[A-Za-z0-9_.-]{1,15}$")] = "br-ovsnet"
-    datapath: Annotated[str, _help("auto, system (kernel) or netdev (userspace)", pattern="^(auto|system|netdev)$")] = "auto"
+    datapath: Annotated[str, _help("auto, system (kernel) or netdev (userspace)", pattern="^(auto|system|netdev)$")] = (
+        "auto"
+    )
     plugin_socket: Annotated[str, _help("where the Docker engine finds us")] = "/run/docker/plugins/ovsnet.sock"
     api_socket: Annotated[str, _help("where the command line finds the agent")] = "/run/ovsnet/api.sock"
     api_group: Annotated[str, _help("group that may use the API socket beside root; empty: root only")] = ""
@@ -34,7 +36,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     store_deadline: Annotated[float, _help("seconds to wait for the store to take a change", gt=0, le=60)] = 3.0
     resync_period: Annotated[float, _help("seconds between full comparisons with the host", ge=1)] = 300.0
     retry_period: Annotated[float, _help("seconds until what the host refused is tried again", gt=0)] = 1.0
-    orphan_age: Annotated[float, _help("seconds the engine must not know an endpoint before we collect it", ge=0)] = 120.0
+    orphan_age: Annotated[float, _help("seconds the engine must not know an endpoint before we collect it", ge=0)] = (
+        120.0
+    )
     orphan_period: Annotated[float, _help("seconds between searches for orphans", ge=1)] = 60.0
     address_rest: Annotated[float, _help("seconds a released address rests before it is handed out again", ge=0)] = 60.0
     pools_v4: Annotated[tuple[str, ...], _help("where automatic IPv4 subnets are cut from")] = ("10.192.0.0/10",)
@@ -46,7 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def load(file: Path | None = None, overrides: tuple[str, ...] = ()) -> Settings:
-    """Settings from the file (the default one may be absent), then `name=value` overrides; BadRequest names what is wrong."""
+    """Settings from the file (the default one may be absent), then `name=value` overrides; BadRequest says what is bad."""
     path = file or DEFAULT_FILE
     values: dict[str, Any] = {}
     if file is not None or path.exists():
@@ -57,7 +61,9 @@ def load(file: Path | None = None, overrides: tuple[str, ...] = ()) -> Settings:
     try:
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"settings ({path}): {error}; every option is listed by 'ovsnet agent --help-settings'") from error
+        raise BadRequest(
+            f"settings ({path}): {error}; every option is listed by 'ovsnet agent --help-settings'"
+        ) from error
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -118,6 +118,21 @@ async def test_dropping_what_is_not_there_does_nothing(stores: Open) -> None:
         assert contents(after) == contents(State(networks={WEB.id: WEB}))
 
 
+async def test_of_several_changes_of_one_key_the_last_counts(stores: Open) -> None:
+    async with stores() as store:
+        first = await store.commit(store.snapshot(), [Put(WEB), Put(ONE), Drop(ONE), Put(TWO)])
+        assert set(first.endpoints) == {TWO.id}
+        second = await store.commit(first, [Drop(TWO), Put(replace(TWO, ifname="eth7"))])
+        assert second.endpoints[TWO.id].ifname == "eth7"
+
+
+async def test_a_commit_of_nothing_changes_nothing(stores: Open) -> None:
+    async with stores() as store:
+        base = await store.commit(store.snapshot(), puts(WEB, ONE))
+        assert contents(await store.commit(base, [])) == contents(base)
+        assert contents(await store.commit(base, puts(WEB, ONE))) == contents(base)
+
+
 async def test_revision_grows_with_every_change(stores: Open) -> None:
     async with stores() as store:
         base = store.snapshot()
@@ -299,7 +314,7 @@ async def _agree(left: Store, right: Store) -> None:
             changed.clear()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=values_of_one_state())
 def test_every_field_of_every_value_comes_back(stores: Open, values: list[Value]) -> None:
     asyncio.run(_round_trip(stores, values))

@@ -142,7 +142,7 @@ class Container:
         self.wire.settimeout(PATIENCE)
 
     def is_marked_by(self, sender: "Container") -> None:
-        """Receive until an honest frame arrives that `sender` sends now, which what it sent before precedes."""
+        """Receive until an honest frame arrives that `sender` sends now; what it sent before comes before."""
         mark = ethernet(self.mac, sender.mac, IPV4, ipv4(sender.ipv4, self.ipv4, udp(_MARK)))
         sender.send(mark)
         frame = b""

@@ -430,6 +430,7 @@ def monitors(switch: Switch) -> list[str]:
 
 
 async def sooner_or_later(condition: Callable[[], bool]) -> None:
+    """Looks again and again: nothing tells about other processes' children."""
     async with asyncio.timeout(DEADLINE):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.02)

@@ -20,9 +20,12 @@ from ovsnet.model.host import BridgePlan, Datapath, PortPlan
 from ovsnet.model.ids import Mac, Vlan
 from ovsnet.model.network import PortKind
 from ovsnet.ovs.bridge import BridgeApplier
+from ovsnet.ovs.openflow import FlowApplier
 from ovsnet.ovs.ports import PortApplier
 from ovsnet.ovs.rows import FAULT_KEY
 from ovsnet.ovs.switch import Switch as OurSwitch
+from ovsnet.pipeline.cookies import Feature, cookie
+from ovsnet.pipeline.flow import Flow
 from ovsnet.plan.names import ENDPOINT_KEY, OWNER_KEY
 from ovsnet.settings import Settings
 
@@ -61,9 +64,7 @@ class Rig:
     def ping(self, name: str, number: int) -> bool:
         """Whether the far end of `name` reaches another one."""
         inside = f"{self.real.namespace}-{name}"
-        said = self.real.call(
-            "sh", "-c", f"ip netns exec {inside} ping -c 1 -w 5 -i 0.1 10.9.0.{number} || true"
-        )
+        said = self.real.call("sh", "-c", f"ip netns exec {inside} ping -c 1 -w 5 -i 0.1 10.9.0.{number} || true")
         return " 0 received" not in said
 
     def ifindex(self, name: str) -> int | None:
@@ -112,9 +113,7 @@ def bridge(name: str = BRIDGE) -> BridgePlan:
 
 
 def port(name: str, *, vlan: int = 0, **ids: str) -> PortPlan:
-    return PortPlan(
-        name, PortKind.VETH, Vlan(vlan), external_ids={**OURS, ENDPOINT_KEY: f"endpoint of {name}", **ids}
-    )
+    return PortPlan(name, PortKind.VETH, Vlan(vlan), external_ids={**OURS, ENDPOINT_KEY: f"endpoint of {name}", **ids})
 
 
 async def converge(applier: Any, *wanted: Any) -> Delta[Any]:
@@ -144,8 +143,7 @@ def everything_but(real: Switch, *ours: str) -> dict[str, list[str]]:
         volatile,
     ).splitlines()
     return {
-        table: sorted(it for it in lines if not any(name in it for name in ours))
-        for table, lines in listed.items()
+        table: sorted(it for it in lines if not any(name in it for name in ours)) for table, lines in listed.items()
     }
 
 
@@ -163,9 +161,7 @@ async def test_the_bridge_is_made_as_planned_and_needs_nothing_more(rig: Rig) ->
 
 async def test_dumps_show_the_names_of_the_tables(bridged: Rig) -> None:
     bridged.real.ofctl("add-flow", BRIDGE, "table=10,actions=drop")
-    assert "table=guard" in bridged.real.call(
-        "ovs-ofctl", "--names", "-O", "OpenFlow14", "dump-flows", BRIDGE
-    )
+    assert "table=guard" in bridged.real.call("ovs-ofctl", "--names", "-O", "OpenFlow14", "dump-flows", BRIDGE)
 
 
 async def test_the_bridge_keeps_its_address_when_ports_come(bridged: Rig) -> None:
@@ -198,9 +194,7 @@ async def test_a_hand_edit_of_the_bridge_is_seen_and_put_right(bridged: Rig, edi
 
 
 async def test_what_others_put_beside_our_marks_stays(bridged: Rig) -> None:
-    bridged.real.vsctl(
-        "set", "Bridge", BRIDGE, "external_ids:someone=else", "other_config:mac-table-size=4096"
-    )
+    bridged.real.vsctl("set", "Bridge", BRIDGE, "external_ids:someone=else", "other_config:mac-table-size=4096")
     bridged.real.vsctl("set", "Bridge", BRIDGE, "fail_mode=standalone")
     await until(bridged, lambda: FAULT_KEY in bridged.bridges.have()[BRIDGE].external_ids)
     await converge(bridged.bridges, bridge())
@@ -216,7 +210,15 @@ async def test_a_foreign_bridge_of_our_name_is_left_alone_and_named(rig: Rig) ->
     (failure,) = await rig.bridges.apply(Delta({BRIDGE: bridge()}, {}, {}))
     assert failure.resource == BRIDGE
     assert "there is a bridge of this name that is not ours" in failure.reason
+    rig.veth("va", 1)
+    (failure,) = await rig.ports.apply(Delta({"va": port("va")}, {}, {}))
+    assert failure.reason == f"there is no bridge {BRIDGE} of ours"
+    flows = FlowApplier(BRIDGE, rig.real.run_dir, is_ours=lambda: bool(rig.bridges.have()))
+    flow = Flow(0, 1, "", "drop", cookie(Feature.BASE))
+    with pytest.raises(Unavailable, match=f"there is no bridge {BRIDGE} of ours"):
+        await flows.apply(Delta({flow.key: flow}, {}, {}))
     assert everything_but(rig.real) == before
+    assert rig.real.flows(BRIDGE) == []
 
 
 async def test_a_datapath_that_does_not_exist_is_an_error_that_says_so(rig: Rig) -> None:
@@ -336,7 +338,7 @@ async def test_a_foreign_port_of_our_name_elsewhere_is_left_alone_and_named(brid
 
 async def test_without_a_bridge_each_port_says_so(rig: Rig) -> None:
     (failure,) = await rig.ports.apply(Delta({"va": port("va")}, {}, {}))
-    assert failure.reason == f"bridge {BRIDGE} does not exist"
+    assert failure.reason == f"there is no bridge {BRIDGE} of ours"
 
 
 async def test_foreign_bridges_and_ports_are_byte_identical_after_our_whole_life(rig: Rig) -> None:
@@ -465,9 +467,7 @@ async def test_a_restart_of_the_database_is_survived(bridged: Rig) -> None:
 
 async def test_a_stopped_daemon_is_unavailable_inside_the_deadline(bridged: Rig) -> None:
     bridged.veth("va", 1)
-    hasty = OurSwitch(
-        Settings(instance="test", bridge=BRIDGE, ovsdb_socket=str(bridged.real.db_socket)), deadline=0.3
-    )
+    hasty = OurSwitch(Settings(instance="test", bridge=BRIDGE, ovsdb_socket=str(bridged.real.db_socket)), deadline=0.3)
     async with asyncio.TaskGroup() as group:
         following = group.create_task(hasty.run())
         await hasty.wait_ready(DEADLINE)

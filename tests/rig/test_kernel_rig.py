@@ -58,7 +58,7 @@ def test_commands_tell_their_story(session_kernel_host: KernelHost) -> None:
 
 
 def test_taking_a_rig_down_ends_its_machines(rig: Rig) -> None:
-    """Also by ./hosts, which alone would only forget them: an orphan would go on answering on their folder."""
+    """Also by ./hosts, which alone would only forget them: they would run on as orphans."""
     name = f"{rig.name}k"
     env = {"PATH": os.environ["PATH"], "OVSNET_RIG_NAME": name}
     run(str(HERE / "uml"), "up", "1", "--no-docker", "--no-ovs", env=env, timeout=120)

@@ -28,7 +28,7 @@ ovs-vsctl add-port {BRIDGE} theirs1 tag=43 -- set interface theirs1 type=interna
 {OFCTL} add-flow br-theirs 'cookie=0xf5e010000000000,priority=9,in_port=9,actions=drop'
 {OFCTL} add-group {BRIDGE} '{GROUP}'
 {OFCTL} add-flow {BRIDGE} '{FLOW}'
-ip link add ovtheirs type dummy
+ip link add ovtheirs type bridge
 nft add table inet theirs
 nft add chain inet theirs input '{{ type filter hook input priority 7; }}'
 nft add rule inet theirs input tcp dport 4242 drop
@@ -50,7 +50,7 @@ LOOK = (
     f"{OFCTL} dump-groups br-theirs | tail -n +2",
     f"{OFCTL} --no-stats dump-flows {BRIDGE} cookie=0x77/-1",
     f"{OFCTL} dump-groups {BRIDGE} 4242 | tail -n +2",
-    "ip -d link show ovtheirs",
+    "ip link show ovtheirs",
     "nft list table inet theirs",
     "iptables -S THEIRS",
 )

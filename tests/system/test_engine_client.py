@@ -115,9 +115,7 @@ async def test_endpoints_of_running_containers_are_listed(engine_host: Namespace
     engine_host.docker(
         "network", "create", "--ipv6", "--subnet", "10.232.0.0/24", "--subnet", "fd32::/64", "web"
     )
-    container = engine_host.start_container(
-        "db", "--ip", "10.232.0.9", "--ip6", "fd32::9", "--mac-address", "0A:00:00:00:00:09", network="web"
-    )
+    container = engine_host.start_container("db", "--ip", "10.232.0.9", "--ip6", "fd32::9", network="web")
     engine_host.docker("network", "connect", "bridge", "db")
     engine_host.docker("create", "--name", "idle", "--network", "web", "busybox:local", "true")
     facts = await engine.facts()
@@ -128,7 +126,7 @@ async def test_endpoints_of_running_containers_are_listed(engine_host: Namespace
     assert on_web.id == seen["NetworkSettings"]["Networks"]["web"]["EndpointID"]
     assert (on_web.container_id, on_web.container_name) == (seen["Id"], "db")
     assert (on_web.ipv4, on_web.ipv6) == (ip_address("10.232.0.9"), ip_address("fd32::9"))
-    assert on_web.mac == "0a:00:00:00:00:09"
+    assert on_web.mac == container.mac("web")
     assert facts.addresses >= {ip_address("10.232.0.9"), ip_address("fd32::9")}
     assert facts.subnets >= {ip_network("10.232.0.0/24"), ip_network("fd32::/64")}
 
@@ -148,14 +146,16 @@ async def test_a_container_that_does_not_run_has_no_endpoint(
 
 async def test_lists_answer_while_a_driver_call_is_stuck(engine_host: NamespaceHost, engine: Engine) -> None:
     async with stuck_driver(engine_host) as stuck, asyncio.TaskGroup() as tasks:
-        create = ("network", "create", "-d", "stuck", "--subnet", "10.233.0.0/24", "n")
+        create = ("network", "create", "-d", "stuck", "--subnet", "10.233.0.0/24", "stuck")
         await asyncio.to_thread(engine_host.docker, *create)
-        starting = tasks.create_task(asyncio.to_thread(engine_host.start_container, "c", network="n"))
+        run = ("run", "-d", "--network", "stuck", "busybox:local", "true")
+        starting = tasks.create_task(asyncio.to_thread(engine_host.docker, *run, check=False))
         async with asyncio.timeout(DEADLINE):
             await stuck.joining.wait()
             assert (await engine.facts()).complete
         assert not starting.done()
         stuck.release.set()
+        assert "it was only a test" in (await starting).stderr
 
 
 class StuckDriver:
@@ -193,10 +193,11 @@ async def stuck_driver(host: NamespaceHost) -> AsyncIterator[StuckDriver]:
     await web.UnixSite(runner, f"/proc/{host.outer_pid}/root/run/docker/plugins/stuck.sock").start()
     try:
         yield driver
-        await asyncio.to_thread(host.remove_containers)
-        await asyncio.to_thread(host.remove_networks)
     finally:
         driver.release.set()
+        # While there is somebody to ask: the engine waits fifteen seconds for a driver that is gone.
+        await asyncio.to_thread(host.remove_containers)
+        await asyncio.to_thread(host.remove_networks)
         await runner.cleanup()
 
 
@@ -220,22 +221,22 @@ async def test_networks_and_connections_are_followed(engine_host: NamespaceHost,
     async with following(engine) as ledger:
         await asyncio.to_thread(engine_host.docker, "network", "create", "web")
         await ledger.until(lambda facts: "web" in {it.name for it in facts.networks.values()})
-        await asyncio.to_thread(engine_host.start_container, "c")
+        await asyncio.to_thread(engine_host.start_container, "box")
         await ledger.until(lambda facts: networks(facts) == {"bridge"})
-        await asyncio.to_thread(engine_host.docker, "network", "connect", "web", "c")
+        await asyncio.to_thread(engine_host.docker, "network", "connect", "web", "box")
         await ledger.until(lambda facts: networks(facts) == {"bridge", "web"})
-        await asyncio.to_thread(engine_host.docker, "network", "disconnect", "bridge", "c")
+        await asyncio.to_thread(engine_host.docker, "network", "disconnect", "bridge", "box")
         await ledger.until(lambda facts: networks(facts) == {"web"})
 
 
 async def test_a_burst_of_events_costs_few_listings(engine_host: NamespaceHost, engine: Engine) -> None:
-    burst = "for i in $(seq 30); do docker network connect web c; docker network disconnect web c; done"
+    burst = "for i in $(seq 30); do docker network connect web box; docker network disconnect web box; done"
     await asyncio.to_thread(engine_host.docker, "network", "create", "web")
-    await asyncio.to_thread(engine_host.start_container, "c")
+    await asyncio.to_thread(engine_host.start_container, "box")
     async with following(engine, gap=0.5) as ledger:
         before = len(ledger.facts)
         await asyncio.to_thread(engine_host.shell, burst)
-        await asyncio.to_thread(engine_host.docker, "rm", "-f", "c")
+        await asyncio.to_thread(engine_host.docker, "rm", "-f", "box")
         await ledger.until(lambda facts: not facts.endpoints)
         assert len(ledger.facts) - before < 60, "one listing for each event"
 
@@ -256,8 +257,8 @@ async def test_an_engine_that_comes_back_is_followed_again(
         assert "web" in {it.name for it in away.networks.values()}, "what was known stays"
         await asyncio.to_thread(engine_host.services, "docker", "start")
         await ledger.until(lambda facts: facts.complete)
-        await asyncio.to_thread(engine_host.start_container, "c")
-        await ledger.until(lambda facts: names(facts) == {"c"})
+        await asyncio.to_thread(engine_host.start_container, "box")
+        await ledger.until(lambda facts: names(facts) == {"box"})
 
 
 async def test_a_listing_that_was_not_taken_up_does_not_end_it(
@@ -265,7 +266,7 @@ async def test_a_listing_that_was_not_taken_up_does_not_end_it(
 ) -> None:
     async with following(engine) as ledger:
         ledger.refuse = 1
-        await asyncio.to_thread(engine_host.start_container, "c")
-        await ledger.until(lambda facts: names(facts) == {"c"})
-        await asyncio.to_thread(engine_host.docker, "rm", "-f", "c")
+        await asyncio.to_thread(engine_host.start_container, "box")
+        await ledger.until(lambda facts: names(facts) == {"box"})
+        await asyncio.to_thread(engine_host.docker, "rm", "-f", "box")
         await ledger.until(lambda facts: not facts.endpoints)

@@ -156,11 +156,11 @@ def repaired(pair: Pair, before: str) -> None:
 def test_what_somebody_breaks_is_back_within_five_seconds_and_foreign_things_stay(
     pair: Pair, damage: Callable[[Pair], None], figures: Figures
 ) -> None:
-    before = in_order(pair)
-
-    with foreign.neighbours(pair.host), Flood(pair.c1, pair.c2, pair.c2.address("web")) as flood:
-        damage(pair)
-        repaired(pair, before)
+    with foreign.neighbours(pair.host):
+        before = in_order(pair)
+        with Flood(pair.c1, pair.c2, pair.c2.address("web")) as flood:
+            damage(pair)
+            repaired(pair, before)
 
     figures["seconds without a packet"] = round(flood.result.longest_gap, 3)
     assert flood.result.longest_gap < DEADLINE

@@ -76,7 +76,7 @@ def _listener(fd: int | None) -> socket.socket | None:
         fd = SYSTEMD_FIRST_FD
     if fd is None:
         return None
-    os.set_inheritable(fd, False)
+    os.set_inheritable(fd, False)  # noqa: FBT003 - the call has no names
     return socket.socket(fileno=fd)
 
 

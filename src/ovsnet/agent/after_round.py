@@ -23,9 +23,7 @@ Announce = Callable[[Sequence[tuple[Ofport, Endpoint]]], Awaitable[None]]
 class AfterRound:
     """Compares each round with the one before. The first one finds what was there before us: nothing to announce."""
 
-    def __init__(
-        self, snapshot: Callable[[], State], switch: Callable[[], SwitchFacts], announce: Announce
-    ) -> None:
+    def __init__(self, snapshot: Callable[[], State], switch: Callable[[], SwitchFacts], announce: Announce) -> None:
         self._snapshot = snapshot
         self._switch = switch
         self._announce = announce
@@ -53,7 +51,10 @@ class AfterRound:
         if broken != was_broken and broken:
             first = after.failures[0]
             self._log.warning(
-                "not everything is in place", failures=len(broken), resource=first.resource, reason=first.reason
+                "not everything is in place",
+                failures=len(broken),
+                resource=first.resource,
+                reason=first.reason,
             )
         elif was_broken and not broken:
             self._log.info("everything is in place again")

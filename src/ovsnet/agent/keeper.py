@@ -84,8 +84,11 @@ class Child:
 
     def _start(self, now: float) -> None:
         self._started = now
-        self._process = subprocess.Popen(  # noqa: S603 - our own command
-            self._command, pass_fds=self._keep_fds, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent
+        self._process = subprocess.Popen(
+            self._command,
+            pass_fds=self._keep_fds,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
         )
 
 

@@ -99,7 +99,10 @@ class Agent:
         )
         self.after_round = AfterRound(self.store.snapshot, self.switch.facts, self._announce)
         self.loop = Loop(
-            self.converger, retry=settings.retry_period, resync=settings.resync_period, after_round=self.after_round
+            self.converger,
+            retry=settings.retry_period,
+            resync=settings.resync_period,
+            after_round=self.after_round,
         )
         self.committer = Committer(self.store)
         self.naming = Naming(self.committer)

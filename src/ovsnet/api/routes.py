@@ -22,7 +22,7 @@ from ovsnet.api.schema import (
 )
 from ovsnet.api.views import AgentView
 from ovsnet.model.errors import Unavailable
-from ovsnet.observe import drift, endpoints, leases, networks, report, status
+from ovsnet.observe import endpoints, leases, networks, report, status
 
 API_VERSION = "v1"
 LOOK_DEADLINE = 10.0

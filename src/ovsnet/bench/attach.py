@@ -47,10 +47,10 @@ class AttachBench:
         times: dict[str, list[float]] = {OURS: [], PEER: []}
         for done in range(self._rounds + 1):
             self._progress(f"{case}: round {done} of {self._rounds}" + (" (warm-up)" if done == 0 else ""))
-            for driver in times:
-                seconds = await timed(driver)
+            for driver, seconds in times.items():
+                took = await timed(driver)
                 if done:
-                    times[driver].append(seconds)
+                    seconds.append(took)
         return times
 
     async def _report(self, times: dict[str, dict[str, list[float]]]) -> Report:
@@ -105,7 +105,12 @@ class AttachBench:
             self._count += 1
             name = f"{self._tag}-{self._count}"
             host = {"NetworkMode": network}
-            body = {"Image": IMAGE, "Cmd": ["/bin/sleep", "1000"], "HostConfig": host, "StopSignal": "SIGKILL"}
+            body = {
+                "Image": IMAGE,
+                "Cmd": ["/bin/sleep", "1000"],
+                "HostConfig": host,
+                "StopSignal": "SIGKILL",
+            }
             await self._engine.call("POST", f"/containers/create?name={name}", body)
             names.append(name)
         return names

@@ -16,11 +16,23 @@ def bench() -> None:
 
 
 @bench.command()
-@click.option("--rounds", default=10, show_default=True, type=click.IntRange(1, 1000), help="Counted rounds of each case.")
-@click.option("--parallel", default=10, show_default=True, type=click.IntRange(1, 200), help="Containers started at once.")
+@click.option(
+    "--rounds",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Counted rounds of each case.",
+)
+@click.option(
+    "--parallel",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1, 200),
+    help="Containers started at once.",
+)
 @click.option("--docker-socket", default=Settings().docker_socket, show_default=True, help="The engine's socket.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
-def attach(rounds: int, parallel: int, docker_socket: str, as_json: bool) -> None:
+def attach(rounds: int, parallel: int, docker_socket: str, *, as_json: bool) -> None:
     """What ovsnet adds to a container's start and to `network connect`, against Docker's bridge driver."""
     report = asyncio.run(_attach(rounds, parallel, docker_socket))
     if as_json:
@@ -42,7 +54,12 @@ def _print(report: Report) -> None:
     from rich.table import Table
 
     console = Console()
-    table = Table("case", "ours / bridge", "spread", title="attach: time against Docker's bridge driver (below 1: faster)")
+    table = Table(
+        "case",
+        "ours / bridge",
+        "spread",
+        title="attach: time against Docker's bridge driver (below 1: faster)",
+    )
     for it in report.ratios:
         table.add_row(it.case, f"{it.median:.2f}", f"{it.low:.2f} … {it.high:.2f}")
     console.print(table)

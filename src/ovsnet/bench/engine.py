@@ -6,7 +6,7 @@ import shutil
 import tarfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 
@@ -21,7 +21,7 @@ class BenchEngine:
     def __init__(self, socket: str) -> None:
         self._session = aiohttp.ClientSession(connector=aiohttp.UnixConnector(path=socket))
 
-    async def __aenter__(self) -> "BenchEngine":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

@@ -108,9 +108,7 @@ class Addresses:
 
     # ------------------------------------------------------------ pools
 
-    def _given_subnet(
-        self, request: PoolRequest, subnet: IpNetwork, state: State
-    ) -> tuple[list[Change], Pool]:
+    def _given_subnet(self, request: PoolRequest, subnet: IpNetwork, state: State) -> tuple[list[Change], Pool]:
         pools.check_subnet(subnet, request.sub_range)
         wanted = self._new_pool(request, subnet)
         known = state.pools.get(wanted.id)
@@ -196,9 +194,7 @@ class Addresses:
             changes.append(Put(replace(view.pool, cursor=address)))
         return changes
 
-    def _without_address(
-        self, pool_id: PoolId, address: IpAddress, state: State
-    ) -> tuple[list[Change], None]:
+    def _without_address(self, pool_id: PoolId, address: IpAddress, state: State) -> tuple[list[Change], None]:
         allocation = state.allocations.get((pool_id, address))
         if allocation is None or not allocation.held:
             return [], None
@@ -215,9 +211,7 @@ class Addresses:
 
     def _rested(self, view: _PoolView, *, keep: IpAddress) -> list[Change]:
         """Drops what has rested long enough, apart from the address that is about to be written."""
-        return [
-            Drop(it) for it in view.allocations if not it.held and not self._rests(it) and it.address != keep
-        ]
+        return [Drop(it) for it in view.allocations if not it.held and not self._rests(it) and it.address != keep]
 
 
 def _view(state: State, pool: Pool) -> _PoolView:

@@ -51,6 +51,4 @@ class Committer:
                 except Stale:
                     continue
                 return result
-        raise Unavailable(
-            "store", f"others changed the same rows {MAX_TRIES} times meanwhile; run the command again"
-        )
+        raise Unavailable("store", f"others changed the same rows {MAX_TRIES} times meanwhile; run the command again")

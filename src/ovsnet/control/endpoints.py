@@ -70,7 +70,7 @@ class Endpoints:
             raise
         return _joined(endpoint, network)
 
-    async def leave(self, network_id: NetworkId, endpoint_id: EndpointId) -> None:
+    async def leave(self, _network_id: NetworkId, endpoint_id: EndpointId) -> None:
         """Want nothing of it on the host any more; the address stays its own until DeleteEndpoint."""
         await self._committer.commit(lambda state: (_unplug(state, endpoint_id), None))
 
@@ -126,7 +126,10 @@ def _decide_create(
 def _same(known: Endpoint, wanted: Endpoint) -> Endpoint:
     """A repeated CreateEndpoint gets what the first one got; one that differs is not a repetition."""
     mine = (known.network_id, known.ipv4, known.ipv6, known.vlan)
-    if mine != (wanted.network_id, wanted.ipv4, wanted.ipv6, wanted.vlan) or wanted.mac not in ("", known.mac):
+    if mine != (wanted.network_id, wanted.ipv4, wanted.ipv6, wanted.vlan) or wanted.mac not in (
+        "",
+        known.mac,
+    ):
         raise Conflict(f"endpoint {known.title} exists with other settings; remove the container and start it again")
     return known
 
@@ -135,7 +138,9 @@ def _check_free(state: State, network: Network, wanted: Endpoint) -> None:
     """Two holders of one address or MAC would take each other's packets."""
     for other in state.endpoints_of(network.id):
         if wanted.mac and other.mac == wanted.mac:
-            raise Conflict(f"network {network.title}: MAC address {wanted.mac} is held by {other.title}; choose another")
+            raise Conflict(
+                f"network {network.title}: MAC address {wanted.mac} is held by {other.title}; choose another"
+            )
         for address in (wanted.ipv4, wanted.ipv6):
             if address is not None and address in (other.ipv4, other.ipv6):
                 raise Conflict(

@@ -88,4 +88,3 @@ def _key(value: Suspect) -> SuspectKey:
             return ("allocation", value.key)
         case _:
             return (type(value).__name__, value.id)
-

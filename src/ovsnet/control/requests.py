@@ -61,7 +61,7 @@ class PoolRequest:
 
 @dataclass(frozen=True, slots=True)
 class AddressRequest:
-    """RequestAddress. `address` is None when we shall choose one; `holder` is the container's name if the engine told it."""
+    """RequestAddress. `address` is None when we shall choose one; `holder` is the container's name, if told."""
 
     pool_id: PoolId
     address: IpAddress | None = None

@@ -12,7 +12,7 @@ class Endpoint:
 
     `plugged` is False between Leave and DeleteEndpoint: nothing of it is wanted on the host then.
     `sandbox` is the path of the container's network namespace ("" before Join).
-    `ifname` is what the interface is called inside ("" until it was seen there): with it a lost interface can be made anew.
+    `ifname` is what the interface is called inside ("" until it was seen there): a lost interface is made anew by it.
     `container_*` come from the engine's events ("" until then).
     """
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from ovsnet.model.ids import IpInterface, Mac, Ofport, UNTAGGED, Vlan
+from ovsnet.model.ids import UNTAGGED, IpInterface, Mac, Ofport, Vlan
 from ovsnet.model.network import PortKind
 
 

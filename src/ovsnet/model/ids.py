@@ -36,7 +36,9 @@ def parse_mac(text: str) -> Mac:
     if not _MAC.fullmatch(mac):
         raise BadRequest(f"MAC address {text!r} is not six hexadecimal octets; write it like 0a:1b:2c:3d:4e:5f")
     if int(mac[:2], 16) & 1:
-        raise BadRequest(f"MAC address {text} is a multicast address; an interface needs a unicast one (first octet even)")
+        raise BadRequest(
+            f"MAC address {text} is a multicast address; an interface needs a unicast one (first octet even)"
+        )
     if mac == "00:00:00:00:00:00":
         raise BadRequest("MAC address 00:00:00:00:00:00 cannot be given to an interface; choose another one")
     return Mac(mac)

@@ -114,9 +114,7 @@ class Belief:
     def _agrees(self, report: Report | None) -> bool:
         if report is None:
             return False
-        return (
-            self._agrees_on_group(report) if isinstance(report, GroupReport) else self._agrees_on_flow(report)
-        )
+        return self._agrees_on_group(report) if isinstance(report, GroupReport) else self._agrees_on_flow(report)
 
     def _agrees_on_flow(self, report: FlowReport) -> bool:
         there = self._places.get((report.table, report.match), {}).values()

@@ -25,8 +25,8 @@ class BridgeApplier:
 
     def have(self) -> Mapping[str, BridgePlan]:
         """Our bridge as it is now; empty where there is none or it is not ours."""
-        row = self._switch.ports.bridge()
-        if row is None or not rows.is_ours(row, self._switch.instance):
+        row = self._switch.ports.our_bridge()
+        if row is None:
             return {}
         return {self._switch.bridge: rows.read_bridge(row, self._local_interface(), self._tables)}
 
@@ -51,11 +51,11 @@ class BridgeApplier:
     # ------------------------------------------------------------ writing
 
     async def _write(self, name: str, plan: BridgePlan) -> list[ApplyError]:
-        row = self._switch.ports.bridge()
-        if row is not None and not rows.is_ours(row, self._switch.instance):
+        exists, ours = self._switch.ports.bridge() is not None, self._switch.ports.our_bridge() is not None
+        if exists and not ours:
             return [ApplyError(name, self._foreign_words(name))]
-        blocker = self._switch.ports.port(name) if row is None else None
-        if blocker is not None:
+        blocker = self._switch.ports.port(name)
+        if blocker is not None and not exists:
             carrier = self._switch.ports.carrier(blocker)
             where = carrier.name if carrier is not None else "(none)"
             return [ApplyError(name, f"there is a port of this name on bridge {where}; {_CHOOSE}")]
@@ -72,7 +72,7 @@ class BridgeApplier:
         return f"there is a bridge of this name that is not ours; {_CHOOSE}, or give it to us with '{mark}'"
 
     def _build(self, transaction: Transaction, plan: BridgePlan) -> None:
-        row = self._switch.ports.bridge()
+        row = self._switch.ports.our_bridge()
         if row is None:
             self._insert(transaction, plan)
         else:
@@ -84,12 +84,8 @@ class BridgeApplier:
         if root is None:
             return
         marks = {OWNER_KEY: self._switch.instance}
-        interface = insert(
-            transaction, "Interface", {"name": plan.name, "type": "internal", "external_ids": marks}
-        )
-        port = insert(
-            transaction, "Port", {"name": plan.name, "interfaces": [interface], "external_ids": marks}
-        )
+        interface = insert(transaction, "Interface", {"name": plan.name, "type": "internal", "external_ids": marks})
+        port = insert(transaction, "Port", {"name": plan.name, "interfaces": [interface], "external_ids": marks})
         columns = {
             **rows.bridge_columns(plan),
             "name": plan.name,
@@ -118,13 +114,11 @@ class BridgeApplier:
         return rows.bridge_options(rows.stable_hwaddr(self._switch.instance, self._switch.bridge, system_id))
 
     def _table_rows(self, transaction: Transaction) -> dict[int, Row]:
-        return {
-            number: insert(transaction, "Flow_Table", {"name": name}) for number, name in self._tables.items()
-        }
+        return {number: insert(transaction, "Flow_Table", {"name": name}) for number, name in self._tables.items()}
 
     async def _remove(self, name: str) -> list[ApplyError]:
-        row, root = self._switch.ports.bridge(), self._switch.root()
-        if row is None or root is None or not rows.is_ours(row, self._switch.instance):
+        row, root = self._switch.ports.our_bridge(), self._switch.root()
+        if row is None or root is None:
             return []
         guests = sorted(str(it.name) for it in row.ports if not rows.is_ours(it, self._switch.instance))
         if guests:

@@ -42,16 +42,8 @@ class Bundle:
         """
         return list(
             chain(
-                (
-                    (key, f"group add_or_mod {it.text}")
-                    for key, it in self.additions.items()
-                    if not _is_flow(it)
-                ),
-                (
-                    (key, f"flow delete_strict {_ours_at(it)}")
-                    for key, it in self.removals.items()
-                    if _is_flow(it)
-                ),
+                ((key, f"group add_or_mod {it.text}") for key, it in self.additions.items() if not _is_flow(it)),
+                ((key, f"flow delete_strict {_ours_at(it)}") for key, it in self.removals.items() if _is_flow(it)),
                 ((key, f"flow add {it.text}") for key, it in self.additions.items() if _is_flow(it)),
                 ((key, f"group delete {it.key}") for key, it in self.removals.items() if not _is_flow(it)),
             )

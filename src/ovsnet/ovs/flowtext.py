@@ -17,9 +17,7 @@ DEFAULT_PRIORITY = 32768
 _FLAGS = frozenset(("send_flow_rem", "check_overlap", "reset_counts", "no_packet_counts", "no_byte_counts"))
 _DUMPED = re.compile(r"^ ?cookie=(0x[0-9a-f]+), (?:table=(\d+), )?(.*?)actions=(.*)$")
 _FLOW_MOD = re.compile(r"OFPT_FLOW_MOD \(OF1\.\d\) \(xid=0x[0-9a-f]+\): ADD (.*?)actions=(.*)$")
-_REPORT = re.compile(
-    r"^ ?event=(ADDED|MODIFIED|DELETED) (?:reason=\S+ )?table=(\d+) cookie=(0x[0-9a-f]+|0)(.*)$"
-)
+_REPORT = re.compile(r"^ ?event=(ADDED|MODIFIED|DELETED) (?:reason=\S+ )?table=(\d+) cookie=(0x[0-9a-f]+|0)(.*)$")
 _GROUP = re.compile(r"^ ?(?:[A-Z_]+ )?group_id=(\d+),(?:type=all)?(.*)$")
 _GROUP_MOD = re.compile(r"^ ?([A-Z_]+) group_id=")
 _PRIORITY = re.compile(r"^priority=(\d+),?")
@@ -105,9 +103,7 @@ def parse_group(line: str) -> Group | None:
         return None
     head, *buckets = found[2].split(",bucket=")
     # Anything but type=all stays in front as text, so that it does not equal a group of ours.
-    return Group(
-        int(found[1]), (*((head,) if head else ()), *(it.removeprefix("actions=") for it in buckets))
-    )
+    return Group(int(found[1]), (*((head,) if head else ()), *(it.removeprefix("actions=") for it in buckets)))
 
 
 # ---------------------------------------------------------------- reports of a monitor
@@ -154,6 +150,4 @@ def _flow_report(line: str) -> FlowReport | None:
     # No actions at all is how a monitor writes `drop`.
     head, _, actions = rest.partition("actions=")
     extras, match = _split_head(head)
-    return FlowReport(
-        event == "DELETED", int(table), match, _with_extras(extras, actions or "drop"), int(cookie, 16)
-    )
+    return FlowReport(event == "DELETED", int(table), match, _with_extras(extras, actions or "drop"), int(cookie, 16))

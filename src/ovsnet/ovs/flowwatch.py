@@ -131,9 +131,7 @@ async def _ask_for_groups(control_socket: Path, deadline: float) -> None:
     command = ("ovs-appctl", "-t", str(control_socket), "ofctl/send", set_async().hex())
     outcome = await programs.run(command, deadline=deadline)
     if outcome.code:
-        raise Unavailable(
-            programs.NEIGHBOUR, f"its flow monitor cannot be told to watch groups: {outcome.complaint}"
-        )
+        raise Unavailable(programs.NEIGHBOUR, f"its flow monitor cannot be told to watch groups: {outcome.complaint}")
 
 
 def set_async() -> bytes:

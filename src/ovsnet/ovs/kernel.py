@@ -28,7 +28,5 @@ def kernel_has_datapath() -> bool:
 
 def _request() -> bytes:
     attribute = struct.pack("=HH", 4 + len(FAMILY), _CTRL_ATTR_FAMILY_NAME) + FAMILY
-    body = struct.pack("=BBH", _CTRL_CMD_GETFAMILY, 1, 0) + attribute.ljust(
-        -(-len(attribute) // 4) * 4, b"\0"
-    )
+    body = struct.pack("=BBH", _CTRL_CMD_GETFAMILY, 1, 0) + attribute.ljust(-(-len(attribute) // 4) * 4, b"\0")
     return struct.pack("=IHHII", 16 + len(body), _GENL_ID_CTRL, _NLM_F_REQUEST, 1, 0) + body

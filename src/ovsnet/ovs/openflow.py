@@ -28,14 +28,25 @@ MASKED_OWNER = f"cookie={OWNER:#x}/{OWNER_MASK:#x}"
 
 
 class FlowApplier:
-    """Flows and groups of one bridge, by resource key. `deadline` (seconds) holds for every program it runs.
+    """Flows and groups of one bridge, by resource key.
+
+    `is_ours` tells whether the bridge of that name is ours: nothing is written to another one. `deadline`
+    (seconds) holds for every program it runs.
 
     Two wanted values that mean the same flow in different words are a fault of the pipeline and not looked
     for.
     """
 
-    def __init__(self, bridge: str, ovs_run_dir: str | Path, *, deadline: float = 5.0) -> None:
+    def __init__(
+        self,
+        bridge: str,
+        ovs_run_dir: str | Path,
+        *,
+        is_ours: Callable[[], bool] = lambda: True,
+        deadline: float = 5.0,
+    ) -> None:
         self.bridge = bridge
+        self._is_ours = is_ours
         self._target = programs.management_socket(bridge, ovs_run_dir)
         self._deadline = deadline
         self._belief = Belief()
@@ -57,6 +68,8 @@ class FlowApplier:
         Unavailable when the switch does not answer; it may have taken the change or not, which a resync
         tells.
         """
+        if not self._is_ours():
+            raise Unavailable(programs.NEIGHBOUR, f"there is no bridge {self.bridge} of ours")
         async with self._lock:
             adopted = await self._adopt(delta)
             additions = {key: it for key, it in {**delta.add, **delta.change}.items() if key not in adopted}
@@ -129,9 +142,7 @@ class FlowApplier:
         return self._belief.corrected(dumped)
 
     async def _dump(self) -> dict[str, Resource]:
-        flows = flowtext.parse_flow_dump(
-            await self._ask("--no-stats", "dump-flows", self._target, MASKED_OWNER)
-        )
+        flows = flowtext.parse_flow_dump(await self._ask("--no-stats", "dump-flows", self._target, MASKED_OWNER))
         groups = flowtext.parse_group_dump(await self._ask("dump-groups", self._target))
         return {**flows, **{it.key: it for it in groups.values() if is_our_group(it.id)}}
 

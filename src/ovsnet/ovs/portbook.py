@@ -80,6 +80,11 @@ class PortBook:
         """The bridge of our name, whoever made it."""
         return next((row for row in self._database.rows("Bridge") if row.name == self._bridge), None)
 
+    def our_bridge(self) -> Row | None:
+        """The bridge of our name if it carries our mark."""
+        row = self.bridge()
+        return row if row is not None and is_ours(row, self._instance) else None
+
     def is_on_our_bridge(self, port: Row) -> bool:
         """True for any port of the bridge of our name."""
         return port.uuid in self._members

@@ -81,8 +81,8 @@ class PortApplier:
 
     def _obstacle(self, plan: PortPlan) -> str:
         """Why this port cannot be made, "" when nothing is in its way."""
-        if self._switch.ports.bridge() is None:
-            return f"bridge {self._switch.bridge} does not exist"
+        if self._switch.ports.our_bridge() is None:
+            return f"there is no bridge {self._switch.bridge} of ours"
         port, interface = self._switch.ports.port(plan.name), self._switch.ports.interface(plan.name)
         if port is not None and not self._may_replace(port):
             carrier = self._switch.ports.carrier(port)
@@ -139,11 +139,9 @@ class PortApplier:
 
     def _insert(self, transaction: Transaction, plan: PortPlan) -> None:
         ifindex = self._ifindex_of(plan.name) if plan.kind is PortKind.VETH else None
-        interface = insert(
-            transaction, "Interface", rows.interface_columns(plan, self._switch.instance, ifindex)
-        )
+        interface = insert(transaction, "Interface", rows.interface_columns(plan, self._switch.instance, ifindex))
         columns = {**rows.port_columns(plan, self._switch.instance), "interfaces": [interface]}
-        bridge = self._switch.ports.bridge()
+        bridge = self._switch.ports.our_bridge()
         if bridge is not None:
             # A mutation, not the whole set: others may add ports at the same moment.
             bridge.addvalue("ports", insert(transaction, "Port", columns))

@@ -39,9 +39,7 @@ async def run(command: Sequence[str], *, stdin: str = "", deadline: float) -> Ou
         raise Unavailable(NEIGHBOUR, f"no answer to {command[0]} within {deadline:g} s") from None
     finally:
         await end(process)
-    return Outcome(
-        process.returncode or 0, output.decode(errors="replace"), complaint.decode(errors="replace").strip()
-    )
+    return Outcome(process.returncode or 0, output.decode(errors="replace"), complaint.decode(errors="replace").strip())
 
 
 async def start(

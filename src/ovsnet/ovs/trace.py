@@ -42,9 +42,7 @@ async def trace(bridge: str, flow: str, ovs_run_dir: str | Path, *, deadline: fl
     if outcome.code:
         if "cannot connect" in outcome.complaint:
             raise Unavailable(programs.NEIGHBOUR, outcome.complaint)
-        raise BadRequest(
-            f"ovs-vswitchd cannot trace {flow!r} on bridge {bridge}: {_first_line(outcome.complaint)}"
-        )
+        raise BadRequest(f"ovs-vswitchd cannot trace {flow!r} on bridge {bridge}: {_first_line(outcome.complaint)}")
     return parse_trace(outcome.output)
 
 
@@ -53,9 +51,7 @@ def parse_trace(text: str) -> Trace:
     results = [(what, words.strip()) for what, words in _RESULT.findall(text)]
     return Trace(
         text=text,
-        steps=tuple(
-            Step(int(table), int(cookie, 16) if cookie else None) for table, cookie in _STEP.findall(text)
-        ),
+        steps=tuple(Step(int(table), int(cookie, 16) if cookie else None) for table, cookie in _STEP.findall(text)),
         megaflow=next((words for what, words in results if what == "Megaflow"), ""),
         actions=tuple(words for what, words in results if what == "Datapath actions"),
     )

@@ -27,5 +27,5 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
 
 
 def _possible(network: Network, facts: HostFacts) -> bool:
-    """An internal port in the userspace datapath is a tap that an ovs-vswitchd restart cuts off for good: never made."""
+    """In the userspace datapath an internal port is a tap that a restart of ovs-vswitchd cuts off for good."""
     return network.options.port is PortKind.VETH or facts.switch.datapath is Datapath.KERNEL

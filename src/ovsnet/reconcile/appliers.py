@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from ovsnet.model.errors import ApplyError
 from ovsnet.model.delta import Delta
+from ovsnet.model.errors import ApplyError
 
 V = TypeVar("V")
 

@@ -10,7 +10,7 @@ from ovsnet.model.host import HostFacts, HostPlan
 from ovsnet.model.state import State
 from ovsnet.pipeline.flow import Resource
 from ovsnet.reconcile.appliers import Applier
-from ovsnet.reconcile.phases import PHASES, Kind, Phase
+from ovsnet.reconcile.phases import PHASES, Does, Kind, Phase
 
 Plan = Callable[[State, HostFacts], HostPlan]
 Compared = Mapping[Kind, tuple[Mapping[str, Any], Mapping[str, Any]]]
@@ -106,9 +106,9 @@ class Converger:
         whole = diff(self.want(state, self._facts())[phase.kind], self._appliers[phase.kind].have())
         nothing: Mapping[str, Any] = {}
         return Delta(
-            add=_only(phase, whole.add) if phase.makes else nothing,
-            change=_only(phase, whole.change) if phase.makes else nothing,
-            remove=whole.remove if phase.unmakes else nothing,
+            add=_only(phase, whole.add) if phase.does is not Does.UNMAKES else nothing,
+            change=_only(phase, whole.change) if phase.does is not Does.UNMAKES else nothing,
+            remove=whole.remove if phase.does is not Does.MAKES else nothing,
         )
 
     async def _apply(self, kind: Kind, delta: Delta[Any]) -> Sequence[ApplyError]:

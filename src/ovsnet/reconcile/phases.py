@@ -15,25 +15,31 @@ class Kind(StrEnum):
     FLOWS = "flows"
 
 
+class Does(StrEnum):
+    """Which part of a difference a phase writes."""
+
+    MAKES = "makes and changes"
+    UNMAKES = "takes away"
+    BOTH = "makes, changes and takes away"
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One step of a round."""
+    """One step of a round. `only`: links and ports of this kind; None for all."""
 
     kind: Kind
-    makes: bool
-    unmakes: bool
+    does: Does
     why: str
     only: PortKind | None = None
-    """Links and ports of this kind only; None for all."""
 
 
 PHASES = (
-    Phase(Kind.BRIDGES, True, False, "everything else hangs on the bridge; fail_mode=secure: it forwards nothing yet"),
-    Phase(Kind.LINKS, True, False, "ovs-vswitchd can only open a veth that exists", PortKind.VETH),
-    Phase(Kind.PORTS, True, False, "flows need the port's number; until they come the pipeline drops its packets"),
-    Phase(Kind.LINKS, True, False, "ovs-vswitchd makes the device of an internal port", PortKind.INTERNAL),
-    Phase(Kind.FLOWS, True, True, "one bundle, so that no packet sees half of it; also before ports go away"),
-    Phase(Kind.PORTS, False, True, "before its link, or ovs-vswitchd reports a port without a device"),
-    Phase(Kind.LINKS, False, True, "nothing uses it any more; an internal port's device went with its port"),
-    Phase(Kind.BRIDGES, False, True, "last: only when we leave the host"),
+    Phase(Kind.BRIDGES, Does.MAKES, "all else hangs on the bridge; fail_mode=secure: it forwards nothing yet"),
+    Phase(Kind.LINKS, Does.MAKES, "ovs-vswitchd can only open a veth that exists", PortKind.VETH),
+    Phase(Kind.PORTS, Does.MAKES, "flows need the port's number; until they come its packets are dropped"),
+    Phase(Kind.LINKS, Does.MAKES, "ovs-vswitchd makes the device of an internal port", PortKind.INTERNAL),
+    Phase(Kind.FLOWS, Does.BOTH, "one bundle, so that no packet sees half of it; also before ports go away"),
+    Phase(Kind.PORTS, Does.UNMAKES, "before its link, or ovs-vswitchd reports a port without a device"),
+    Phase(Kind.LINKS, Does.UNMAKES, "nothing uses it any more; an internal port's device went with its port"),
+    Phase(Kind.BRIDGES, Does.UNMAKES, "last: only when we leave the host"),
 )

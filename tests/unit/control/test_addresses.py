@@ -28,9 +28,7 @@ START = 1_000_000.0
 class Rig:
     """Addresses on a store in memory, with a clock that is set by hand."""
 
-    def __init__(
-        self, *, state: State | None = None, routes: Collection[str] = (), settings: Settings | None = None
-    ):
+    def __init__(self, *, state: State | None = None, routes: Collection[str] = (), settings: Settings | None = None):
         self.store = MemoryStore(state)
         self.now = START
         self.settings = settings or Settings()
@@ -44,9 +42,7 @@ class Rig:
     async def put(self, *values: Network | Endpoint | Allocation) -> None:
         await self.store.commit(self.state, [Put(it) for it in values])
 
-    async def pool(
-        self, subnet: str = "", *, sub_range: str = "", space: str = "local", v6: bool = False
-    ) -> Pool:
+    async def pool(self, subnet: str = "", *, sub_range: str = "", space: str = "local", v6: bool = False) -> Pool:
         request = PoolRequest(
             space=space,
             subnet=ip_network(subnet) if subnet else None,
@@ -62,9 +58,7 @@ class Rig:
         await self.put(WEB)
         return pool
 
-    async def ask(
-        self, pool: Pool, address: str = "", kind: AllocationKind = ENDPOINT, holder: str = ""
-    ) -> str:
+    async def ask(self, pool: Pool, address: str = "", kind: AllocationKind = ENDPOINT, holder: str = "") -> str:
         wanted = ip_address(address) if address else None
         request = AddressRequest(pool_id=pool.id, address=wanted, kind=kind, holder=holder)
         return str(await self.addresses.request_address(request))
@@ -131,9 +125,7 @@ async def test_ipv6_pools_come_from_one_random_prefix_that_is_kept() -> None:
 async def test_an_overlapping_subnet_is_refused_with_the_network_in_the_way() -> None:
     rig = Rig()
     await rig.web()
-    with pytest.raises(
-        Conflict, match=r"10\.20\.0\.0/16 overlaps 10\.20\.0\.0/24 of network web; choose another"
-    ):
+    with pytest.raises(Conflict, match=r"10\.20\.0\.0/16 overlaps 10\.20\.0\.0/24 of network web; choose another"):
         await rig.pool("10.20.0.0/16")
 
 
@@ -441,9 +433,7 @@ async def test_a_held_address_is_refused_with_the_name_the_engine_told() -> None
     rig = Rig()
     pool = await rig.web()
     await rig.ask(pool, "10.20.0.9", holder="db1")
-    with pytest.raises(
-        Conflict, match=r"10\.20\.0\.9 of network web is held by container db1; choose another --ip"
-    ):
+    with pytest.raises(Conflict, match=r"10\.20\.0\.9 of network web is held by container db1; choose another --ip"):
         await rig.ask(pool, "10.20.0.9", holder="db2")
 
 

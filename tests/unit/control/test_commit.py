@@ -23,9 +23,7 @@ class ContestedStore(MemoryStore):
         await asyncio.sleep(0)
         if self._losses:
             self._losses -= 1
-            await super().commit(
-                self.snapshot(), [Put(Counters(mac_next=self.snapshot().counters.mac_next + 1))]
-            )
+            await super().commit(self.snapshot(), [Put(Counters(mac_next=self.snapshot().counters.mac_next + 1))])
         return await super().commit(base, changes)
 
 

@@ -93,9 +93,7 @@ async def test_unknown_endpoint_options_are_refused_by_name() -> None:
 
 async def test_the_engines_own_options_are_not_the_users() -> None:
     endpoints, _ = door()
-    assert (
-        await endpoints.create(replace(REQUEST, options={"com.docker.network.x": "1", "vlan": "20"}))
-    ).vlan == 20
+    assert (await endpoints.create(replace(REQUEST, options={"com.docker.network.x": "1", "vlan": "20"}))).vlan == 20
 
 
 async def test_an_unknown_network_is_named() -> None:

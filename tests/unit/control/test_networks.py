@@ -16,9 +16,7 @@ from ovsnet.model.state import State
 from ovsnet.store.memory import MemoryStore
 from tests.states import EMPTY, TWO_NETWORKS, WEB_ID
 
-REQUEST = NetworkRequest(
-    id=NetworkId("c3" * 32), ipv4=IPv4Network("10.40.0.0/24"), gateway4=IPv4Address("10.40.0.1")
-)
+REQUEST = NetworkRequest(id=NetworkId("c3" * 32), ipv4=IPv4Network("10.40.0.0/24"), gateway4=IPv4Address("10.40.0.1"))
 
 
 def networks(start: State = EMPTY, datapath: Datapath = Datapath.KERNEL) -> tuple[Networks, Committer]:

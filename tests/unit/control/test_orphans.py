@@ -19,9 +19,7 @@ SUBNET = IPv4Network("10.20.0.0/24")
 POOL = Pool(pool_id("local", SUBNET, None), "local", SUBNET)
 HELD = Allocation(POOL.id, IPv4Address("10.20.0.2"), AllocationKind.ENDPOINT)
 GATEWAY = Allocation(POOL.id, IPv4Address("10.20.0.1"), AllocationKind.GATEWAY)
-START: State = replace(
-    TWO_NETWORKS, pools={POOL.id: POOL}, allocations={it.key: it for it in (HELD, GATEWAY)}
-)
+START: State = replace(TWO_NETWORKS, pools={POOL.id: POOL}, allocations={it.key: it for it in (HELD, GATEWAY)})
 AGE = 120.0
 
 
@@ -33,9 +31,7 @@ class Clock:
 
 
 def engine(*, without: Any = None, complete: bool = True) -> EngineFacts:
-    networks = [
-        EngineNetwork(it.id, it.name, subnets=(it.ipv4,)) for it in (WEB, DB) if it.ipv4 and it is not without
-    ]
+    networks = [EngineNetwork(it.id, it.name, subnets=(it.ipv4,)) for it in (WEB, DB) if it.ipv4 and it is not without]
     numbers = [number for number in (1, 2, 3, 4) if number != without]
     of = {1: WEB, 2: WEB, 3: DB, 4: DB}
     endpoints = [EngineEndpoint(endpoint(it).id, of[it].id, "c", "c") for it in numbers]

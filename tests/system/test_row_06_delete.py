@@ -1,0 +1,42 @@
+"""Row 6: a network in use is not deleted, and a deleted one leaves nothing."""
+
+import pytest
+from tests.rig.namespace_host import NamespaceHost
+from tests.system import networks
+from tests.system.traces import left_as, traces
+
+BOTH_FAMILIES = ("--ipv6", "--subnet", "fd00:20::/64")
+
+
+@pytest.mark.row(6)
+def test_a_network_with_a_running_container_is_not_deleted_and_nothing_changes(host: NamespaceHost) -> None:
+    networks.create(host, "web", "10.20.0.0/24", *BOTH_FAMILIES)
+    with host.container("c1", network="web") as c1, host.container("c2", network="web") as c2:
+        before = traces(host)
+
+        refused = host.docker("network", "rm", "web", check=False)
+
+        assert not refused.ok
+        assert "active endpoints" in refused.stderr
+        left_as(host, before)
+        assert c1.pings(c2.address("web"))
+
+
+@pytest.mark.row(6)
+def test_after_the_last_container_nothing_is_left(host: NamespaceHost) -> None:
+    # Docker makes its gateway bridge, with rules of its own, at the first need and keeps it.
+    networks.create(host, "first", "10.99.0.0/24")
+    host.docker("run", "--rm", "--network", "first", "busybox:local", "true")
+    host.docker("network", "rm", "first")
+    before = traces(host)
+
+    networks.create(host, "web", "10.20.0.0/24", *BOTH_FAMILIES, "--aux-address", "spare=10.20.0.9")
+    with (
+        host.container("c1", "-p", "8080:80", network="web"),
+        host.container("c2", "--ip", "10.20.0.50", network="web"),
+    ):
+        pass
+    host.docker("network", "rm", "web")
+
+    left_as(host, before)
+    networks.create(host, "again", "10.20.0.0/24", *BOTH_FAMILIES, "--gateway", "10.20.0.50")
