@@ -50,7 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def load(file: Path | None = None, overrides: tuple[str, ...] = ()) -> Settings:
-    """Settings from the file (the default one may be absent), then `name=value` overrides; BadRequest says what is bad."""
+    """Settings from the file (the default one may be absent), then `name=value` overrides; BadRequest says why not."""
     path = file or DEFAULT_FILE
     values: dict[str, Any] = {}
     if file is not None or path.exists():

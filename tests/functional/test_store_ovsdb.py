@@ -176,9 +176,7 @@ async def test_only_rows_that_changed_are_read_again(server: Server) -> None:
     [{"mac": "nonsense"}, {"ipv4": "10.0.0.0.0/8"}, {"ipv6": "10.0.0.1/8"}, {"created_at": "yesterday"}],
     ids=lambda it: next(iter(it)),
 )
-async def test_a_row_that_makes_no_sense_is_left_out_and_logged_once(
-    server: Server, nonsense: dict[str, str]
-) -> None:
+async def test_a_row_that_makes_no_sense_is_left_out_and_logged_once(server: Server, nonsense: dict[str, str]) -> None:
     async with open_store(server) as store:
         await store.commit(store.snapshot(), [Put(WEB), Put(ONE), Put(TWO)])
         with structlog.testing.capture_logs() as logs:
@@ -203,6 +201,16 @@ async def test_the_rest_can_be_written_while_a_row_makes_no_sense(server: Server
             await store.commit(store.snapshot(), [Put(ONE)])
         assert not isinstance(refusal.value, Stale)
         assert store.snapshot().endpoints == {TWO.id: TWO}
+
+
+async def test_what_an_unreadable_row_holds_is_a_conflict_and_not_stale(server: Server) -> None:
+    async with open_store(server) as store:
+        await store.commit(store.snapshot(), [Put(WEB)])
+        await by_hand(server, update("Network", "net_id", WEB.id, mode="teleport"))
+        await until(lambda: not store.snapshot().networks, store.watch)
+        with pytest.raises(Conflict, match=r"vni.*cannot be read may be in the way: docs/store.md") as refusal:
+            await store.commit(store.snapshot(), [Put(replace(DB, vni=WEB.vni))])
+        assert not isinstance(refusal.value, Stale)
 
 
 async def test_a_row_that_was_repaired_is_back(server: Server) -> None:

@@ -1,6 +1,8 @@
 """Row 94: what is wanted is put back when somebody takes it away, and nobody else's things are touched."""
 
+import difflib
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -16,6 +18,7 @@ from tests.system.networks import BRIDGE
 from tests.system.traces import clean, traces
 
 DEADLINE = 5.0
+NUMBER = re.compile(r"(?<=in_port=)\d+|(?<=output:)\d+|0x[0-9a-f]+(?=->reg7)|(?<=bucket_id:)\d+")
 SUBNETS = ("10.20.0.0/24", "--ipv6", "--subnet", "fd00:20::/64")
 
 
@@ -132,7 +135,9 @@ def in_order(pair: Pair) -> str:
     """Everything that may not differ afterwards: what of ours is on the host, and how c2 sees itself."""
     columns = ("--columns=name,tag,external_ids", "find", "port", f"name={pair.port}")
     described = pair.host.ovs_vsctl(*columns).stdout
-    return "\n".join(map(str, (traces(pair.host), networks.interfaces(pair.c2), described, _link(pair))))
+    shown = (traces(pair.host), networks.interfaces(pair.c2), described, _link(pair))
+    # A port that was made anew may have another number.
+    return "\n".join(sorted(re.sub(NUMBER, "NUMBER", "\n".join(map(str, shown)).replace("'", "\n")).splitlines()))
 
 
 def _link(pair: Pair) -> tuple[str, int, str]:
@@ -145,7 +150,7 @@ def repaired(pair: Pair, before: str) -> None:
     try:
         wait_until(lambda: in_order(pair) == before, DEADLINE, "everything as it was")
     except AssertionError as error:
-        error.add_note(f"before:\n{before}\nafter:\n{in_order(pair)}")
+        error.add_note("\n".join(difflib.unified_diff(before.splitlines(), in_order(pair).splitlines(), n=0)))
         raise
     for address in (pair.c2.address("web"), pair.c2.address6("web")):
         wait_until(lambda: pair.c1.pings(address), DEADLINE, f"an answer of {address}")  # noqa: B023

@@ -21,7 +21,7 @@ from ovsnet import __version__
 from ovsnet.agent import logs, supervise
 from ovsnet.agent.after_round import AfterRound
 from ovsnet.agent.compose import compiler, planner
-from ovsnet.agent.view import View
+from ovsnet.agent.view import Parts, View
 from ovsnet.api.server import serve
 from ovsnet.control.addresses import Addresses
 from ovsnet.control.commit import Committer
@@ -109,7 +109,8 @@ class Agent:
         self.placements = Placements(self.committer, find_inside)
         self.orphans = Orphans(self.committer, time.monotonic, settings.orphan_age)
         self.follower = Follower(engine, self._learn, relist_every=settings.orphan_period)
-        self.view = View(self, engine, settings, ring)
+        parts = Parts(self.store, self.switch, self.ports, self.loop, self.follower)
+        self.view = View(parts, engine, settings, ring)
         self.store.watch(self.loop.nudge)
         self.switch.watch(self.loop.nudge)
         links.watch(self.loop.nudge)

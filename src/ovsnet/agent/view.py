@@ -3,33 +3,45 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from ovsnet import __version__
 from ovsnet.agent.logs import Ring
 from ovsnet.engine.client import Engine
+from ovsnet.engine.events import Follower
 from ovsnet.engine.facts import EngineFacts
 from ovsnet.model.errors import ApplyError
 from ovsnet.model.host import PortPlan, SwitchFacts
 from ovsnet.model.state import State
 from ovsnet.observe.drift import DriftItem, compare
 from ovsnet.observe.status import AgentFacts
+from ovsnet.ovs.ports import PortApplier
+from ovsnet.ovs.switch import Switch
+from ovsnet.reconcile.loop import Loop
 from ovsnet.settings import Settings
+from ovsnet.store.ovsdb import OvsdbStore
 from ovsnet.store.process import store_file
-
-if TYPE_CHECKING:
-    from ovsnet.agent.main import Agent
-
 
 PATIENCE = 8.0
 """Seconds `ovsnet check` waits for a round of the reconciler."""
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of the agent that have something to tell."""
+
+    store: OvsdbStore
+    switch: Switch
+    ports: PortApplier
+    loop: Loop
+    follower: Follower
+
+
 class View:
     """Values of this moment (see api.views.AgentView)."""
 
-    def __init__(self, agent: "Agent", engine: Engine, settings: Settings, ring: Ring) -> None:
-        self._agent = agent
+    def __init__(self, parts: Parts, engine: Engine, settings: Settings, ring: Ring) -> None:
+        self._parts = parts
         self._engine = engine
         self._settings = settings
         self._ring = ring
@@ -50,40 +62,40 @@ class View:
 
     def agent(self) -> AgentFacts:
         """What the agent knows of itself and its neighbours."""
-        facts = self._agent.follower.facts
+        facts = self._parts.follower.facts
         return AgentFacts(
             version=__version__,
             pid=os.getpid(),
             uptime=time.monotonic() - self._began,
             bridge=self._settings.bridge,
-            ready=self._agent.loop.last.revision >= 0,
-            last_round=self._agent.loop.last_seconds,
-            store_available=self._agent.store.available,
+            ready=self._parts.loop.last.revision >= 0,
+            last_round=self._parts.loop.last_seconds,
+            store_available=self._parts.store.available,
             store_path=str(store_file(self._settings)),
-            store_reason=self._agent.store.reason,
+            store_reason=self._parts.store.reason,
             engine_reachable=facts.complete,
             engine_version=self._engine_version,
         )
 
     def state(self) -> State:
         """The desired state."""
-        return self._agent.store.snapshot()
+        return self._parts.store.snapshot()
 
     def switch(self) -> SwitchFacts:
         """Open vSwitch as its database shows it."""
-        return self._agent.switch.facts()
+        return self._parts.switch.facts()
 
     def ports(self) -> Mapping[str, PortPlan]:
         """Our ports on the switch."""
-        return self._agent.ports.have()
+        return self._parts.ports.have()
 
     def failures(self) -> Sequence[ApplyError]:
         """What the host refused in the last round."""
-        return self._agent.loop.last.failures
+        return self._parts.loop.last.failures
 
     async def drift(self) -> Sequence[DriftItem]:
         """Read the host afresh and name what is not as wanted; the reconciler repairs it right afterwards."""
-        compared = await self._agent.loop.compared(PATIENCE)
+        compared = await self._parts.loop.compared(PATIENCE)
         return tuple(item for kind, (want, have) in compared.items() for item in compare(kind, want, have))
 
     def recent_log(self) -> Sequence[str]:

@@ -66,8 +66,11 @@ class Engine:
         return {it.id: it for it in networks if self._driver in (it.driver, it.ipam_driver)}
 
     async def endpoints(self) -> dict[EndpointId, EngineEndpoint]:
-        """The endpoints of all containers on all networks, also those of other drivers."""
-        containers = await self._get("/containers/json", {"all": "1"}, list[Container])
+        """The endpoints of all running containers on all networks, also those of other drivers.
+
+        Containers that do not run are not asked for: they have no endpoint, and cost the engine 0.15 ms each.
+        """
+        containers = await self._get("/containers/json", {}, list[Container])
         with self._translated("/containers/json"):
             return {it.id: it for container in containers for it in endpoints_of(container)}
 
@@ -105,9 +108,7 @@ class Engine:
             async for chunk in response.content.iter_any():
                 *lines, buffer = (buffer + chunk).split(b"\n")
                 if len(buffer) > LONGEST_EVENT:
-                    raise Unavailable(
-                        NEIGHBOUR, f"an event of more than {LONGEST_EVENT} bytes on {self._path}"
-                    )
+                    raise Unavailable(NEIGHBOUR, f"an event of more than {LONGEST_EVENT} bytes on {self._path}")
                 for line in lines:
                     if line.strip():
                         yield decode(line)
@@ -135,8 +136,6 @@ class Engine:
         except TimeoutError as error:
             raise Unavailable(NEIGHBOUR, f"no answer on {self._path} within {self._deadline:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Unavailable(
-                NEIGHBOUR, f"{error}; is dockerd running, and is its socket {self._path}?"
-            ) from error
+            raise Unavailable(NEIGHBOUR, f"{error}; is dockerd running, and is its socket {self._path}?") from error
         except (msgspec.MsgspecError, ValueError) as error:
             raise Unavailable(NEIGHBOUR, f"the answer to GET {path} makes no sense: {error}") from error

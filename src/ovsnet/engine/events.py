@@ -25,6 +25,11 @@ FIRST_RETRY = 0.25
 LAST_RETRY = 5.0
 """Seconds between attempts to reach an engine that is away: doubled each time, up to the last."""
 
+PAUSES = 4.0
+"""How many times as long as a listing took the pause after it is at least: a fifth of the time goes on
+lists.
+"""
+
 OnFacts = Callable[[EngineFacts], Awaitable[None]]
 
 
@@ -36,16 +41,14 @@ async def follow(engine: Engine, on_facts: OnFacts, *, relist_every: float = 60.
 class Follower:
     """Keeps one listing current and hands each to `on_facts`, one at a time.
 
-    At most one listing is under way; events meanwhile cause one more. `gap` is the pause in seconds between
-    two listings, so that a storm of starts does not keep the engine busy with lists; `relist_every` bounds
-    how old a listing gets without any event. When the engine goes away, its last listing is handed over
-    once more, marked as not complete. What `on_facts` refuses with an OvsnetError is logged and tried again
-    with the next listing.
+    At most one listing is under way; events meanwhile cause one more. `gap` is the shortest pause in
+    seconds between two listings, and it grows with what a listing takes, so that a storm of starts does not
+    keep the engine busy with lists; `relist_every` bounds how old a listing gets without any event. When
+    the engine goes away, its last listing is handed over once more, marked as not complete. What `on_facts`
+    refuses with an OvsnetError is logged and tried again with the next listing.
     """
 
-    def __init__(
-        self, engine: Engine, on_facts: OnFacts, *, relist_every: float = 60.0, gap: float = 0.2
-    ) -> None:
+    def __init__(self, engine: Engine, on_facts: OnFacts, *, relist_every: float = 60.0, gap: float = 0.2) -> None:
         self._engine = engine
         self._on_facts = on_facts
         self._relist_every = relist_every
@@ -92,15 +95,18 @@ class Follower:
         return reason
 
     async def _list_after_changes(self) -> None:
+        clock = asyncio.get_running_loop().time
         while True:
             await self._wait_for_change()
             self._changed.clear()
+            begun = clock()
             self._facts = await self._engine.facts()
+            took = clock() - begun
             if not self._listed:
                 self._listed = True
                 self._log.info("docker engine listed", networks=len(self._facts.networks))
             await self._tell()
-            await asyncio.sleep(self._gap)
+            await asyncio.sleep(max(self._gap, took * PAUSES))
 
     async def _wait_for_change(self) -> None:
         with suppress(TimeoutError):

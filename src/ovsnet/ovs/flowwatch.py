@@ -124,7 +124,12 @@ async def _monitor(target: str, control_socket: Path, deadline: float) -> AsyncI
         yield monitor
     finally:
         await programs.end(process)
-        control_socket.unlink(missing_ok=True)
+        _remove(control_socket)
+
+
+def _remove(control_socket: Path) -> None:
+    """A killed monitor leaves it behind."""
+    control_socket.unlink(missing_ok=True)
 
 
 async def _ask_for_groups(control_socket: Path, deadline: float) -> None:

@@ -18,10 +18,13 @@ def kernel_has_datapath() -> bool:
     """True when the generic netlink family of the datapath exists (linux/genetlink.h,
     linux/openvswitch.h).
     """
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_GENERIC) as channel:
-        channel.settimeout(5.0)
-        channel.send(_request())
-        answer = channel.recv(4096)
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_GENERIC) as channel:
+            channel.settimeout(5.0)
+            channel.send(_request())
+            answer = channel.recv(4096)
+    except OSError:
+        return False
     (kind,) = struct.unpack_from("=H", answer, 4)
     return bool(kind != _NLMSG_ERROR)
 

@@ -13,13 +13,9 @@ from ovsnet.store.process import become_server
 
 def main() -> int:
     """Exit code 1, with one line on stderr, when the store cannot be served."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ovsnet.store", description="Serve ovsnet's own database."
-    )
+    parser = argparse.ArgumentParser(prog="python -m ovsnet.store", description="Serve ovsnet's own database.")
     parser.add_argument("--config", type=Path, help=f"settings file, default {settings.DEFAULT_FILE}")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="override one setting"
-    )
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="override one setting")
     arguments = parser.parse_args()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:

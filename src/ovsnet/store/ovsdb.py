@@ -81,6 +81,9 @@ class OvsdbStore:
         except Stale:
             raise
         except Conflict as error:
+            if self._reading.has_faults:
+                # Trying again would meet the same row, which nobody sees.
+                raise Conflict(f"{error} A row that cannot be read may be in the way: docs/store.md") from error
             # The rules held on what this process knew, so a commit it had not heard of must have broken them.
             raise Stale(f"somebody else was faster: {error}") from error
         except ApplyError as error:
@@ -114,9 +117,7 @@ class OvsdbStore:
             for key, value in wanted.items():
                 self._write_one(transaction, kind, key, before.get(key), value)
 
-    def _write_one(
-        self, transaction: Transaction, kind: Kind, key: Any, old: Value | None, new: Value | None
-    ) -> None:
+    def _write_one(self, transaction: Transaction, kind: Kind, key: Any, old: Value | None, new: Value | None) -> None:
         shape, uuid = SHAPES[kind], self._reading.row_of(kind, key)
         row = self._database.row(shape.table, uuid)
         if row is not None:

@@ -164,9 +164,7 @@ def _lock_of(file: Path) -> Path:
 def _tool(*arguments: str) -> str:
     """What ovsdb-tool prints; ApplyError with its words when it fails."""
     try:
-        run = subprocess.run(
-            ["ovsdb-tool", *arguments], capture_output=True, text=True, timeout=TOOL_TIME, check=False
-        )
+        run = subprocess.run(["ovsdb-tool", *arguments], capture_output=True, text=True, timeout=TOOL_TIME, check=False)
     except FileNotFoundError as error:
         raise _not_installed("ovsdb-tool") from error
     if run.returncode:

@@ -43,12 +43,12 @@ class Reading:
 
     def absorb(self, touched: Touched) -> bool:
         """Read what was touched; True if `state` is now another one."""
-        faults = self._has_faults()
+        faults = self.has_faults
         changed = [kind for kind in SHAPES if self._read(kind, self._uuids(kind, touched))]
         if not changed:
             return False
         # What refers to an unreadable row is left out, so a fault that comes or goes concerns every table.
-        concerned = list(SHAPES) if faults or self._has_faults() else changed
+        concerned = list(SHAPES) if faults or self.has_faults else changed
         parts = {FIELDS[kind]: self._sound(kind) for kind in concerned if kind is not Counters}
         counters = next(iter(self._known[Counters].by_key.values()), Counters())
         self.state = replace(self.state, revision=self.state.revision + 1, counters=counters, **parts)
@@ -57,6 +57,11 @@ class Reading:
     def row_of(self, kind: Kind, key: Any) -> UUID:
         """The row that holds a value, or is to hold it."""
         return self._known[kind].rows.get(key) or row_uuid(kind, key)
+
+    @property
+    def has_faults(self) -> bool:
+        """True while any row cannot be read."""
+        return any(known.unreadable for known in self._known.values())
 
     def fault(self, kind: Kind, uuid: UUID) -> str | None:
         """Why a row that exists cannot be read; None when it can."""
@@ -99,22 +104,17 @@ class Reading:
             value = shape.decode(row)
         except UNREADABLE as error:
             if faults.get(uuid) != str(error):
-                log.warning(
-                    "row left out: it cannot be read", table=shape.table, row=str(uuid), reason=str(error)
-                )
+                log.warning("row left out: it cannot be read", table=shape.table, row=str(uuid), reason=str(error))
             faults[uuid] = str(error)
             return None
         if faults.pop(uuid, None):
             log.info("row can be read again", table=shape.table, row=str(uuid))
         return value
 
-    def _has_faults(self) -> bool:
-        return any(known.unreadable for known in self._known.values())
-
     def _sound(self, kind: Kind) -> Mapping[Any, Any]:
         """The values of a kind without those that refer to a row that cannot be read."""
         values = self._known[kind].by_key
-        if not self._has_faults() or kind in (Network, Pool):
+        if not self.has_faults or kind in (Network, Pool):
             return values
         return MappingProxyType({key: it for key, it in values.items() if self._supported(it)})
 
