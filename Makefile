@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 SAY := printf '\n== %s\n'
 
-.PHONY: status help setup venv demo demo-clean test test-full lint format types imports unit contract functional \
+.PHONY: help setup status venv demo demo-clean test test-full lint format types imports unit contract functional \
 	system kernel matrix bench docs generate clean
 
 help:  ## this list
@@ -30,13 +30,20 @@ venv:  ## build .venv from the locked requirements; gives .venv/bin/ovsnet
 demo:  ## see it work on this machine: installs and starts what is missing, then shows networks on OVS
 	@scripts/demo
 
-demo-status: venv  ## run the functional and system tests and write what they showed into docs/status.md
-	@$(PYTEST) tests/functional tests/rig tests/system -m "not kernel and not matrix" --record-rows docs/results/userspace.json $(ARGS); \
-	 $(PYTEST) tests/rig tests/system -m "kernel and not matrix" --record-rows docs/results/kernel.json $(ARGS); \
-	 $(BIN)/python scripts/generate_status.py
+install:  ## put ovsnet on this machine for good: command, Docker plugin, systemd units (root)
+	@scripts/install
 
-clean:  ## take away everything the demo made
+uninstall:  ## take away what `make install` put there, and everything of ours on the switch
+	@scripts/install remove
+
+demo-clean:  ## take away everything the demo made
 	@scripts/demo clean
+
+status: venv  ## run the functional, system and kernel tests and write what they showed into docs/status.md (root)
+	@$(PYTEST) tests/functional tests/rig tests/system -m "not kernel and not matrix" \
+		--record-rows docs/results/userspace.json $(ARGS); \
+	$(PYTEST) tests/rig tests/system -m "kernel and not matrix" --record-rows docs/results/kernel.json $(ARGS); \
+	$(BIN)/python scripts/generate_status.py
 
 test: setup venv  ## everything CI runs, under 30 minutes: style, types, imports, and all tests on real parts
 	@scripts/run-tests lint types imports unit contract functional system kernel docs
