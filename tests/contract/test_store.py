@@ -271,9 +271,7 @@ async def _count(store: Store, times: int) -> None:
 @pytest.mark.parametrize(
     ("mine", "yours"),
     [
-        pytest.param(
-            [Put(replace(DB, vni=Vni(99)))], [Put(replace(DB, id=THIRD, vni=Vni(99)))], id="one VNI"
-        ),
+        pytest.param([Put(replace(DB, vni=Vni(99)))], [Put(replace(DB, id=THIRD, vni=Vni(99)))], id="one VNI"),
         pytest.param([Drop(WEB)], [Put(ONE)], id="network goes, endpoint comes"),
         pytest.param([Drop(POOL)], [Put(HELD)], id="pool goes, address comes"),
     ],

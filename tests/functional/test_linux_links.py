@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack
 from ipaddress import ip_address, ip_interface
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -191,10 +192,7 @@ async def test_foreign_links_are_neither_seen_nor_touched(applier: LinkApplier) 
     assert dict(applier.have()) == {}
     assert await settle(applier) == []
     (refusal,) = await settle(applier, pair(1))
-    assert (
-        refusal
-        == f"{pair(1).name}: the name is taken by a veth link that is not ours; rename or delete that link"
-    )
+    assert refusal == f"{pair(1).name}: the name is taken by a veth link that is not ours; rename or delete that link"
     assert links() == before
 
 
@@ -267,18 +265,14 @@ async def test_a_lost_interface_is_put_back_and_works(applier: LinkApplier, insi
     assert inside.pings("fd77::1")
 
 
-async def test_without_an_ipv6_address_the_interface_has_no_ipv6(
-    applier: LinkApplier, inside: Inside
-) -> None:
+async def test_without_an_ipv6_address_the_interface_has_no_ipv6(applier: LinkApplier, inside: Inside) -> None:
     plan = pair(1, into=Placement(inside.sandbox, "eth0", ADDRESSES[:1]))
     assert await settle(applier, plan) == []
     assert inside.run("sysctl", "-n", "net.ipv6.conf.eth0.disable_ipv6").stdout.strip() == "1"
     assert [it["family"] for it in inside.links()["eth0"]["addr_info"]] == ["inet"]
 
 
-async def test_a_deleted_interface_comes_back_in_the_running_container(
-    applier: LinkApplier, inside: Inside
-) -> None:
+async def test_a_deleted_interface_comes_back_in_the_running_container(applier: LinkApplier, inside: Inside) -> None:
     plan = pair(1, into=Placement(inside.sandbox, "eth0", ADDRESSES))
     await settle(applier, plan)
     watch = Watch(applier)
@@ -288,11 +282,14 @@ async def test_a_deleted_interface_comes_back_in_the_running_container(
     assert inside.links()["eth0"]["operstate"] == "UP"
 
 
-async def test_a_container_that_is_gone_is_named_as_the_reason(applier: LinkApplier) -> None:
-    plan = pair(1, into=Placement("/run/netns/ovtest-gone", "eth0", ADDRESSES))
-    reason = "the network namespace /run/netns/ovtest-gone of its container is gone"
-    assert await settle(applier, plan) == [f"{plan.name}: {reason}"]
-    assert set(links()) == {"lo"}
+async def test_a_container_that_is_gone_is_named_as_the_reason(applier: LinkApplier, tmp_path: Path) -> None:
+    unmounted = tmp_path / "netns"
+    unmounted.touch()
+    for path in ("/run/netns/ovtest-gone", str(unmounted)):
+        plan = pair(1, into=Placement(path, "eth0", ADDRESSES))
+        reason = f"the network namespace {path} of its container is gone"
+        assert await settle(applier, plan) == [f"{plan.name}: {reason}"]
+        assert set(links()) == {"lo"}
 
 
 async def test_a_name_taken_inside_is_refused(applier: LinkApplier, inside: Inside) -> None:
@@ -442,9 +439,7 @@ async def test_a_new_process_finds_the_device_in_its_container(applier: LinkAppl
         assert restarted.have() == {placed.name: placed}
 
 
-async def test_a_device_the_switch_made_anew_goes_back_into_its_container(
-    applier: LinkApplier, inside: Inside
-) -> None:
+async def test_a_device_the_switch_made_anew_goes_back_into_its_container(applier: LinkApplier, inside: Inside) -> None:
     plan = internal(1, into=Placement(inside.sandbox, internal(1).name, ADDRESSES))
     device(plan)
     assert await settle(applier, plan) == []
@@ -455,9 +450,7 @@ async def test_a_device_the_switch_made_anew_goes_back_into_its_container(
     assert {it["local"] for it in found["addr_info"]} >= {"10.77.0.2", "fd77::2"}
 
 
-async def test_a_device_that_left_its_container_is_put_right_again(
-    applier: LinkApplier, inside: Inside
-) -> None:
+async def test_a_device_that_left_its_container_is_put_right_again(applier: LinkApplier, inside: Inside) -> None:
     plan = internal(1, into=Placement(inside.sandbox, internal(1).name, ADDRESSES))
     device(plan)
     await settle(applier, plan)

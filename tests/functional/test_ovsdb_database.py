@@ -92,9 +92,7 @@ async def test_server_that_hangs_at_first_is_named_and_found_when_it_goes_on(ser
         server.freeze()
         database = library(server)
         async with following(database):
-            with pytest.raises(
-                Unavailable, match=r"the library is not available: no answer from .*db.sock yet"
-            ):
+            with pytest.raises(Unavailable, match=r"the library is not available: no answer from .*db.sock yet"):
                 await database.wait_ready(0.2)
             server.thaw()
             await database.wait_ready(PATIENCE)
@@ -200,15 +198,11 @@ async def test_a_broken_constraint_is_a_conflict_in_the_servers_words(server: Se
 async def test_any_other_refusal_is_an_apply_error_in_the_servers_words(server: Server) -> None:
     async with opened(server.start()) as database:
         with pytest.raises(ApplyError, match="No table named Film"):
-            await database.transact(
-                lambda it: it.add_op({"op": "delete", "table": "Film", "where": []}), PATIENCE
-            )
+            await database.transact(lambda it: it.add_op({"op": "delete", "table": "Film", "where": []}), PATIENCE)
 
 
 @pytest.mark.parametrize(("column", "value"), [("pages", "many"), ("pages", -1), ("title", ""), ("notes", 7)])
-async def test_a_value_that_does_not_fit_abandons_the_transaction(
-    server: Server, column: str, value: object
-) -> None:
+async def test_a_value_that_does_not_fit_abandons_the_transaction(server: Server, column: str, value: object) -> None:
     async with opened(server.start()) as database:
         with pytest.raises(ValueError, match=column):
             await database.transact(lambda it: insert(it, "Book", {"title": "Emma", column: value}), PATIENCE)

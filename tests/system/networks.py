@@ -20,6 +20,13 @@ def create(host: Host, name: str, subnet: str = "", *options: str, check: bool =
     return host.docker("network", "create", *DRIVER, *where, *options, name, check=check)
 
 
+def start(host: Host, *names: str, network: str) -> tuple[Container, ...]:
+    """Containers on a network, started at the same time; `host.container` is for one that must go before the test ends."""
+    run = f"docker run -d --init --name N --network {network} busybox:local sleep 1000000"
+    host.shell(f"printf '%s\\n' {' '.join(names)} | xargs -P {len(names)} -I N {run}")
+    return tuple(Container(host, name) for name in names)
+
+
 def names(host: Host) -> Sequence[str]:
     """The networks Docker lists with our driver."""
     return host.docker("network", "ls", "--filter", "driver=ovsnet", "--format", "{{.Name}}").stdout.split()

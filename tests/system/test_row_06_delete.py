@@ -11,15 +11,15 @@ BOTH_FAMILIES = ("--ipv6", "--subnet", "fd00:20::/64")
 @pytest.mark.row(6)
 def test_a_network_with_a_running_container_is_not_deleted_and_nothing_changes(host: NamespaceHost) -> None:
     networks.create(host, "web", "10.20.0.0/24", *BOTH_FAMILIES)
-    with host.container("c1", network="web") as c1, host.container("c2", network="web") as c2:
-        before = traces(host)
+    c1, c2 = networks.start(host, "c1", "c2", network="web")
+    before = traces(host)
 
-        refused = host.docker("network", "rm", "web", check=False)
+    refused = host.docker("network", "rm", "web", check=False)
 
-        assert not refused.ok
-        assert "active endpoints" in refused.stderr
-        left_as(host, before)
-        assert c1.pings(c2.address("web"))
+    assert not refused.ok
+    assert "active endpoints" in refused.stderr
+    left_as(host, before)
+    assert c1.pings(c2.address("web"))
 
 
 @pytest.mark.row(6)
@@ -31,11 +31,10 @@ def test_after_the_last_container_nothing_is_left(host: NamespaceHost) -> None:
     before = traces(host)
 
     networks.create(host, "web", "10.20.0.0/24", *BOTH_FAMILIES, "--aux-address", "spare=10.20.0.9")
-    with (
-        host.container("c1", "-p", "8080:80", network="web"),
-        host.container("c2", "--ip", "10.20.0.50", network="web"),
-    ):
-        pass
+    host.start_container("c1", "-p", "8080:80", network="web")
+    host.start_container("c2", "--ip", "10.20.0.50", network="web")
+    assert traces(host) != before
+    host.remove_containers()
     host.docker("network", "rm", "web")
 
     left_as(host, before)

@@ -19,23 +19,18 @@ from ovsnet.engine.client import Engine
 from ovsnet.engine.facts import EngineEndpoint, EngineFacts, EngineNetwork
 from ovsnet.model.errors import OvsnetError, Unavailable
 
-__all__ = ["EngineEndpoint", "EngineFacts", "EngineNetwork", "Follower", "follow"]
+__all__ = ["EngineEndpoint", "EngineFacts", "EngineNetwork", "Follower"]
 
 FIRST_RETRY = 0.25
 LAST_RETRY = 5.0
 """Seconds between attempts to reach an engine that is away: doubled each time, up to the last."""
 
 PAUSES = 4.0
-"""How many times as long as a listing took the pause after it is at least: a fifth of the time goes on
-lists.
-"""
+"""How many times as long as the listing itself the pause after it is, at least."""
+REFUSED_RETRY = 5.0
+"""Seconds after which a listing that was not taken up is followed by another one."""
 
 OnFacts = Callable[[EngineFacts], Awaitable[None]]
-
-
-async def follow(engine: Engine, on_facts: OnFacts, *, relist_every: float = 60.0, gap: float = 0.2) -> None:
-    """Hand every listing to `on_facts`, for ever. See Follower."""
-    await Follower(engine, on_facts, relist_every=relist_every, gap=gap).run()
 
 
 class Follower:
@@ -45,7 +40,7 @@ class Follower:
     seconds between two listings, and it grows with what a listing takes, so that a storm of starts does not
     keep the engine busy with lists; `relist_every` bounds how old a listing gets without any event. When
     the engine goes away, its last listing is handed over once more, marked as not complete. What `on_facts`
-    refuses with an OvsnetError is logged and tried again with the next listing.
+    refuses with an OvsnetError is logged, and tried again with the next listing a little later.
     """
 
     def __init__(self, engine: Engine, on_facts: OnFacts, *, relist_every: float = 60.0, gap: float = 0.2) -> None:
@@ -57,6 +52,7 @@ class Follower:
         self._changed = asyncio.Event()
         self._facts = EngineFacts()
         self._listed = False  # on this connection
+        self._refused = False
 
     @property
     def facts(self) -> EngineFacts:
@@ -110,7 +106,7 @@ class Follower:
 
     async def _wait_for_change(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._relist_every):
+            async with asyncio.timeout(REFUSED_RETRY if self._refused else self._relist_every):
                 await self._changed.wait()
 
     async def _tell_away(self, reason: str) -> None:
@@ -120,7 +116,9 @@ class Follower:
 
     async def _tell(self) -> None:
         """What the receiver cannot do now (its store is away, say) it can do with the next listing."""
+        self._refused = False
         try:
             await self._on_facts(self._facts)
         except OvsnetError as error:
+            self._refused = True
             self._log.warning("facts of the engine were not taken up", reason=str(error))

@@ -123,9 +123,7 @@ class LinkApplier:
             async with self._netlink() as kernel:
                 refused = await self._remove(kernel, doomed)
                 async with asyncio.TaskGroup() as tasks:
-                    settling = [
-                        tasks.create_task(_attempt(it.name, self._settle(kernel, it))) for it in wanted
-                    ]
+                    settling = [tasks.create_task(_attempt(it.name, self._settle(kernel, it))) for it in wanted]
                 return refused + [error for it in settling if (error := it.result()) is not None]
         except OSError as error:
             raise Unavailable(NEIGHBOUR, f"no socket can be had: {error.strerror}") from error

@@ -7,6 +7,7 @@ namespace it was made in, and may be used outside.
 
 import asyncio
 import ctypes
+import errno
 import os
 import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from ovsnet.linux.linkmessage import DONE, ERROR, Link, list_request, messages
+from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import Mac
 
 CLONE_NEWNET = 0x40000000
@@ -52,12 +54,19 @@ async def find_inside(sandbox: str, macs: Collection[Mac]) -> Mapping[Mac, str]:
 
 
 async def links_inside(sandbox: str) -> tuple[Link, ...]:
-    """All links of the namespace at that path; none when it is gone."""
+    """All links of the namespace at that path; none when it is gone. Unavailable when it cannot be entered."""
     try:
         with opened(sandbox) as namespace:
             return await run_inside(namespace, list_links)
-    except OSError:  # removed, or a file on which no namespace is mounted any more
-        return ()
+    except OSError as error:
+        if is_gone(error):
+            return ()
+        raise Unavailable(f"network namespace {sandbox}", error.strerror or str(error)) from error
+
+
+def is_gone(error: OSError) -> bool:
+    """True when the path has been removed, or is a file on which no namespace is mounted any more."""
+    return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL)
 
 
 def list_links() -> tuple[Link, ...]:

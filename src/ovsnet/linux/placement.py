@@ -7,11 +7,11 @@ addresses.
 
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from ovsnet.linux import interface
-from ovsnet.linux.namespace import opened, run_inside
+from ovsnet.linux.namespace import is_gone, opened, run_inside
 from ovsnet.linux.netlink import Netlink
 from ovsnet.model.errors import ApplyError
 from ovsnet.model.host import LinkPlan, Placement
@@ -40,16 +40,20 @@ class Sandbox:
 @asynccontextmanager
 async def sandbox_of(plan: LinkPlan, placement: Placement) -> AsyncIterator[Sandbox]:
     """The namespace the link belongs into; ApplyError when it is gone."""
-    try:
-        with opened(placement.sandbox) as namespace:
-            sockets = await run_inside(namespace, _sockets)
-            with sockets[1] as ioctl:
-                async with Netlink(sockets[0].detach()) as kernel:
-                    yield Sandbox(namespace, kernel, ioctl)
-    except FileNotFoundError as error:
-        raise ApplyError(
-            plan.name, f"the network namespace {placement.sandbox} of its container is gone"
-        ) from error
+    async with AsyncExitStack() as stack:
+        try:
+            namespace = stack.enter_context(opened(placement.sandbox))
+            netlink, ioctl = await run_inside(namespace, _sockets)
+        except OSError as error:
+            raise ApplyError(plan.name, _why_not(placement, error)) from error
+        stack.enter_context(ioctl)
+        kernel = await stack.enter_async_context(Netlink(netlink.detach()))
+        yield Sandbox(namespace, kernel, ioctl)
+
+
+def _why_not(placement: Placement, error: OSError) -> str:
+    outcome = "is gone" if is_gone(error) else f"cannot be entered: {error.strerror}"
+    return f"the network namespace {placement.sandbox} of its container {outcome}"
 
 
 def _sockets() -> tuple[socket.socket, socket.socket]:

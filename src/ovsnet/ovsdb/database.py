@@ -172,9 +172,7 @@ class Database:
                 return str(await future)
         except TimeoutError:
             transaction.abort()
-            raise OutcomeUnknown(
-                self.title, f"no answer to a change within {deadline:.3g} s", lost=False
-            ) from None
+            raise OutcomeUnknown(self.title, f"no answer to a change within {deadline:.3g} s", lost=False) from None
         finally:
             del self._pending[transaction]
 

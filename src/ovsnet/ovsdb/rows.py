@@ -14,9 +14,7 @@ Transaction = Any
 """An `ovs.db.idl.Transaction`."""
 
 
-def insert(
-    transaction: Transaction, table: str, values: Mapping[str, object], uuid: UUID | None = None
-) -> Row:
+def insert(transaction: Transaction, table: str, values: Mapping[str, object], uuid: UUID | None = None) -> Row:
     """A new row; with `uuid` it gets that very UUID, so that a second insert of it is refused (Stale).
 
     What is returned can be referred to inside the transaction only; afterwards the row is in the replica.
