@@ -96,9 +96,7 @@ async def remove_network(plugin: Door) -> None:
     await plugin.done("NetworkDriver.DeleteNetwork", {"NetworkID": NETWORK})
 
 
-async def start_container(
-    plugin: Door, pool_id: str, name: str = "", number: int = 0
-) -> tuple[str, dict[str, Any]]:
+async def start_container(plugin: Door, pool_id: str, name: str = "", number: int = 0) -> tuple[str, dict[str, Any]]:
     """RequestAddress, CreateEndpoint, Join; returns the address and the answer to CreateEndpoint."""
     options = {"com.docker.network.endpoint.name": name} if name else None
     asked = {"PoolID": pool_id, "Address": "", "Options": options}
@@ -106,9 +104,7 @@ async def start_container(
     ids = {"NetworkID": NETWORK, "EndpointID": f"{number:064x}"}
     interface = {"Address": address, "AddressIPv6": "", "MacAddress": ""}
     ports: dict[str, Any] = {"com.docker.network.endpoint.exposedports": [], "com.docker.network.portmap": []}
-    created = await plugin.done(
-        "NetworkDriver.CreateEndpoint", {**ids, "Interface": interface, "Options": ports}
-    )
+    created = await plugin.done("NetworkDriver.CreateEndpoint", {**ids, "Interface": interface, "Options": ports})
     await plugin.done("NetworkDriver.Join", {**ids, "SandboxKey": messages.SANDBOX, "Options": ports})
     return address, created
 
@@ -284,9 +280,7 @@ async def test_macs_are_never_used_again(plugin: Door) -> None:
     for number in range(1, 6):
         _, created = await start_container(plugin, pool_id, number=number)
         seen.add(created["Interface"]["MacAddress"])
-        await plugin.done(
-            "NetworkDriver.DeleteEndpoint", {"NetworkID": NETWORK, "EndpointID": f"{number:064x}"}
-        )
+        await plugin.done("NetworkDriver.DeleteEndpoint", {"NetworkID": NETWORK, "EndpointID": f"{number:064x}"})
     assert len(seen) == 5
 
 
@@ -327,6 +321,14 @@ async def test_a_join_does_not_need_the_namespace_to_be_there(plugin: Door) -> N
     assert plugin.state.endpoints[EndpointId(ENDPOINT)].sandbox == messages.SANDBOX
 
 
+async def test_a_join_needs_a_path_to_the_namespace(plugin: Door) -> None:
+    await create_network(plugin)
+    await plugin.done("NetworkDriver.CreateEndpoint", {**NAMED, "Interface": None, "Options": {}})
+    for key in ("", "netns/9a7ce0cf62f6", "/var/run/\0/x"):
+        reply = await plugin.call("NetworkDriver.Join", {**messages.JOIN, "SandboxKey": key})
+        assert "SandboxKey is not an absolute path" in reply.refusal
+
+
 async def test_ports_that_will_not_be_published_are_told(plugin: Door) -> None:
     """The network has no way out, so that the engine drops `-p` without a word."""
     await create_network(plugin)
@@ -334,9 +336,7 @@ async def test_ports_that_will_not_be_published_are_told(plugin: Door) -> None:
     ports = [{"Proto": 6, "IP": "", "Port": 80, "HostIP": "", "HostPort": 8080, "HostPortEnd": 8080}]
     with capture_logs() as logs:
         await plugin.done("NetworkDriver.Join", messages.JOIN)
-        await plugin.done(
-            "NetworkDriver.Join", {**messages.JOIN, "Options": {"com.docker.network.portmap": ports}}
-        )
+        await plugin.done("NetworkDriver.Join", {**messages.JOIN, "Options": {"com.docker.network.portmap": ports}})
     assert [it["ports"] for it in logs if it["log_level"] == "warning"] == ["8080"]
 
 
@@ -462,8 +462,7 @@ async def test_a_creation_that_broke_off_is_undone_by_releasing_its_pool(plugin:
     await plugin.done("IpamDriver.RequestAddress", gateway)
     refused = await plugin.call(
         "NetworkDriver.CreateNetwork",
-        messages.CREATE_NETWORK["20.10 plain"]
-        | {"Options": {"com.docker.network.generic": {"colour": "red"}}},
+        messages.CREATE_NETWORK["20.10 plain"] | {"Options": {"com.docker.network.generic": {"colour": "red"}}},
     )
     assert "'colour' is not known" in refused.refusal
     await plugin.done("IpamDriver.ReleasePool", {"PoolID": pool["PoolID"]})
@@ -488,9 +487,7 @@ async def test_every_call_of_the_protocol_is_known(plugin: Door) -> None:
         await plugin.done(method)
 
 
-@pytest.mark.parametrize(
-    "method", ["NetworkDriver.Since31", "", "VolumeDriver.Create", "%00", "../../etc/passwd"]
-)
+@pytest.mark.parametrize("method", ["NetworkDriver.Since31", "", "VolumeDriver.Create", "%00", "../../etc/passwd"])
 async def test_an_unknown_call_is_not_found(plugin: Door, method: str) -> None:
     reply = await plugin.call(method, {})
     assert (reply.status, "is not implemented" in reply.refusal) == (404, True)
@@ -577,9 +574,7 @@ async def test_a_connection_that_was_just_made_is_answered_before_the_agent_goes
     async with door() as plugin:
         server = await plugin.serve()
         reader, writer = await asyncio.open_unix_connection(str(plugin.path))
-        await plugin.done(
-            "Plugin.Activate"
-        )  # comes after the first connection, so that one is accepted by now
+        await plugin.done("Plugin.Activate")  # comes after the first connection, so that one is accepted by now
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.stop())
             await asyncio.sleep(0)

@@ -31,9 +31,7 @@ WANTED: tuple[Resource, ...] = (
         "load:7->NXM_NX_REG6[],goto_table:2",
         cookie(Feature.GUARD, 7),
     ),
-    Flow(
-        0, 100, "in_port=1,icmp6,icmpv6_type=135,ipv6_src=FD00:0::1", "resubmit(,2)", cookie(Feature.GUARD, 7)
-    ),
+    Flow(0, 100, "in_port=1,icmp6,icmpv6_type=135,ipv6_src=FD00:0::1", "resubmit(,2)", cookie(Feature.GUARD, 7)),
     Flow(
         2,
         32768,
@@ -74,9 +72,7 @@ async def converge(applier: FlowApplier, *wanted: Resource) -> Delta[Resource]:
 def counters(switch: Switch) -> list[str]:
     """Flows with their age left out and their packet counts kept: a rewritten flow counts from zero again."""
     lines = switch.ofctl("dump-flows", BRIDGE).splitlines()[1:]
-    return sorted(
-        " ".join(word for word in line.split() if not word.startswith("duration=")) for line in lines
-    )
+    return sorted(" ".join(word for word in line.split() if not word.startswith("duration=")) for line in lines)
 
 
 def send_a_packet(switch: Switch) -> None:
@@ -124,6 +120,27 @@ async def test_a_new_process_may_split_its_first_round(flows: FlowApplier, switc
     assert reborn.have() == by_key(WANTED)
 
 
+async def test_a_new_process_that_writes_before_it_looks_rewrites_nothing(flows: FlowApplier, switch: Switch) -> None:
+    await converge(flows, *WANTED)
+    send_a_packet(switch)
+    before = counters(switch)
+    await converge(FlowApplier(BRIDGE, switch.run_dir), *WANTED)
+    assert counters(switch) == before
+
+
+async def test_without_a_bridge_of_ours_there_is_nothing_to_read(switch: Switch) -> None:
+    ours = False
+    applier = FlowApplier(BRIDGE, switch.run_dir, is_ours=lambda: ours)
+    await applier.resync()
+    assert applier.have() == {}
+    switch.add_bridge(BRIDGE)
+    ours = True
+    await converge(applier, *WANTED)
+    ours = False
+    await applier.resync()
+    assert applier.have() == {}
+
+
 async def test_a_new_process_corrects_what_differs_and_removes_what_is_left_over(
     flows: FlowApplier, switch: Switch
 ) -> None:
@@ -164,9 +181,7 @@ async def test_a_foreign_flow_in_a_place_of_ours_is_replaced(flows: FlowApplier,
     assert not any("cookie=0x99" in line for line in switch.flows(BRIDGE))
 
 
-async def test_a_removal_spares_a_foreign_flow_that_took_the_place(
-    flows: FlowApplier, switch: Switch
-) -> None:
+async def test_a_removal_spares_a_foreign_flow_that_took_the_place(flows: FlowApplier, switch: Switch) -> None:
     await converge(flows, *WANTED)
     switch.ofctl("add-flow", BRIDGE, "cookie=0x99,table=0,priority=0,actions=output:1")
     await converge(flows)
@@ -276,9 +291,7 @@ async def test_a_bridge_that_does_not_exist_is_unavailable(switch: Switch) -> No
         await applier.resync()
 
 
-async def test_a_stopped_switch_is_unavailable_inside_the_deadline(
-    flows: FlowApplier, switch: Switch
-) -> None:
+async def test_a_stopped_switch_is_unavailable_inside_the_deadline(flows: FlowApplier, switch: Switch) -> None:
     hasty = FlowApplier(BRIDGE, switch.run_dir, deadline=0.3)
     os.kill(switch.pid("ovs-vswitchd"), signal.SIGSTOP)
     try:

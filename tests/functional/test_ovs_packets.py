@@ -66,9 +66,7 @@ def read_frame(end: socket.socket) -> bytes:
 
 async def test_announcements_enter_at_the_endpoints_port_and_go_through_the_tables(ports: Switch) -> None:
     from_endpoint = f"in_port=1,dl_src={ENDPOINT.mac}"
-    ports.ofctl(
-        "add-flow", BRIDGE, f"{from_endpoint},arp,arp_op=1,arp_spa=10.9.0.7,arp_tpa=10.9.0.7,actions=output:2"
-    )
+    ports.ofctl("add-flow", BRIDGE, f"{from_endpoint},arp,arp_op=1,arp_spa=10.9.0.7,arp_tpa=10.9.0.7,actions=output:2")
     advertised = "icmp6,icmp_type=136,ipv6_src=fd00::7,ipv6_dst=ff02::1,nd_target=fd00::7"
     ports.ofctl("add-flow", BRIDGE, f"{from_endpoint},{advertised},nd_tll={ENDPOINT.mac},actions=output:2")
     with cable(ports, "p2") as end:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,10 +21,12 @@ from ovsnet.model.host import BridgePlan, Datapath, PortPlan
 from ovsnet.model.ids import Mac, Vlan
 from ovsnet.model.network import PortKind
 from ovsnet.ovs.bridge import BridgeApplier
+from ovsnet.ovs.kernel import kernel_has_datapath
 from ovsnet.ovs.openflow import FlowApplier
 from ovsnet.ovs.ports import PortApplier
 from ovsnet.ovs.rows import FAULT_KEY
 from ovsnet.ovs.switch import Switch as OurSwitch
+from ovsnet.ovs.switch import choose_datapath
 from ovsnet.pipeline.cookies import Feature, cookie
 from ovsnet.pipeline.flow import Flow
 from ovsnet.plan.names import ENDPOINT_KEY, OWNER_KEY
@@ -497,6 +500,12 @@ async def test_facts_tell_what_the_switch_is(switch: Switch) -> None:
         assert (dict(facts.ofports), facts.reason) == ({}, "")
     async with running(switch, datapath="system") as it:
         assert it.switch.facts().datapath is Datapath.KERNEL
+
+
+def test_the_datapath_is_the_kernels_where_the_kernel_has_one() -> None:
+    there = Path("/sys/module/openvswitch").exists()
+    assert kernel_has_datapath() is there
+    assert choose_datapath("auto") is (Datapath.KERNEL if there else Datapath.USERSPACE)
 
 
 def test_before_the_first_contact_nothing_is_known() -> None:

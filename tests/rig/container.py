@@ -54,9 +54,7 @@ class Container:
 
     def pings(self, address: str, *, count: int = 1, wait: int = 1) -> bool:
         """Whether any of `count` pings is answered, each within `wait` seconds."""
-        return self.inside(
-            "ping", "-n", "-i", "0.2", "-c", str(count), "-W", str(wait), address, check=False
-        ).ok
+        return self.inside("ping", "-n", "-i", "0.2", "-c", str(count), "-W", str(wait), address, check=False).ok
 
     def restart(self) -> None:
         self.host.docker("restart", "-t", "1", self.name)

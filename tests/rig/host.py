@@ -179,9 +179,7 @@ class Host(ABC):
 
     def logs(self) -> Mapping[str, str]:
         """The last lines of everything that keeps a log here; for reports of failed tests."""
-        files = sorted(
-            path for path in self.log_dir.rglob("*") if path.is_file() and path.name not in ("pid", "rc")
-        )
+        files = sorted(path for path in self.log_dir.rglob("*") if path.is_file() and path.name not in ("pid", "rc"))
         found = {str(path.relative_to(self.log_dir)): _tail(path) for path in files}
         for command in (
             "ovs-vsctl show",

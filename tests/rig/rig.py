@@ -25,6 +25,7 @@ class Shape:
     ovs: bool = True
     vtep: bool = False
     tso: bool = False
+    systemd: bool = False
     mtu: int = 1500
     root: str = "/"
     images: str = "busybox"
@@ -37,6 +38,7 @@ class Shape:
             "--no-ovs": not self.ovs,
             "--vtep": self.vtep,
             "--tso": self.tso,
+            "--systemd": self.systemd,
         }
         return (
             *(flag for flag, given in flags.items() if given),
@@ -90,9 +92,7 @@ class Rig:
 
     def _up(self, script: str, number: int, shape: Shape, host: Host) -> None:
         options = (*shape.options(), *_binds())
-        run(
-            str(HERE / script), "up", "1", "--first", str(number), *options, env=self._env, timeout=UP_TIMEOUT
-        )
+        run(str(HERE / script), "up", "1", "--first", str(number), *options, env=self._env, timeout=UP_TIMEOUT)
         self.hosts.append(host)
 
     def __enter__(self) -> Self:

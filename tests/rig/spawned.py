@@ -59,9 +59,7 @@ class Spawned:
 
     def wait_for_output(self, text: str, deadline: float = 10.0) -> None:
         """Until it has printed `text`; fails at once when it ends without."""
-        wait_until(
-            lambda: text in self.stdout or not self.running, deadline, f"{text!r} from {' '.join(self.argv)}"
-        )
+        wait_until(lambda: text in self.stdout or not self.running, deadline, f"{text!r} from {' '.join(self.argv)}")
         assert text in self.stdout, f"{' '.join(self.argv)} ended without {text!r}: {self.stderr}"
 
     def __enter__(self) -> Self:

@@ -34,17 +34,13 @@ def test_the_kernel_datapath_switches_packets(session_kernel_host: KernelHost) -
 
 
 def test_a_container_runs(session_kernel_host: KernelHost) -> None:
-    answer = session_kernel_host.docker(
-        "run", "--rm", "busybox:local", "ip", "-4", "-o", "addr", "show", "eth0"
-    )
+    answer = session_kernel_host.docker("run", "--rm", "busybox:local", "ip", "-4", "-o", "addr", "show", "eth0")
 
     assert "inet 172.17.0." in answer.stdout
 
 
 def test_the_projects_environment_works_in_a_machine(session_kernel_host: KernelHost) -> None:
-    answer = session_kernel_host.run(
-        str(PROJECT / ".venv/bin/python"), "-c", "import ovsnet; print(ovsnet.__file__)"
-    )
+    answer = session_kernel_host.run(str(PROJECT / ".venv/bin/python"), "-c", "import ovsnet; print(ovsnet.__file__)")
 
     assert answer.stdout.strip() == str(PROJECT / "src/ovsnet/__init__.py")
 

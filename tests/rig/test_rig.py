@@ -50,9 +50,7 @@ def test_the_switch_answers(bare_host: NamespaceHost) -> None:
 
 
 def test_the_projects_environment_works_in_a_host(bare_host: NamespaceHost) -> None:
-    answer = bare_host.run(
-        str(PROJECT / ".venv/bin/python"), "-c", "import ovsnet, sys; print(ovsnet.__file__)"
-    )
+    answer = bare_host.run(str(PROJECT / ".venv/bin/python"), "-c", "import ovsnet, sys; print(ovsnet.__file__)")
 
     assert answer.stdout.strip() == str(PROJECT / "src/ovsnet/__init__.py")
 
@@ -88,9 +86,7 @@ def test_waiting_says_what_was_not_reached() -> None:
 
 
 def test_a_spawned_command_tells_its_story(bare_host: NamespaceHost) -> None:
-    with bare_host.spawn(
-        "sh", "-c", "echo ready; trap 'echo bye; exit 7' TERM; while :; do sleep 0.1; done"
-    ) as it:
+    with bare_host.spawn("sh", "-c", "echo ready; trap 'echo bye; exit 7' TERM; while :; do sleep 0.1; done") as it:
         it.wait_for_output("ready")
         assert it.running
         ended = it.stop("TERM")

@@ -66,9 +66,15 @@ def default_routes(container: Container) -> list[str]:
     return [it["dev"] for it in container.inside("ip", "-j", "-4", "route", "show", "default").json()]
 
 
-def port_of(host: Host, container: str, network: str) -> str:
-    """The name of the OVS port by which a container is in a network, as the switch database alone knows it."""
-    keys = (f"external_ids:ovsnet-container-name={container}", f"external_ids:ovsnet-network-name={network}")
-    found = host.ovs_vsctl("--bare", "--columns=name", "find", "port", *keys).stdout.split()
-    assert len(found) <= 1, f"{container} has several ports in {network}: {found}"
+def port_of(container: Container, network: str) -> str:
+    """The OVS port by which a container is in a network; "" when it has none."""
+    endpoint = container.inspect()["NetworkSettings"]["Networks"][network]["EndpointID"]
+    key = f"external_ids:ovsnet-endpoint={endpoint}"
+    found = container.host.ovs_vsctl("--bare", "--columns=name", "find", "port", key).stdout.split()
+    assert len(found) <= 1, f"{container.name} has several ports in {network}: {found}"
     return found[0] if found else ""
+
+
+def tag_of(container: Container, network: str) -> str:
+    """What `ovs-vsctl` shows as the VLAN of its port; "[]" for none."""
+    return container.host.ovs_vsctl("get", "port", port_of(container, network), "tag").stdout.strip()

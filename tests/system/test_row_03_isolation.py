@@ -1,55 +1,22 @@
 """Row 3: networks are isolated from each other, also from one who cheats.
 
-    web:  c1 (the cheat), c2          db:  d1 (the victim), d2
+web:  c1 (the cheat), c2          db:  d1 (the victim), d2
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from tests.functional.pipeline_frames import (
-    ALL_NODES,
-    ARP,
-    BROADCAST,
     IPV4,
-    IPV6,
-    advertisement,
-    arp,
     ethernet,
     ipv4,
-    ipv6,
     tagged,
     udp,
 )
-from tests.rig.container import Container
 from tests.rig.namespace_host import NamespaceHost
 from tests.system import networks
+from tests.system.parties import Party, frames_as, heard, party
 from tests.system.traces import clean
-
-RAW_SOCKET = ("python3", str(Path(__file__).with_name("rawsocket.py")))
-ARP_REPLY = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Party:
-    """A container with what it says of itself on its network."""
-
-    container: Container
-    mac: str
-    ipv4: str
-    ipv6: str
-
-    def sends(self, frames: Mapping[str, bytes]) -> None:
-        """Frames as they are, each with its name behind what it carries."""
-        words = [frame + f" forged-{name} ".encode() for name, frame in frames.items()]
-        self.container.inside(*RAW_SOCKET, "send", "eth0", *(it.hex() for it in words))
-
-    def tells(self, peer: "Party", word: str) -> None:
-        """An honest datagram."""
-        payload = udp(f" forged-{word} ".encode())
-        frame = ethernet(peer.mac, self.mac, IPV4, ipv4(self.ipv4, peer.ipv4, payload))
-        self.container.inside(*RAW_SOCKET, "send", "eth0", frame.hex())
 
 
 @pytest.fixture(scope="module")
@@ -59,24 +26,8 @@ def parties(module_host: NamespaceHost) -> Iterator[Mapping[str, Party]]:
         networks.create(module_host, name, v4, "--ipv6", "--subnet", v6)
     pairs = (("c1", "web"), ("c2", "web"), ("d1", "db"), ("d2", "db"))
     started = [(module_host.start_container(name, network=network), network) for name, network in pairs]
-    yield {
-        it.name: Party(it, it.mac(network), it.address(network), it.address6(network))
-        for it, network in started
-    }
+    yield {it.name: party(it, network) for it, network in started}
     clean(module_host)
-
-
-def heard(sender: Party, victim: Party, friend: Party, frames: Mapping[str, bytes]) -> set[str]:
-    """Which of these frames of the sender arrive at the victim; a friend's word at the end says that it listens."""
-    listen = (*RAW_SOCKET, "hear", "eth0", "forged-")
-    with victim.container.spawn_inside(*listen, label="hear") as ear:
-        ear.wait_for_output("listening")
-        # Twice: the first packet of a kind takes another way through a switch than the next one.
-        sender.sends(frames)
-        sender.sends(frames)
-        friend.tells(victim, "end")
-        ear.wait_for_output("forged-end")
-        return set(ear.stdout.split()) - {"listening", "forged-end"}
 
 
 @pytest.mark.row(3)
@@ -113,20 +64,6 @@ def test_an_address_of_the_other_subnet_added_by_hand_reaches_nobody(parties: Ma
     assert cheat.pings(parties["c2"].ipv4)
 
 
-def frames_as(mac: str, v4: str, v6: str, victim: Party) -> dict[str, bytes]:
-    """One of each kind from this sender to the victim, and to all."""
-    return {
-        "v4": ethernet(victim.mac, mac, IPV4, ipv4(v4, victim.ipv4, udp(b""))),
-        "v6": ethernet(victim.mac, mac, IPV6, ipv6(v6, victim.ipv6, udp(b""))),
-        "v4-to-all": ethernet(BROADCAST, mac, IPV4, ipv4(v4, "255.255.255.255", udp(b""))),
-        "v6-to-all": ethernet(ALL_NODES, mac, IPV6, ipv6(v6, "ff02::1", udp(b""))),
-        "arp": ethernet(BROADCAST, mac, ARP, arp(ARP_REPLY, (mac, v4), (victim.mac, victim.ipv4))),
-        "arp-to-it": ethernet(victim.mac, mac, ARP, arp(ARP_REPLY, (mac, v4), (victim.mac, victim.ipv4))),
-        "nd": ethernet(victim.mac, mac, IPV6, advertisement(v6, v6, mac, victim.ipv6)),
-        "other-protocol": ethernet(victim.mac, mac, 0x88B5, b"local experiment"),
-    }
-
-
 @pytest.mark.row(3)
 def test_raw_frames_with_the_cheats_own_addresses_do_not_cross(parties: Mapping[str, Party]) -> None:
     cheat, victim, friend = parties["c1"], parties["d1"], parties["d2"]
@@ -147,9 +84,7 @@ def test_raw_frames_forged_with_the_other_networks_mac_and_address_do_not_cross(
 def test_raw_frames_with_a_vlan_tag_do_not_cross(parties: Mapping[str, Party]) -> None:
     cheat, victim, friend = parties["c1"], parties["d1"], parties["d2"]
     honest = ethernet(victim.mac, friend.mac, IPV4, ipv4(friend.ipv4, victim.ipv4, udp(b"")))
-    tags = {
-        f"{kind:x}-{vlan}": tagged(honest, vlan, kind) for kind in (0x8100, 0x88A8) for vlan in (0, 1, 20)
-    }
+    tags = {f"{kind:x}-{vlan}": tagged(honest, vlan, kind) for kind in (0x8100, 0x88A8) for vlan in (0, 1, 20)}
 
     assert heard(cheat, victim, friend, tags) == set()
 

@@ -14,11 +14,6 @@ REFUSED = {
 }
 
 
-def tag_of(host: NamespaceHost, container: str, network: str) -> str:
-    """What `ovs-vsctl` shows as the VLAN of the container's port."""
-    return host.ovs_vsctl("get", "port", networks.port_of(host, container, network), "tag").stdout.strip()
-
-
 def connect(host: NamespaceHost, network: str, name: str, option: str, *, check: bool = True) -> Completed:
     return host.docker("network", "connect", "--driver-opt", option, network, name, check=check)
 
@@ -35,9 +30,9 @@ def test_the_vlan_of_an_endpoint_is_shown_by_the_switch_and_separates(host: Name
     connect(host, "web", "blue", "vlan=30")
     connect(host, "office", "plain", "vlan=43")
 
-    members = ("plain", "red1", "red2", "blue")
-    assert [tag_of(host, name, "web") for name in members] == ["[]", "20", "20", "30"]
-    assert [tag_of(host, name, "office") for name in members] == ["43", "42", "42", "42"]
+    members = (plain, red1, red2, blue)
+    assert [networks.tag_of(it, "web") for it in members] == ["[]", "20", "20", "30"]
+    assert [networks.tag_of(it, "office") for it in members] == ["43", "42", "42", "42"]
     assert red2.pings(red1.address("web"))
     assert plain.pings(other.address("web"))
     assert red1.pings(blue.address("office"))

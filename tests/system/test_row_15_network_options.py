@@ -65,7 +65,7 @@ def test_the_mtu_holds_at_both_ends_and_for_packets(host: NamespaceHost) -> None
 
     assert {name: it.mtu for name, it in networks.interfaces(c1).items()} == {"eth0": 1400, "eth1": 9000}
     for network, mtu in (("slim", 1400), ("jumbo", 9000)):
-        port = networks.port_of(host, "c1", network)
+        port = networks.port_of(c1, network)
         assert host.run("ip", "-j", "link", "show", port).json()[0]["mtu"] == mtu
         assert carries(c1, c2, network, mtu)
         assert not carries(c1, c2, network, mtu + 1)

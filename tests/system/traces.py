@@ -54,10 +54,10 @@ def traces(host: Host) -> Traces:
     )
 
 
-def left_as(host: Host, before: Traces) -> None:
+def left_as(host: Host, before: Traces, deadline: float = 5) -> None:
     """The host is as it was, at the latest when the engine has finished tearing down; names what is not."""
     try:
-        wait_until(lambda: traces(host) == before, 5, "the host as it was before")
+        wait_until(lambda: traces(host) == before, deadline, "the host as it was before")
     except AssertionError as error:
         error.add_note("\n".join(_differences(before, traces(host))))
         raise

@@ -83,7 +83,11 @@ class Agent:
         self._log = structlog.get_logger("agent")
         self.store = OvsdbStore(str(store_socket(settings)), deadline=settings.store_deadline)
         self.switch = Switch(settings)
-        self.flows = FlowApplier(settings.bridge, settings.ovs_run_dir)
+        self.flows = FlowApplier(
+            settings.bridge,
+            settings.ovs_run_dir,
+            is_ours=lambda: self.switch.ports.our_bridge() is not None,
+        )
         self.ports = PortApplier(self.switch)
         self.converger = Converger(
             {

@@ -10,7 +10,6 @@ doubled or out of order, and a burst of them costs one listing.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import replace
 
 import structlog
@@ -27,8 +26,10 @@ LAST_RETRY = 5.0
 
 PAUSES = 4.0
 """How many times as long as the listing itself the pause after it is, at least."""
-REFUSED_RETRY = 5.0
-"""Seconds after which a listing that was not taken up is followed by another one."""
+ECHO = 1.0
+"""Seconds after which a listing that followed an event is repeated: the engine announces that a running
+container was connected to a network a moment before its lists show it (seen with 20.10).
+"""
 
 OnFacts = Callable[[EngineFacts], Awaitable[None]]
 
@@ -40,7 +41,7 @@ class Follower:
     seconds between two listings, and it grows with what a listing takes, so that a storm of starts does not
     keep the engine busy with lists; `relist_every` bounds how old a listing gets without any event. When
     the engine goes away, its last listing is handed over once more, marked as not complete. What `on_facts`
-    refuses with an OvsnetError is logged, and tried again with the next listing a little later.
+    refuses with an OvsnetError is logged, and handed over again a second later, listed anew.
     """
 
     def __init__(self, engine: Engine, on_facts: OnFacts, *, relist_every: float = 60.0, gap: float = 0.2) -> None:
@@ -52,7 +53,7 @@ class Follower:
         self._changed = asyncio.Event()
         self._facts = EngineFacts()
         self._listed = False  # on this connection
-        self._refused = False
+        self._doubtful = False  # the next listing must come soon, event or not
 
     @property
     def facts(self) -> EngineFacts:
@@ -105,9 +106,12 @@ class Follower:
             await asyncio.sleep(max(self._gap, took * PAUSES))
 
     async def _wait_for_change(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(REFUSED_RETRY if self._refused else self._relist_every):
+        try:
+            async with asyncio.timeout(min(ECHO, self._relist_every) if self._doubtful else self._relist_every):
                 await self._changed.wait()
+            self._doubtful = True
+        except TimeoutError:
+            self._doubtful = False
 
     async def _tell_away(self, reason: str) -> None:
         self._log.warning("docker engine is away", reason=reason)
@@ -116,9 +120,8 @@ class Follower:
 
     async def _tell(self) -> None:
         """What the receiver cannot do now (its store is away, say) it can do with the next listing."""
-        self._refused = False
         try:
             await self._on_facts(self._facts)
         except OvsnetError as error:
-            self._refused = True
+            self._doubtful = True
             self._log.warning("facts of the engine were not taken up", reason=str(error))

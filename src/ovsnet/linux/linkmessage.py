@@ -7,7 +7,7 @@ them.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 NEWLINK, DELLINK, GETLINK = 16, 17, 18
 ERROR, DONE = 2, 3
@@ -19,9 +19,9 @@ _ATTRIBUTE = struct.Struct("=HH")  # length, type: struct rtattr
 _NUMBER = struct.Struct("=I")
 _ERROR = struct.Struct("=i")
 _TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
-_MAC, _NAME, _MTU, _LINKINFO, _ALIAS, _GROUP, _MASK, _NEW_NAMESPACE = 1, 3, 4, 18, 20, 27, 29, 45
+_MAC, _NAME, _MTU, _PEER, _LINKINFO, _ALIAS, _GROUP, _MASK, _NEW_NAMESPACE = 1, 3, 4, 5, 18, 20, 27, 29, 45
 _KIND = 1
-_ASKED = frozenset({_MAC, _NAME, _MTU, _LINKINFO, _ALIAS, _GROUP, _NEW_NAMESPACE})
+_ASKED = frozenset({_MAC, _NAME, _MTU, _PEER, _LINKINFO, _ALIAS, _GROUP, _NEW_NAMESPACE})
 _ASKED_OF_INFO = frozenset({_KIND})
 _UP = 0x1
 _SKIP_STATISTICS = 0x8
@@ -29,7 +29,11 @@ _SKIP_STATISTICS = 0x8
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One link of one network namespace. `kind` is "" for physical ones, `alias` is "" without one."""
+    """One link of one network namespace. `kind` is "" for physical ones, `alias` is "" without one.
+
+    `peer` is the index of a pair's other end in that one's namespace, 0 without one; it says nothing about this end,
+    so links that differ in it alone are equal.
+    """
 
     index: int
     name: str
@@ -39,6 +43,7 @@ class Link:
     mtu: int = 0
     group: int = 0
     up: bool = False
+    peer: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,7 @@ def _link(index: int, *, up: bool, found: dict[int, bytes]) -> Link:
         mtu=_number(found.get(_MTU, b"")),
         group=_number(found.get(_GROUP, b"")),
         up=up,
+        peer=_number(found.get(_PEER, b"")),
     )
 
 

@@ -11,6 +11,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -150,14 +151,26 @@ class LinkApplier:
             return
         link = self._table.get(plan.name)
         step = step_for_pair(link, plan, self._mark)
+        if step is Step.REFUSE and await self._far_end_is_ours(link, plan):
+            step = Step.REPAIR
         if step is Step.REFUSE:
             raise ApplyError(plan.name, _taken(link))
         if step is Step.REPAIR:
-            await kernel.change(plan.name, mtu=plan.mtu, state="up")
+            await kernel.change(plan.name, alias=plan.alias, mtu=plan.mtu, state="up")
             return
         if link is not None:
             await kernel.delete(link.index)
         await _make_pair(kernel, plan)
+
+    async def _far_end_is_ours(self, near: Link | None, plan: LinkPlan) -> bool:
+        """True for a pair of ours whose near end lost its mark: the far end still says whose it is."""
+        with suppress(Unavailable):
+            await self._table.relist()  # of ends that are down the kernel does not tell when they change
+            far = [self._table.get(plan.peer)]
+            if plan.placement is not None:
+                far += await links_inside(plan.placement.sandbox)
+            return any(near and it and it.peer == near.index and it.alias == plan.alias + INSIDE for it in far)
+        return False
 
     async def _settle_internal(self, kernel: Netlink, plan: LinkPlan) -> None:
         if self._table.get(plan.name) is None and await self._seen_inside(plan):

@@ -58,6 +58,11 @@ class Belief:
             if not place:
                 self._places.pop(_place(canonical), None)
 
+    def clear(self) -> None:
+        """Nothing is there."""
+        for key in list(self._have):
+            self.forget(key)
+
     def read(self, key: str, canonical: Resource) -> None:
         """The canonical form of what is believed under `key`."""
         self._canonical[key] = canonical

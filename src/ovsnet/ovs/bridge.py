@@ -22,9 +22,20 @@ class BridgeApplier:
     def __init__(self, switch: Switch, tables: Mapping[int, str] = MappingProxyType({})) -> None:
         self._switch = switch
         self._tables = tables
+        self._seen: Mapping[str, BridgePlan] | None = None
+        switch.watch(self._forget)
 
     def have(self) -> Mapping[str, BridgePlan]:
         """Our bridge as it is now; empty where there is none or it is not ours."""
+        # Read once for each change of the database: every round asks several times, and reading a row is slow.
+        if self._seen is None:
+            self._seen = self._read()
+        return self._seen
+
+    def _forget(self) -> None:
+        self._seen = None
+
+    def _read(self) -> Mapping[str, BridgePlan]:
         row = self._switch.ports.our_bridge()
         if row is None:
             return {}

@@ -7,7 +7,7 @@
 Ours are flows that carry our owner bits in the cookie and groups whose id is in our range; nothing else is
 read or removed. A place (table, priority, match) on our bridge that the pipeline wants is ours whoever sits
 there: a foreign flow at exactly that place is replaced, or else a hand-made `ovs-ofctl add-flow` could
-never be repaired (docs/decisions, "Flows on the switch").
+never be repaired (docs/decisions/0020).
 """
 
 import asyncio
@@ -51,15 +51,23 @@ class FlowApplier:
         self._deadline = deadline
         self._belief = Belief()
         self._lock = asyncio.Lock()
+        self._looked = False
 
     def have(self) -> Mapping[str, Resource]:
         """What is there, by resource key, as far as known."""
         return self._belief.have
 
     async def resync(self) -> None:
-        """Read the switch afresh; Unavailable when it does not answer, and `have` is then unchanged."""
+        """Read the switch afresh; Unavailable when it does not answer, and `have` is then unchanged.
+
+        Without a bridge of ours there is nothing to read, and nothing of ours.
+        """
         async with self._lock:
-            await self._resync()
+            if self._is_ours():
+                await self._resync()
+            else:
+                self._looked = False
+                self._belief.clear()
 
     async def apply(self, delta: Delta[Resource]) -> Sequence[ApplyError]:
         """Write what differs in one bundle and return what was refused; the bundle is sent again without
@@ -71,6 +79,8 @@ class FlowApplier:
         if not self._is_ours():
             raise Unavailable(programs.NEIGHBOUR, f"there is no bridge {self.bridge} of ours")
         async with self._lock:
+            if not self._looked:
+                await self._resync()
             adopted = await self._adopt(delta)
             additions = {key: it for key, it in {**delta.add, **delta.change}.items() if key not in adopted}
             # What is not there any more was adopted under its wanted key, or is gone already.
@@ -139,6 +149,7 @@ class FlowApplier:
     async def _resync(self) -> bool:
         dumped = await self._dump()
         await self._read_unread()
+        self._looked = True
         return self._belief.corrected(dumped)
 
     async def _dump(self) -> dict[str, Resource]:

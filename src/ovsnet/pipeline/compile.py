@@ -8,8 +8,8 @@ It runs at every change, for thousands of endpoints of which one changed: the fl
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import Ofport
@@ -20,9 +20,8 @@ from ovsnet.pipeline.flow import Flow, Resource
 from ovsnet.pipeline.plug import Gateway, Plug, Segment
 from ovsnet.pipeline.tables import check, miss_flows
 
-REMEMBERED_PLUGS = 8192
-REMEMBERED_SEGMENTS = 1024
-"""How many values keep their flows: some 10 KiB each."""
+SPARE = 100
+"""Results kept beyond twice those in use. One is some 8 KiB: endpoints come and go, the agent stays small."""
 
 
 def compile_flows(
@@ -35,37 +34,31 @@ def compile_flows(
     """
     resources: dict[str, Resource] = dict(_base())
     members: dict[Segment, list[Plug]] = defaultdict(list)
-    gateways: dict[Segment, Gateway] = {}
-    for network, plug in _plugs(state, ofports, port_name):
+    for plug in _plugs(state, ofports, port_name):
         resources.update(_plug_flows(plug))
         members[plug.segment].append(plug)
-        gateways[plug.segment] = Gateway(network.gateway4, network.gateway6)
     for segment, group_id in flood.group_ids(members).items():
-        plugs = members[segment]
-        icc = plugs[0].icc
-        resources.update(_segment_flows(segment, gateways[segment], group_id, icc=icc))
-        if icc:
-            group = flood.group(group_id, [plug.ofport for plug in plugs])
-            resources[group.key] = group
+        resources.update(_segment_resources(members[segment], group_id))
+    _forget(in_use=sum(map(len, members.values())))
     return resources
 
 
 def _plugs(
     state: State, ofports: Mapping[str, Ofport], port_name: Callable[[Endpoint], str]
-) -> Iterator[tuple[Network, Plug]]:
+) -> Iterator[Plug]:
     """What is plugged, the youngest first: with `dict.update` the oldest has the last word."""
     for endpoint in sorted(state.endpoints.values(), key=_age, reverse=True):
         network = state.networks.get(endpoint.network_id)
         ofport = ofports.get(port_name(endpoint)) if endpoint.plugged else None
         if network is not None and ofport is not None:
-            yield network, _plug(endpoint, network, ofport)
+            yield _plug(endpoint, network, ofport)
 
 
 def _age(endpoint: Endpoint) -> tuple[float, str]:
     return endpoint.created_at, endpoint.id
 
 
-@lru_cache(maxsize=REMEMBERED_PLUGS)
+@cache
 def _plug(endpoint: Endpoint, network: Network, ofport: Ofport) -> Plug:
     vlan = network.options.vlan if endpoint.vlan is None else endpoint.vlan
     return Plug(
@@ -76,10 +69,11 @@ def _plug(endpoint: Endpoint, network: Network, ofport: Ofport) -> Plug:
         ipv6=() if endpoint.ipv6 is None else (endpoint.ipv6.ip, endpoint.link_local),
         addressed=network.addressed,
         icc=network.options.icc,
+        gateway=Gateway(network.gateway4, network.gateway6),
     )
 
 
-@lru_cache(maxsize=REMEMBERED_PLUGS)
+@cache
 def _plug_flows(plug: Plug) -> Mapping[str, Flow]:
     return _keyed(
         *origin.plug_flows(plug),
@@ -89,17 +83,34 @@ def _plug_flows(plug: Plug) -> Mapping[str, Flow]:
     )
 
 
-@lru_cache(maxsize=REMEMBERED_SEGMENTS)
-def _segment_flows(segment: Segment, way_out: Gateway, group_id: int, *, icc: bool) -> Mapping[str, Flow]:
+def _segment_resources(plugs: Sequence[Plug], group_id: int) -> Mapping[str, Resource]:
+    """What the plugs of one segment share: all of them are of one network."""
+    one = plugs[0]
+    flows = _segment_flows(one.segment, one.gateway, group_id, icc=one.icc)
+    if not one.icc:
+        return flows
+    group = flood.group(group_id, [plug.ofport for plug in plugs])
+    return {**flows, group.key: group}
+
+
+@cache
+def _segment_flows(segment: Segment, of_network: Gateway, group_id: int, *, icc: bool) -> Mapping[str, Flow]:
     return _keyed(
-        *neighbour.segment_flows(segment, way_out, icc=icc),
-        *gateway.segment_flows(segment, way_out),
+        *neighbour.segment_flows(segment, of_network, icc=icc),
+        *gateway.segment_flows(segment, of_network),
         *forward.segment_flows(segment, icc=icc),
         *(flood.segment_flows(segment, group_id) if icc else ()),
     )
 
 
-@lru_cache(maxsize=1)
+def _forget(*, in_use: int) -> None:
+    """Drop what is remembered of values that are long gone, together with the rest: it is made anew when asked for."""
+    for remembered in (_plug, _plug_flows, _segment_flows):
+        if remembered.cache_info().currsize > 2 * in_use + SPARE:
+            remembered.cache_clear()
+
+
+@cache
 def _base() -> Mapping[str, Flow]:
     return _keyed(
         *miss_flows(),

@@ -5,8 +5,11 @@ What lets a packet pass names the port it must come from: no other port can send
 
 from collections.abc import Iterator
 
+from ovsnet.pipeline.cookies import Feature
 from ovsnet.pipeline.flow import Flow
 from ovsnet.pipeline.packets import (
+    DHCP_SERVER,
+    DHCPV6_SERVER,
     MLD_REPORTS,
     ND_HOP_LIMIT,
     ND_TARGET_LINK_ADDRESS,
@@ -32,6 +35,9 @@ def base_flows() -> Iterator[Flow]:
         yield flow(Table.ND_GUARD, Priority.FALLBACK, f"icmp6,icmp_type={kind}", DROP)
     # RFC 6980 has receivers ignore such fragments; not all do. Large pings have a smaller hop limit and pass.
     yield flow(Table.FRAGMENT, Priority.NORMAL, f"ipv6,nw_ttl={ND_HOP_LIMIT}", DROP)
+    # Where IPAM gives the addresses nobody else does. What all addressed packets pass and no others is `gateway`.
+    for answer in (f"udp,tp_src={DHCP_SERVER}", f"udp6,tp_src={DHCPV6_SERVER}"):
+        yield flow(Table.GATEWAY, Priority.FIRST, answer, DROP, feature=Feature.GUARD)
 
 
 def _tentative_flows() -> Iterator[Flow]:

@@ -39,6 +39,11 @@ SOLICITED_FLAG: Final = 0x40000000
 OVERRIDE_FLAG: Final = 0x20000000
 """The R, S and O bits of an advertisement in its first 32 bits after the checksum (RFC 4861 4.4)."""
 
+DHCP_SERVER: Final = 67
+"""The UDP port that answers come from (RFC 2131 4.1)."""
+DHCPV6_SERVER: Final = 547
+"""RFC 8415 7.2: where servers listen, and what they are told to answer from."""
+
 NO_MAC: Final = "00:00:00:00:00:00"
 """How the switch presents the link-layer address of a message that has no such option."""
 UNSPECIFIED_V6: Final = "::"

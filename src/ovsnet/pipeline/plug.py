@@ -34,7 +34,7 @@ class Plug:
 
     `ipv6` holds all its IPv6 addresses: the one IPAM gave and the link-local one; none where IPAM gave none.
     `addressed` is False on a network without IPAM: no address is known and any may be used.
-    `icc` is False where the endpoints of the network may not reach each other.
+    `icc` is False where the endpoints of the network may not reach each other. `gateway` is that of the network.
     """
 
     segment: Segment
@@ -44,3 +44,4 @@ class Plug:
     ipv6: tuple[IPv6Address, ...]
     addressed: bool
     icc: bool
+    gateway: Gateway

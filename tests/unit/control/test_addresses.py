@@ -175,6 +175,15 @@ async def test_a_pool_with_a_held_address_is_not_taken_over() -> None:
         await rig.pool("10.20.0.0/24")
 
 
+async def test_a_pool_of_a_network_is_not_taken_over_although_it_holds_no_address() -> None:
+    rig = Rig()
+    await rig.pool("10.20.0.0/24")
+    await rig.put(WEB)
+    rig.now += 1000
+    with pytest.raises(Conflict, match="network web"):
+        await rig.pool("10.20.0.0/24")
+
+
 async def test_resting_addresses_do_not_keep_a_left_pool() -> None:
     rig = Rig()
     pool = await rig.pool("10.20.0.0/24")

@@ -18,9 +18,7 @@ def pool(subnet: str, sub_range: str | None = None, cursor: str | None = None) -
     network = ip_network(subnet)
     part = ip_network(sub_range) if sub_range else None
     last = ip_address(cursor) if cursor else None
-    return Pool(
-        id=pool_id("local", network, part), space="local", subnet=network, sub_range=part, cursor=last
-    )
+    return Pool(id=pool_id("local", network, part), space="local", subnet=network, sub_range=part, cursor=last)
 
 
 def held(where: Pool, *addresses: str | IpAddress) -> list[Allocation]:

@@ -34,6 +34,16 @@ def test_taken_networks_are_stepped_over_whatever_their_size() -> None:
     assert choose_subnet([BLOCK], 20, taken) == IPv4Network("10.192.96.0/20")
 
 
+def test_a_gap_of_just_one_subnet_is_used() -> None:
+    taken = [ip_network("10.192.0.0/20"), ip_network("10.192.32.0/20")]
+    assert choose_subnet([BLOCK], 20, taken) == IPv4Network("10.192.16.0/20")
+
+
+@pytest.mark.parametrize("address", ["10.192.0.0/32", "10.192.15.255/32"])
+def test_one_taken_address_is_enough(address: str) -> None:
+    assert choose_subnet([BLOCK], 20, [ip_network(address)]) == IPv4Network("10.192.16.0/20")
+
+
 def test_a_default_route_takes_nothing() -> None:
     taken = [ip_network("0.0.0.0/0"), ip_network("::/0")]
     assert choose_subnet([BLOCK], 20, taken) == IPv4Network("10.192.0.0/20")

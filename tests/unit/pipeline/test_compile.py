@@ -10,7 +10,8 @@ import pytest
 
 from ovsnet.model.ids import Mac, NetworkId, Ofport, Vlan, Vni
 from ovsnet.model.state import State
-from ovsnet.pipeline.compile import compile_flows
+from ovsnet.pipeline import compile as compile_module
+from ovsnet.pipeline.compile import SPARE, compile_flows
 from ovsnet.pipeline.cookies import GROUP_FIRST, Feature, feature_of, is_ours
 from ovsnet.pipeline.flow import Flow, Group, Resource
 from ovsnet.pipeline.gateway import GATEWAY_MAC
@@ -49,6 +50,13 @@ def test_the_same_state_gives_the_same_flows_whatever_came_between() -> None:
     for other in SCENARIOS.values():
         compiled(other)
     assert compiled(TWO_NETWORKS) == before
+
+
+def test_what_is_remembered_of_endpoints_that_went_does_not_pile_up() -> None:
+    for number in range(1, 501):
+        mac = Mac(f"0a:00:00:01:{number >> 8:02x}:{number & 255:02x}")
+        compiled(state(WEB, replace(endpoint(1), mac=mac)))
+    assert compile_module._plug_flows.cache_info().currsize <= SPARE + 2  # noqa: SLF001 - memory has no other face
 
 
 def test_the_result_is_the_callers_own() -> None:

@@ -1,0 +1,84 @@
+"""Containers that put raw frames on their wire, and what others hear of it.
+
+heard(sender, victim, friend, frames)    which of the sender's frames arrive at the victim
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.functional.pipeline_frames import (
+    ALL_NODES,
+    ARP,
+    BROADCAST,
+    IPV4,
+    IPV6,
+    advertisement,
+    arp,
+    ethernet,
+    ipv4,
+    ipv6,
+    udp,
+)
+from tests.rig.container import Container
+
+RAW_SOCKET = ("python3", str(Path(__file__).with_name("rawsocket.py")))
+ARP_REPLY = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A container with what it says of itself on its network."""
+
+    container: Container
+    mac: str
+    ipv4: str
+    ipv6: str
+
+    def sends(self, frames: Mapping[str, bytes]) -> None:
+        """Frames as they are, each with its name behind what it carries."""
+        words = [frame + f" forged-{name} ".encode() for name, frame in frames.items()]
+        self.container.inside(*RAW_SOCKET, "send", "eth0", *(it.hex() for it in words))
+
+    def tells(self, peer: "Party", word: str) -> None:
+        """An honest datagram."""
+        payload = udp(f" forged-{word} ".encode())
+        frame = ethernet(peer.mac, self.mac, IPV4, ipv4(self.ipv4, peer.ipv4, payload))
+        self.container.inside(*RAW_SOCKET, "send", "eth0", frame.hex())
+
+
+def party(container: Container, network: str) -> Party:
+    """A container that runs, on a network with both families."""
+    return Party(container, container.mac(network), container.address(network), container.address6(network))
+
+
+def heard(sender: Party, victim: Party, friend: Party, frames: Mapping[str, bytes]) -> set[str]:
+    """Which of these frames of the sender arrive at the victim; a friend's word at the end says that it listens."""
+    return heard_until(lambda: friend.tells(victim, "end"), sender, victim, frames)
+
+
+def heard_until(last_word: Callable[[], object], sender: Party, victim: Party, frames: Mapping[str, bytes]) -> set[str]:
+    """As `heard`; `last_word` makes "forged-end" arrive at the victim."""
+    listen = (*RAW_SOCKET, "hear", "eth0", "forged-")
+    with victim.container.spawn_inside(*listen, label="hear") as ear:
+        ear.wait_for_output("listening")
+        # Twice: the first packet of a kind takes another way through a switch than the next one.
+        sender.sends(frames)
+        sender.sends(frames)
+        last_word()
+        ear.wait_for_output("forged-end")
+        return set(ear.stdout.split()) - {"listening", "forged-end"}
+
+
+def frames_as(mac: str, v4: str, v6: str, victim: Party) -> dict[str, bytes]:
+    """One of each kind from this sender to the victim, and to all."""
+    return {
+        "v4": ethernet(victim.mac, mac, IPV4, ipv4(v4, victim.ipv4, udp(b""))),
+        "v6": ethernet(victim.mac, mac, IPV6, ipv6(v6, victim.ipv6, udp(b""))),
+        "v4-to-all": ethernet(BROADCAST, mac, IPV4, ipv4(v4, "255.255.255.255", udp(b""))),
+        "v6-to-all": ethernet(ALL_NODES, mac, IPV6, ipv6(v6, "ff02::1", udp(b""))),
+        "arp": ethernet(BROADCAST, mac, ARP, arp(ARP_REPLY, (mac, v4), (victim.mac, victim.ipv4))),
+        "arp-to-it": ethernet(victim.mac, mac, ARP, arp(ARP_REPLY, (mac, v4), (victim.mac, victim.ipv4))),
+        "nd": ethernet(victim.mac, mac, IPV6, advertisement(v6, v6, mac, victim.ipv6)),
+        "other-protocol": ethernet(victim.mac, mac, 0x88B5, b"local experiment"),
+    }

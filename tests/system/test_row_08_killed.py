@@ -1,0 +1,100 @@
+"""Row 8, and 10: the agent dies, or its store is stuck, in the middle of work. Nothing leaks; orphans are collected."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.rig.container import Container
+from tests.rig.namespace_host import NamespaceHost
+from tests.rig.process import wait_until
+from tests.rows import Figures
+from tests.system import networks
+from tests.system.traces import clean, left_as, traces
+
+COUNT = 16
+AT_ONCE = 4
+# The engine retries a call that broke off for fifteen seconds; orphans are looked for every second here.
+COLLECTED = 30.0
+
+
+@pytest.fixture(scope="module")
+def web(module_host: NamespaceHost) -> Iterator[NamespaceHost]:
+    """A host whose agent collects orphans after two seconds, with a network on which a container ran before."""
+    module_host.agent.stop()
+    module_host.agent.start("--set", "orphan_age=2", "--set", "orphan_period=1")
+    networks.create(module_host, "web", "10.20.0.0/24")
+    module_host.docker("run", "--rm", "--network", "web", "busybox:local", "true")
+    yield module_host
+    clean(module_host)
+
+
+def running(host: NamespaceHost) -> list[str]:
+    return host.docker("ps", "--format", "{{.Names}}", "--filter", "network=web").stdout.split()
+
+
+def burst() -> str:
+    """Many `docker run`, some at once; each says when it failed, and why."""
+    run = "docker run -d --init --name cN --network web busybox:local sleep 1000000 >/dev/null"
+    return f"seq {COUNT} | xargs -P {AT_ONCE} -I N sh -c '{run} || echo failed' 2>&1"
+
+
+def known_to_docker(host: NamespaceHost) -> set[str]:
+    found = host.docker("network", "inspect", "web").json()[0]["Containers"].values()
+    return {it["EndpointID"] for it in found}
+
+
+def known_to_us(host: NamespaceHost) -> set[str]:
+    return {it["endpoint_id"] for it in networks.ask(host, "endpoints")}
+
+
+@pytest.mark.row(8, 10)
+def test_containers_start_or_fail_cleanly_while_the_agent_is_killed_and_nothing_leaks(
+    web: NamespaceHost, figures: Figures
+) -> None:
+    before = traces(web)
+    with web.spawn("sh", "-c", burst(), label="burst") as starting:
+        for share in (2, 6, 10):
+            wait_until(
+                lambda share=share: len(running(web)) >= share or not starting.running, 60, "containers start"
+            )
+            web.agent.kill()
+        said = starting.wait(120).stdout
+    web.agent.wait_ready()
+
+    started = running(web)
+    figures["docker run that failed cleanly while the agent was killed three times"] = (
+        f"{COUNT - len(started)} of {COUNT}"
+    )
+    assert said.count("failed") == COUNT - len(started), said
+    # Nobody who says that he runs is without his network.
+    first = Container(web, started[0])
+    addresses = {Container(web, name).address("web") for name in started}
+    assert len(addresses) == len(started)
+    assert [it for it in addresses if not first.pings(it)] == []
+    wait_until(lambda: known_to_us(web) == known_to_docker(web), COLLECTED, "orphaned endpoints are collected")
+    wait_until(
+        lambda: len(traces(web).addresses) == len(started) + 1, COLLECTED, "orphaned addresses are collected"
+    )
+    clean(web)
+
+    with web.spawn("docker", "rm", "-f", *started, label="removal") as going:
+        wait_until(lambda: len(running(web)) < len(started), 30, "containers stop")
+        web.agent.kill()
+        going.wait(120)
+    web.remove_containers()
+    left_as(web, before, deadline=COLLECTED)
+
+
+@pytest.mark.row(8)
+def test_with_the_store_stuck_a_run_fails_soon_and_says_so(web: NamespaceHost) -> None:
+    before, store = traces(web), str(web.agent.store_pid)
+    web.run("kill", "-STOP", store)
+
+    failed = web.docker("run", "--rm", "--network", "web", "busybox:local", "true", check=False)
+
+    web.run("kill", "-CONT", store)
+    assert not failed.ok
+    assert "the store is not available" in failed.stderr
+    assert failed.seconds < 10
+    web.agent.wait_ready()
+    left_as(web, before, deadline=COLLECTED)
+    web.docker("run", "--rm", "--network", "web", "busybox:local", "true")
