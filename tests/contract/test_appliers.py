@@ -124,9 +124,7 @@ async def ports(real: Switch) -> AsyncIterator[Subject]:
     for name in ("va", "vb"):
         real.call("ip", "link", "add", name, "type", "veth", "peer", "name", f"{name}-inside")
     async with following(real) as switch:
-        await BridgeApplier(await switch()).apply(
-            Delta({BRIDGE: BridgePlan(BRIDGE, Datapath.USERSPACE, OURS)}, {}, {})
-        )
+        await BridgeApplier(await switch()).apply(Delta({BRIDGE: BridgePlan(BRIDGE, Datapath.USERSPACE, OURS)}, {}, {}))
 
         async def fresh() -> PortApplier:
             return PortApplier(await switch(), lambda name: ifindex(real, name))
@@ -146,9 +144,7 @@ def ifindex(real: Switch, name: str) -> int | None:
 @asynccontextmanager
 async def following(real: Switch) -> AsyncIterator[Callable[[], Awaitable[OurSwitch]]]:
     """Gives replicas that are followed, one for each process of the test."""
-    settings = Settings(
-        instance="test", bridge=BRIDGE, ovsdb_socket=str(real.db_socket), ovs_run_dir=str(real.run_dir)
-    )
+    settings = Settings(instance="test", bridge=BRIDGE, ovsdb_socket=str(real.db_socket), ovs_run_dir=str(real.run_dir))
     tasks = []
     async with asyncio.TaskGroup() as group:
 

@@ -58,6 +58,7 @@ def test_the_cache_looks_at_no_more_than_sender_receiver_and_address(
 ) -> None:
     sender, receiver = carrier[1], carrier[2]
     trace = carrier.trace(1, ethernet(receiver.mac, sender.mac, kind, packet))
+    # Of IPv6 the protocol is looked at, since it could be ICMPv6.
     proto = "ip" if kind == IPV4 else "udp6"
     ends = f"in_port=1,dl_src={sender.mac},dl_dst={receiver.mac}"
     assert trace.megaflow == f"recirc_id=0,eth,{proto},{ends},{wanted}"

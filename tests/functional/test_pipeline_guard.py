@@ -105,7 +105,7 @@ FORGED: Final = {
     "the first fragment of a router advertisement": (Table.FRAGMENT, to_all(HIDDEN[0])),
     "its second fragment": (Table.FRAGMENT, to_all(HIDDEN[1])),
     "routing through the gateway": (
-        Table.GATEWAY,
+        Table.ECHO,
         ethernet(GATEWAY_MAC, A, IPV4, ipv4(A4, C4, udp(b"route me"))),
     ),
 }

@@ -9,9 +9,12 @@ from tests.rig.namespace_host import NamespaceHost
 from tests.rig.process import wait_until
 from tests.rig.rig import Rig, Shape
 from tests.rig.traffic import Flood
+from tests.system import networks
 
 pytestmark = pytest.mark.row(98)
 
+PINNED = "10.98.0.7"
+ALWAYS = ("--restart", "always", "--ip", PINNED)
 UNITS = ("ovsnet.socket", "ovsnet-store.service", "ovsnet.service")
 
 
@@ -22,7 +25,7 @@ def booted(rig: Rig) -> Iterator[NamespaceHost]:
     try:
         install(host)
         wait_until(lambda: host.ovsnet("status", check=False).ok, 30, "the installed agent is ready")
-        host.docker("network", "create", "-d", "ovsnet", "--ipam-driver", "ovsnet", "web")
+        networks.create(host, "web", "10.98.0.0/24")
         yield host
     finally:
         rig.discard(host)
@@ -34,17 +37,17 @@ def started_at(host: Host, unit: str) -> int:
 
 
 def test_containers_that_always_restart_are_up_after_a_boot(booted: NamespaceHost) -> None:
-    before = booted.start_container("always", "--restart", "always", network="web")
-    address = before.address("web")
+    always = booted.start_container("always", *ALWAYS, network="web")
 
     booted.reboot()
-    wait_until(lambda: before.inspect()["State"]["Running"], 60, "the container is back after the boot")
+    wait_until(lambda: always.inspect()["State"]["Running"], 60, "the container is back after the boot")
 
-    assert before.address("web") == address
+    assert always.address("web") == PINNED
     with booted.container("other", network="web") as other:
-        assert other.pings(address, count=5)
-    assert booted.ovsnet("check", check=False).ok
-    before.remove()
+        assert other.pings(PINNED, count=5)
+    check = booted.ovsnet("check", check=False)
+    assert check.ok, check.stdout
+    always.remove()
 
 
 def test_the_agent_is_ready_before_the_engine_starts(booted: NamespaceHost) -> None:
@@ -72,15 +75,14 @@ def test_a_killed_agent_comes_back_and_costs_no_packet(booted: NamespaceHost) ->
 
 
 def test_the_engine_and_the_agent_can_be_restarted_in_any_order(booted: NamespaceHost) -> None:
-    with booted.container("stays", "--restart", "always", network="web") as container:
-        address = container.address("web")
+    with booted.container("stays", *ALWAYS, network="web") as container:
         for unit in ("ovsnet.service", "docker.service", "ovsnet-store.service", "openvswitch-switch.service"):
             booted.run("systemctl", "restart", unit)
         wait_until(lambda: container.inspect()["State"]["Running"], 60, "the container runs")
         wait_until(lambda: booted.ovsnet("status", check=False).ok, 30, "the agent is ready")
 
         with booted.container("asks", network="web") as asker:
-            wait_until(lambda: asker.pings(address), 20, "the network works again")
+            wait_until(lambda: asker.pings(PINNED), 20, "the network works again")
 
 
 def test_the_configuration_file_is_obeyed_and_a_bad_one_is_explained(booted: NamespaceHost) -> None:

@@ -1,4 +1,4 @@
-"""Tables guard, tentative, nd_guard, fragment: an endpoint sends as itself, and tells the truth. Pure.
+"""Tables guard, tentative, ipv6, nd_guard, fragment: an endpoint sends as itself, and tells the truth. Pure.
 
 What lets a packet pass names the port it must come from: no other port can send it.
 """
@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from ovsnet.pipeline.cookies import Feature
 from ovsnet.pipeline.flow import Flow
 from ovsnet.pipeline.packets import (
+    BROADCAST,
     DHCP_SERVER,
-    DHCPV6_SERVER,
+    DHCPV6_SERVERS,
     MLD_REPORTS,
     ND_HOP_LIMIT,
     ND_TARGET_LINK_ADDRESS,
@@ -30,14 +31,24 @@ def base_flows() -> Iterator[Flow]:
     yield flow(Table.GUARD, Priority.FIRST, f"vlan_tci={TAG_PRESENT}/{TAG_PRESENT}", DROP)
     yield from _tentative_flows()
     # OVS shows no ICMPv6 type in a fragment (set-frags normal, its default), so it could carry anything.
-    yield flow(Table.ND_GUARD, Priority.FIRST, "ipv6,nw_frag=yes", goto(Table.FRAGMENT))
+    yield flow(Table.IPV6, Priority.EXCEPTION, "ipv6,nw_frag=yes", goto(Table.FRAGMENT))
+    yield flow(Table.IPV6, Priority.NORMAL, "icmp6", goto(Table.ND_GUARD))
     for kind in ND_TYPES:
         yield flow(Table.ND_GUARD, Priority.FALLBACK, f"icmp6,icmp_type={kind}", DROP)
     # RFC 6980 has receivers ignore such fragments; not all do. Large pings have a smaller hop limit and pass.
     yield flow(Table.FRAGMENT, Priority.NORMAL, f"ipv6,nw_ttl={ND_HOP_LIMIT}", DROP)
-    # Where IPAM gives the addresses nobody else does. What all addressed packets pass and no others is `gateway`.
-    for answer in (f"udp,tp_src={DHCP_SERVER}", f"udp6,tp_src={DHCPV6_SERVER}"):
-        yield flow(Table.GATEWAY, Priority.FIRST, answer, DROP, feature=Feature.GUARD)
+    yield from _dhcp_flows()
+
+
+def _dhcp_flows() -> Iterator[Flow]:
+    """Where IPAM gives the addresses no container is asked for one, and none offers any unasked.
+
+    All packets with a known sender's address pass table gateway, those of networks without IPAM do not. The MAC
+    is in every match: the cache need not look at the ports of packets to one receiver.
+    """
+    to_all = f"udp,dl_dst={BROADCAST}"
+    for match in (f"{to_all},tp_dst={DHCP_SERVER}", f"{to_all},tp_src={DHCP_SERVER}", f"dl_dst={DHCPV6_SERVERS}"):
+        yield flow(Table.GATEWAY, Priority.FIRST, match, DROP, feature=Feature.GUARD)
 
 
 def _tentative_flows() -> Iterator[Flow]:
@@ -78,7 +89,7 @@ def _own_ipv6_flows(plug: Plug) -> Iterator[Flow]:
     sender = f"in_port={plug.ofport},dl_src={plug.mac}"
     yield _allow(plug, Table.GUARD, f"ipv6,{sender},ipv6_src={UNSPECIFIED_V6}", goto(Table.TENTATIVE))
     for address in plug.ipv6:
-        yield _allow(plug, Table.GUARD, f"ipv6,{sender},ipv6_src={address}", goto(Table.ND_GUARD))
+        yield _allow(plug, Table.GUARD, f"ipv6,{sender},ipv6_src={address}", goto(Table.IPV6))
         claim = f"{_nd(plug, NEIGHBOUR_ADVERTISEMENT)},nd_target={address},nd_tll={plug.mac}"
         yield _allow(plug, Table.ND_GUARD, claim, goto(Table.FORWARD))
     yield from _solicitation_flows(plug)

@@ -40,9 +40,10 @@ OVERRIDE_FLAG: Final = 0x20000000
 """The R, S and O bits of an advertisement in its first 32 bits after the checksum (RFC 4861 4.4)."""
 
 DHCP_SERVER: Final = 67
-"""The UDP port that answers come from (RFC 2131 4.1)."""
-DHCPV6_SERVER: Final = 547
-"""RFC 8415 7.2: where servers listen, and what they are told to answer from."""
+"""The UDP port that is asked and that answers (RFC 2131 4.1)."""
+DHCPV6_SERVERS: Final = "33:33:00:01:00:02"
+"""The MAC of ff02::1:2, by which all servers and relays are asked (RFC 8415 7.1)."""
+BROADCAST: Final = "ff:ff:ff:ff:ff:ff"
 
 NO_MAC: Final = "00:00:00:00:00:00"
 """How the switch presents the link-layer address of a message that has no such option."""

@@ -1,11 +1,15 @@
 """The tables in packet order: what each is for, what it does with the unknown, where one may go next. Pure.
 
-    origin ─► guard ─┬────────────────────────► neighbour ─┬─► nd_reply ─► back to the sender
-                     │                          ▲    │     └─► back to the sender (ARP)
-                     ├─► nd_guard ──────────────┘    └──────────────┐
-                     │     │  └─► fragment ─┐                       ▼
-                     ├─────┴────────────────┴─► gateway ──────► forward ─┬─► output
-                     └─► tentative ────────────────────────────►         └─► flood
+    origin ─► guard ─┬─────────────────────────► neighbour ─┬─► nd_reply ─► back to the sender
+                     │                           ▲    │     └─► back to the sender (ARP)
+                     ├─► ipv6 ─┬─► nd_guard ─────┘    └─────────┐
+                     │         ├─► fragment ──┐                 ▼
+                     ├─────────┴──────────────┴─► gateway ─► forward ─┬─► output
+                     │                              └─► echo   ▲      └─► flood
+                     └─► tentative ────────────────────────────┘
+
+Only ICMP and neighbour discovery pass tables that match an ICMP type: Open vSwitch keeps it where TCP has its source
+port, and 4.0 would cache part of the port of every packet that such a table sees.
 
 Numbers leave room: a later table (policy, load balancing) goes between two and renumbers nothing.
 """
@@ -31,11 +35,13 @@ class Table(IntEnum):
     ORIGIN = 0
     GUARD = 10
     TENTATIVE = 11
-    ND_GUARD = 12
-    FRAGMENT = 13
+    IPV6 = 12
+    ND_GUARD = 13
+    FRAGMENT = 14
     NEIGHBOUR = 20
     ND_REPLY = 21
     GATEWAY = 30
+    ECHO = 31
     FORWARD = 40
     FLOOD = 50
     OUTPUT = 60
@@ -78,7 +84,7 @@ TABLES: Final[Mapping[Table, TableRule]] = MappingProxyType(
             Feature.GUARD,
             "only the MAC and the addresses that the endpoint was given",
             None,
-            frozenset({Table.TENTATIVE, Table.ND_GUARD, Table.NEIGHBOUR, Table.GATEWAY, Table.FORWARD}),
+            frozenset({Table.TENTATIVE, Table.IPV6, Table.NEIGHBOUR, Table.GATEWAY, Table.FORWARD}),
         ),
         Table.TENTATIVE: TableRule(
             Feature.GUARD,
@@ -86,11 +92,17 @@ TABLES: Final[Mapping[Table, TableRule]] = MappingProxyType(
             None,
             frozenset({Table.FORWARD}),
         ),
+        Table.IPV6: TableRule(
+            Feature.GUARD,
+            "which IPv6 packets could be neighbour discovery",
+            Table.GATEWAY,
+            frozenset({Table.ND_GUARD, Table.FRAGMENT, Table.GATEWAY}),
+        ),
         Table.ND_GUARD: TableRule(
             Feature.GUARD,
             "what an endpoint may say about neighbours: the truth about itself",
             Table.GATEWAY,
-            frozenset({Table.FRAGMENT, Table.NEIGHBOUR, Table.GATEWAY, Table.FORWARD}),
+            frozenset({Table.NEIGHBOUR, Table.GATEWAY, Table.FORWARD}),
         ),
         Table.FRAGMENT: TableRule(
             Feature.GUARD,
@@ -112,9 +124,15 @@ TABLES: Final[Mapping[Table, TableRule]] = MappingProxyType(
         ),
         Table.GATEWAY: TableRule(
             Feature.GATEWAY,
-            "packets to the network's gateway",
+            "what is sent to the network's gateway, and what is not",
             Table.FORWARD,
-            frozenset({Table.FORWARD}),
+            frozenset({Table.ECHO, Table.FORWARD}),
+        ),
+        Table.ECHO: TableRule(
+            Feature.GATEWAY,
+            "pings of the gateway answered; it routes nothing",
+            None,
+            frozenset(),
         ),
         Table.FORWARD: TableRule(
             Feature.FORWARD,

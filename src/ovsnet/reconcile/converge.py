@@ -116,7 +116,7 @@ class Converger:
             refused = await self._appliers[kind].apply(delta)
         except Unavailable as error:
             return [ApplyError(kind, str(error))]
-        if kind is Kind.FLOWS:  # one bundle: where one flow is refused none is in force
+        if kind is Kind.FLOWS:  # a flow does not say whose it is: nobody may believe to be in force
             return [ApplyError(kind, str(error)) for error in refused[:1]]
         return refused
 

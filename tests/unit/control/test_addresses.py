@@ -344,6 +344,18 @@ async def test_rest_is_forgotten_when_it_is_over() -> None:
     assert {str(it.address) for it in rig.state.allocations.values()} == {"10.20.0.3", "10.20.0.4"}
 
 
+async def test_after_its_rest_an_address_is_as_good_as_any() -> None:
+    rig = Rig()
+    pool = await rig.pool("10.20.0.0/29")
+    await rig.ask(pool, "10.20.0.3")
+    for _ in range(5):
+        await rig.ask(pool)
+    await rig.release(pool, "10.20.0.1")
+    await rig.release(pool, "10.20.0.3")
+    rig.now += rig.settings.address_rest
+    assert await rig.ask(pool) == "10.20.0.1/29"
+
+
 async def test_releasing_may_be_repeated_and_does_not_lengthen_the_rest() -> None:
     rig = Rig()
     pool = await rig.pool("10.20.0.0/24")

@@ -37,9 +37,7 @@ def test_the_checksum_proves_itself() -> None:
 
 
 def test_an_endpoint_announces_every_address_it_has() -> None:
-    endpoint = Endpoint(
-        EndpointId("e"), NetworkId("n"), MAC, IPv4Interface("10.9.0.7/24"), IPv6Interface("fd00::7/64")
-    )
+    endpoint = Endpoint(EndpointId("e"), NetworkId("n"), MAC, IPv4Interface("10.9.0.7/24"), IPv6Interface("fd00::7/64"))
     assert len(announce.announcements(endpoint)) == 2
     assert announce.announcements(Endpoint(EndpointId("e"), NetworkId("n"), MAC)) == []
 

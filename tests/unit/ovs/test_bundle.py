@@ -39,9 +39,7 @@ def test_a_refused_group_is_found_by_its_number() -> None:
 
 def test_a_refused_flow_is_found_by_its_form() -> None:
     words = "ADD table:1 priority=5,ip cookie:0xf5e000000000000 actions=group:1325400064"
-    complaint = (
-        f"Error OFPBAC_BAD_OUT_GROUP for: OFPT_FLOW_MOD (OF1.4) (xid=0x3): {words}\nError OFPBFC_MSG_FAILED"
-    )
+    complaint = f"Error OFPBAC_BAD_OUT_GROUP for: OFPT_FLOW_MOD (OF1.4) (xid=0x3): {words}\nError OFPBFC_MSG_FAILED"
     assert BUNDLE.at_fault(complaint) is None
     error = BUNDLE.at_fault_by_form(complaint, {NEW.key: NEW})
     assert error is not None

@@ -50,9 +50,7 @@ def test_foreign_external_ids_are_not_seen() -> None:
         (None, "it has no interface"),
     ],
 )
-def test_a_port_that_forwards_nothing_says_why_and_has_no_number(
-    row: SimpleNamespace | None, fault: str
-) -> None:
+def test_a_port_that_forwards_nothing_says_why_and_has_no_number(row: SimpleNamespace | None, fault: str) -> None:
     seen = read(row)
     assert seen.plan.external_ids[FAULT_KEY] == fault
     assert seen.ofport is None
@@ -77,9 +75,7 @@ def test_an_internal_port_has_no_link_of_ours() -> None:
 
 
 def test_what_is_written_is_what_is_read() -> None:
-    plan = PortPlan(
-        "va", PortKind.INTERNAL, Vlan(7), Mac("0a:00:00:00:00:01"), 1400, {**OURS, "ovsnet-x": "y"}
-    )
+    plan = PortPlan("va", PortKind.INTERNAL, Vlan(7), Mac("0a:00:00:00:00:01"), 1400, {**OURS, "ovsnet-x": "y"})
     device = rows.interface_columns(plan, "test", None)
     assert device["mac"] == "0a:00:00:00:00:01"
     assert device["mtu_request"] == 1400

@@ -73,7 +73,7 @@ def test_resources_are_keyed_by_their_key() -> None:
 def test_flows_carry_our_mark_and_the_feature_of_their_table(name: str) -> None:
     for flow in flows(EVERYTHING[name]):
         assert is_ours(flow.cookie)
-        assert feature_of(flow.cookie) in {TABLES[Table(flow.table)].feature, Feature.ISOLATE}
+        assert feature_of(flow.cookie) in {TABLES[Table(flow.table)].feature, Feature.ISOLATE, Feature.GUARD}
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
