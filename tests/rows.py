@@ -34,7 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def figures(request: pytest.FixtureRequest) -> Figures:
     """What this test measured, by name; shown in docs/status.md."""
-    return request.node.stash.setdefault(_FIGURES, {})
+    measured: Figures = request.node.stash.setdefault(_FIGURES, {})
+    return measured
 
 
 @pytest.fixture(scope="session")
@@ -52,11 +53,9 @@ def pytest_runtest_makereport(
     report = yield
     rows = sorted({int(number) for mark in item.iter_markers("row") for number in mark.args})
     if rows and (report.when == "call" or report.failed):
-        item.config.stash[_RESULTS]["tests"][item.nodeid] = {
-            "rows": rows,
-            "outcome": report.outcome,
-            "figures": item.stash.get(_FIGURES, {}),
-        }
+        figures: Figures = item.stash.get(_FIGURES, {})
+        shown: dict[str, Any] = {"rows": rows, "outcome": report.outcome, "figures": figures}
+        item.config.stash[_RESULTS]["tests"][item.nodeid] = shown
     return report
 
 

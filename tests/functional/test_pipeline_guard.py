@@ -27,6 +27,7 @@ from tests.states import TWO_NETWORKS
 
 from ovsnet.pipeline.cookies import Feature, feature_of
 from ovsnet.pipeline.gateway import GATEWAY_MAC
+from ovsnet.pipeline.packets import DHCPV6_SERVERS
 from ovsnet.pipeline.tables import Table
 
 pytestmark = [pytest.mark.functional, pytest.mark.row(84)]
@@ -48,6 +49,10 @@ def to_b(kind: int, packet: bytes, source: str = A) -> bytes:
 
 def to_all(packet: bytes, source: str = A) -> bytes:
     return ethernet(ALL_NODES, source, IPV6, packet)
+
+
+def dhcp(source: int, target: int) -> bytes:
+    return source.to_bytes(2) + target.to_bytes(2) + udp(b"x")[4:]
 
 
 HIDDEN = fragments(icmpv6(ALINK, "ff02::1", 134, PREFIX))
@@ -104,6 +109,22 @@ FORGED: Final = {
     "a redirect": (Table.ND_GUARD, to_b(IPV6, icmpv6(ALINK, B6, 137, REDIRECTION))),
     "the first fragment of a router advertisement": (Table.FRAGMENT, to_all(HIDDEN[0])),
     "its second fragment": (Table.FRAGMENT, to_all(HIDDEN[1])),
+    "a DHCP offer to all": (
+        Table.DHCP,
+        ethernet(BROADCAST, A, IPV4, ipv4(A4, "255.255.255.255", dhcp(67, 68))),
+    ),
+    "a DHCP question from nowhere": (
+        Table.GUARD,
+        ethernet(BROADCAST, A, IPV4, ipv4(NO_ADDRESS, "255.255.255.255", dhcp(68, 67))),
+    ),
+    "a DHCP question from its address": (
+        Table.DHCP,
+        ethernet(BROADCAST, A, IPV4, ipv4(A4, "255.255.255.255", dhcp(68, 67))),
+    ),
+    "a DHCPv6 question": (
+        Table.GATEWAY,
+        ethernet(DHCPV6_SERVERS, A, IPV6, ipv6(ALINK, "ff02::1:2", dhcp(546, 547))),
+    ),
     "routing through the gateway": (
         Table.ECHO,
         ethernet(GATEWAY_MAC, A, IPV4, ipv4(A4, C4, udp(b"route me"))),
@@ -120,6 +141,8 @@ ALLOWED: Final = {
     ),
     "an MLD report": to_all(icmpv6(ALINK, "ff02::16", 143, bytes(4), hop_limit=1)),
     "an MLD report before there is an address": to_all(icmpv6("::", "ff02::16", 143, bytes(4), hop_limit=1)),
+    "another broadcast": ethernet(BROADCAST, A, IPV4, ipv4(A4, "255.255.255.255", dhcp(68, 69))),
+    "another multicast": ethernet("33:33:00:01:00:03", A, IPV6, ipv6(A6, "ff02::1:3", dhcp(5355, 5355))),
     "an ARP reply": to_b(ARP, arp(2, (A, A4), (B, B4))),
     "an own advertisement": to_all(advertisement(A6, A6, A)),
     "an own link-local advertisement": to_all(advertisement(ALINK, ALINK, A)),

@@ -30,8 +30,9 @@ class AttachBench:
 
     async def run(self) -> Report:
         """All cases."""
-        await self._engine.ensure_image()
         async with AsyncExitStack() as stack:
+            await self._engine.make_image()
+            stack.push_async_callback(self._engine.remove_image)
             for driver, subnet in ((OURS, "10.191.0.0/16"), (PEER, "10.190.0.0/16")):
                 await self._network(driver, subnet)
                 stack.push_async_callback(self._remove_network, driver)

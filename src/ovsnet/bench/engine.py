@@ -40,16 +40,17 @@ class BenchEngine:
             raise OvsnetError(f"engine: {method} {path}: {text.strip()}")
         return _json(text)
 
-    async def ensure_image(self) -> None:
+    async def make_image(self) -> None:
         """A tiny image of this machine's own static busybox; nothing is downloaded."""
-        listed = await self.call("GET", f"/images/{IMAGE}/json", missing_ok=True)
-        if listed.get("Id"):
-            return
-        where = {"fromSrc": "-", "repo": "ovsnet-bench", "tag": "latest"}
+        where = {"fromSrc": "-", "repo": IMAGE.partition(":")[0], "tag": IMAGE.partition(":")[2]}
         async with self._session.post("http://docker/images/create", params=where, data=image()) as answer:
             if answer.status >= 400:
                 raise OvsnetError(f"engine: the bench image was refused: {await answer.text()}")
             await answer.read()
+
+    async def remove_image(self) -> None:
+        """Take it away again."""
+        await self.call("DELETE", f"/images/{IMAGE}?force=1", missing_ok=True)
 
 
 def _json(text: str) -> Any:

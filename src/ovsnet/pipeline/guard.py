@@ -1,4 +1,4 @@
-"""Tables guard, tentative, ipv6, nd_guard, fragment: an endpoint sends as itself, and tells the truth. Pure.
+"""Tables guard, tentative, ipv6, nd_guard, fragment, dhcp: endpoints send as themselves and tell the truth. Pure.
 
 What lets a packet pass names the port it must come from: no other port can send it.
 """
@@ -43,12 +43,12 @@ def base_flows() -> Iterator[Flow]:
 def _dhcp_flows() -> Iterator[Flow]:
     """Where IPAM gives the addresses no container is asked for one, and none offers any unasked.
 
-    All packets with a known sender's address pass table gateway, those of networks without IPAM do not. The MAC
-    is in every match: the cache need not look at the ports of packets to one receiver.
+    All packets with a known sender's address pass table gateway, those of networks without IPAM do not.
     """
-    to_all = f"udp,dl_dst={BROADCAST}"
-    for match in (f"{to_all},tp_dst={DHCP_SERVER}", f"{to_all},tp_src={DHCP_SERVER}", f"dl_dst={DHCPV6_SERVERS}"):
-        yield flow(Table.GATEWAY, Priority.FIRST, match, DROP, feature=Feature.GUARD)
+    yield flow(Table.GATEWAY, Priority.NORMAL, f"dl_dst={DHCPV6_SERVERS}", DROP, feature=Feature.GUARD)
+    yield flow(Table.GATEWAY, Priority.NORMAL, f"dl_dst={BROADCAST}", goto(Table.DHCP), feature=Feature.GUARD)
+    for port in ("tp_src", "tp_dst"):
+        yield flow(Table.DHCP, Priority.NORMAL, f"udp,{port}={DHCP_SERVER}", DROP)
 
 
 def _tentative_flows() -> Iterator[Flow]:

@@ -5,11 +5,11 @@
                      ├─► ipv6 ─┬─► nd_guard ─────┘    └─────────┐
                      │         ├─► fragment ──┐                 ▼
                      ├─────────┴──────────────┴─► gateway ─► forward ─┬─► output
-                     │                              └─► echo   ▲      └─► flood
+                     │                   echo ◄─┘ └─► dhcp ─►  ▲      └─► flood
                      └─► tentative ────────────────────────────┘
 
-Only ICMP and neighbour discovery pass tables that match an ICMP type: Open vSwitch keeps it where TCP has its source
-port, and 4.0 would cache part of the port of every packet that such a table sees.
+Only ICMPv6, pings of the gateway and broadcasts pass tables that match an ICMP type or a port: from 4.0 on Open vSwitch
+caches part of the ports of every packet that such a table sees (the ICMP type is kept where TCP has its port).
 
 Numbers leave room: a later table (policy, load balancing) goes between two and renumbers nothing.
 """
@@ -42,6 +42,7 @@ class Table(IntEnum):
     ND_REPLY = 21
     GATEWAY = 30
     ECHO = 31
+    DHCP = 32
     FORWARD = 40
     FLOOD = 50
     OUTPUT = 60
@@ -126,13 +127,19 @@ TABLES: Final[Mapping[Table, TableRule]] = MappingProxyType(
             Feature.GATEWAY,
             "what is sent to the network's gateway, and what is not",
             Table.FORWARD,
-            frozenset({Table.ECHO, Table.FORWARD}),
+            frozenset({Table.ECHO, Table.DHCP, Table.FORWARD}),
         ),
         Table.ECHO: TableRule(
             Feature.GATEWAY,
             "pings of the gateway answered; it routes nothing",
             None,
             frozenset(),
+        ),
+        Table.DHCP: TableRule(
+            Feature.GUARD,
+            "no DHCP to all where IPAM gives the addresses",
+            Table.FORWARD,
+            frozenset({Table.FORWARD}),
         ),
         Table.FORWARD: TableRule(
             Feature.FORWARD,
