@@ -33,6 +33,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ovs_run_dir: Annotated[str, _help("where ovs-vswitchd keeps its management sockets")] = "/run/openvswitch"
     docker_socket: Annotated[str, _help("the Docker engine's API")] = "/run/docker.sock"
     attach_deadline: Annotated[float, _help("seconds one driver call may take before it fails", gt=0, le=60)] = 8.0
+    busy_deadline: Annotated[
+        float, _help("seconds an attachment may take while nothing is refused and the host is only slow", gt=0, le=120)
+    ] = 30.0
     store_deadline: Annotated[float, _help("seconds to wait for the store to take a change", gt=0, le=60)] = 3.0
     resync_period: Annotated[float, _help("seconds between full comparisons with the host", ge=1)] = 300.0
     retry_period: Annotated[float, _help("seconds until what the host refused is tried again", gt=0)] = 1.0

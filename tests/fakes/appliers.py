@@ -1,5 +1,6 @@
 """FakeApplier: holds resources as values and refuses the n-th change. Passes tests/contract/test_appliers.py."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
@@ -28,6 +29,8 @@ class FakeApplier(Generic[V]):
     def __init__(self, refusals: Refusals | None = None) -> None:
         self.resources: dict[str, V] = {}
         self.answers = True
+        self.takes = 0.0
+        """Seconds one `apply` takes."""
         self._refusals = refusals or Refusals()
 
     def have(self) -> Mapping[str, V]:
@@ -38,6 +41,7 @@ class FakeApplier(Generic[V]):
 
     async def apply(self, delta: Delta[V]) -> Sequence[ApplyError]:
         self._check()
+        await asyncio.sleep(self.takes)
         refused = []
         for key, value in {**delta.add, **delta.change}.items():
             if self._refusals.refused():

@@ -458,7 +458,7 @@ async def test_a_restart_of_the_database_is_survived(bridged: Rig) -> None:
     await until(bridged, lambda: not bridged.switch.facts().available)
     assert bridged.switch.facts().reason
     assert len(bridged.switch.facts().ofports) == 2
-    with pytest.raises(Unavailable, match="the Open vSwitch database is not available"):
+    with pytest.raises(Unavailable, match="the Open vSwitch database is not available: .*systemctl start"):
         await bridged.ports.apply(Delta({}, {}, {"va": wanted[0]}))
     with pytest.raises(Unavailable):
         await bridged.ports.resync()
@@ -484,6 +484,25 @@ async def test_a_stopped_daemon_is_unavailable_inside_the_deadline(bridged: Rig)
     await until(bridged, lambda: "va" in bridged.switch.facts().ofports)
 
 
+async def test_a_daemon_that_lives_and_is_slow_is_waited_for(bridged: Rig) -> None:
+    bridged.veth("va", 1)
+    given = Settings(
+        instance="test",
+        bridge=BRIDGE,
+        ovsdb_socket=str(bridged.real.db_socket),
+        ovs_run_dir=str(bridged.real.run_dir),
+    )
+    patient = OurSwitch(given, deadline=0.1, patience=DEADLINE)
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(patient.run())
+        await patient.wait_ready(DEADLINE)
+        os.kill(bridged.real.pid("ovs-vswitchd"), signal.SIGSTOP)
+        asyncio.get_running_loop().call_later(0.5, os.kill, bridged.real.pid("ovs-vswitchd"), signal.SIGCONT)
+        assert await PortApplier(patient, bridged.ifindex).apply(Delta({"va": port("va")}, {}, {})) == []
+        following.cancel()
+    assert "va" in patient.facts().ofports
+
+
 # ---------------------------------------------------------------- facts
 
 
@@ -500,6 +519,15 @@ async def test_facts_tell_what_the_switch_is(switch: Switch) -> None:
         assert (dict(facts.ofports), facts.reason) == ({}, "")
     async with running(switch, datapath="system") as it:
         assert it.switch.facts().datapath is Datapath.KERNEL
+
+
+async def test_a_version_that_nobody_wrote_down_is_asked_of_the_daemon(switch: Switch) -> None:
+    async with running(switch) as it, asyncio.timeout(DEADLINE):
+        assert not next(iter(it.switch.database.rows("Open_vSwitch"))).ovs_version
+        while not it.switch.facts().version:
+            await asyncio.sleep(0.01)
+        program = switch.call("ovs-vswitchd", "--version").partition("\n")[0]
+        assert program.endswith(f" {it.switch.facts().version}")
 
 
 def test_the_datapath_is_the_kernels_where_the_kernel_has_one() -> None:

@@ -21,7 +21,7 @@ def create(host: Host, name: str, subnet: str = "", *options: str, check: bool =
 
 
 def start(host: Host, *names: str, network: str) -> tuple[Container, ...]:
-    """Containers on a network, started at the same time; `host.container` is for one that must go before the test ends."""
+    """Containers on a network, started at the same time."""
     run = f"docker run -d --init --name N --network {network} busybox:local sleep 1000000"
     host.shell(f"printf '%s\\n' {' '.join(names)} | xargs -P {len(names)} -I N {run}")
     return tuple(Container(host, name) for name in names)

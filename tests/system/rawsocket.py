@@ -1,8 +1,8 @@
 """Raw frames out of and into an interface; runs INSIDE a container's network namespace. Standard library only.
 
-    rawsocket.py send INTERFACE HEX...      puts these frames on the wire as they are
-    rawsocket.py hear INTERFACE WORD        prints "listening", then each word that begins with WORD and came in
-                                            by this interface, until SIGTERM
+rawsocket.py send INTERFACE HEX...      puts these frames on the wire as they are
+rawsocket.py hear INTERFACE WORD        prints "listening", then each word that begins with WORD and came in
+                                        by this interface, until SIGTERM
 """
 
 import re

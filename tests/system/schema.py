@@ -44,7 +44,7 @@ def _inner(value: Any, schema: Any, document: Any, where: str) -> list[str]:
     if isinstance(value, list):
         items = schema.get("items", {})
         return [it for n, each in enumerate(value) for it in complaints(each, items, document, f"{where}[{n}]")]
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not {"properties", "additionalProperties"} & set(schema):
         return []
     properties, others = schema.get("properties", {}), schema.get("additionalProperties")
     found = [f"{where}: {name} is missing" for name in schema.get("required", ()) if name not in value]

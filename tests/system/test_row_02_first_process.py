@@ -21,9 +21,7 @@ def several(count: int, at_once: int, command: str) -> str:
 
 
 @pytest.mark.row(2)
-def test_every_first_process_sees_its_address_and_reaches_its_neighbour(
-    host: NamespaceHost, figures: Figures
-) -> None:
+def test_every_first_process_sees_its_address_and_reaches_its_neighbour(host: NamespaceHost, figures: Figures) -> None:
     networks.create(host, "web", "10.20.0.0/24")
     run = f'docker run --rm --network web busybox:local sh -c "{FIRST}"'
 

@@ -1,11 +1,13 @@
 """Row 8, and 10: the agent dies, or its store is stuck, in the middle of work. Nothing leaks; orphans are collected."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from tests.rig.container import Container
 from tests.rig.namespace_host import NamespaceHost
 from tests.rig.process import wait_until
+from tests.rig.spawned import Spawned
 from tests.rows import Figures
 from tests.system import networks
 from tests.system.traces import clean, left_as, traces
@@ -32,6 +34,11 @@ def running(host: NamespaceHost) -> list[str]:
     return host.docker("ps", "--format", "{{.Names}}", "--filter", "network=web").stdout.split()
 
 
+def under_way(host: NamespaceHost, share: int, starting: Spawned) -> bool:
+    """Whether so many containers run, or all have tried."""
+    return len(running(host)) >= share or not starting.running
+
+
 def burst() -> str:
     """Many `docker run`, some at once; each says when it failed, and why."""
     run = "docker run -d --init --name cN --network web busybox:local sleep 1000000 >/dev/null"
@@ -54,9 +61,7 @@ def test_containers_start_or_fail_cleanly_while_the_agent_is_killed_and_nothing_
     before = traces(web)
     with web.spawn("sh", "-c", burst(), label="burst") as starting:
         for share in (2, 6, 10):
-            wait_until(
-                lambda share=share: len(running(web)) >= share or not starting.running, 60, "containers start"
-            )
+            wait_until(partial(under_way, web, share, starting), 60, f"{share} containers run")
             web.agent.kill()
         said = starting.wait(120).stdout
     web.agent.wait_ready()
@@ -72,9 +77,7 @@ def test_containers_start_or_fail_cleanly_while_the_agent_is_killed_and_nothing_
     assert len(addresses) == len(started)
     assert [it for it in addresses if not first.pings(it)] == []
     wait_until(lambda: known_to_us(web) == known_to_docker(web), COLLECTED, "orphaned endpoints are collected")
-    wait_until(
-        lambda: len(traces(web).addresses) == len(started) + 1, COLLECTED, "orphaned addresses are collected"
-    )
+    wait_until(lambda: len(traces(web).addresses) == len(started) + 1, COLLECTED, "orphaned addresses are collected")
     clean(web)
 
     with web.spawn("docker", "rm", "-f", *started, label="removal") as going:

@@ -48,7 +48,7 @@ ENDPOINT = {**NETWORK, "EndpointID": "ab" * 32}
 POOL = {"PoolID": "ovsnet-local|10.60.0.0/24|"}
 ADDRESS = {**POOL, "Address": "10.60.0.7"}
 GATEWAY = {**POOL, "Address": "10.60.0.1"}
-PORTS = {"com.docker.network.endpoint.exposedports": [], "com.docker.network.portmap": []}
+PORTS: dict[str, list[str]] = {"com.docker.network.endpoint.exposedports": [], "com.docker.network.portmap": []}
 
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("IpamDriver.RequestPool", {"AddressSpace": "ovsnet-local", "Pool": "10.60.0.0/24", "V6": False}),
@@ -61,9 +61,7 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
         {
             **NETWORK,
             "Options": {"com.docker.network.generic": {"mtu": "1400"}},
-            "IPv4Data": [
-                {"AddressSpace": "ovsnet-local", "Pool": "10.60.0.0/24", "Gateway": "10.60.0.1/24"}
-            ],
+            "IPv4Data": [{"AddressSpace": "ovsnet-local", "Pool": "10.60.0.0/24", "Gateway": "10.60.0.1/24"}],
             "IPv6Data": [],
         },
     ),

@@ -56,9 +56,7 @@ def carries(sender: Container, receiver: Container, network: str, size: int) -> 
 @pytest.mark.row(15)
 def test_the_mtu_holds_at_both_ends_and_for_packets(host: NamespaceHost) -> None:
     networks.create(host, "slim", "10.50.0.0/24", "-o", "mtu=1400", "-o", "egress=none")
-    networks.create(
-        host, "jumbo", "10.51.0.0/24", "-o", "com.docker.network.driver.mtu=9000", "-o", "egress=none"
-    )
+    networks.create(host, "jumbo", "10.51.0.0/24", "-o", "com.docker.network.driver.mtu=9000", "-o", "egress=none")
     c1, c2 = networks.start(host, "c1", "c2", network="slim")
     for it in (c1, c2):
         host.docker("network", "connect", "jumbo", it.name)

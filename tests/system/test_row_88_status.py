@@ -33,6 +33,8 @@ def test_status_tells_what_runs_what_it_holds_and_that_all_is_well(host: Namespa
 @pytest.mark.row(88)
 def test_status_knows_the_switch_s_version_although_nobody_wrote_it_into_its_database(host: NamespaceHost) -> None:
     host.ovs_vsctl("clear", "open_vswitch", ".", "ovs_version")
+    host.agent.kill()
+    host.agent.wait_ready()
 
     wait_until(
         lambda: networks.ask(host, "version")["openvswitch"] == host.versions.ovs,
@@ -46,7 +48,7 @@ def test_status_fails_and_says_what_to_do_while_open_vswitch_is_stopped(fresh_ho
     host = fresh_host
     for services in (["ovs"], ["vswitchd"]):
         host.services(*services, "stop")
-        said = wait_until(lambda: _unwell(host), 10, f"a status that knows {services} is stopped")  # noqa: B023
+        said = wait_until(lambda: _unwell(host), 10, f"a status that knows {services} is stopped")
         assert said.returncode == 1, said.stdout
         assert "PROBLEM" in said.stdout
         assert "systemctl start openvswitch-switch" in said.stdout

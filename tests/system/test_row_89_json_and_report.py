@@ -9,7 +9,7 @@ from tests.rig.host import Host
 from tests.rig.namespace_host import NamespaceHost
 from tests.system import networks
 
-SECRET = "correct-horse-battery-staple"
+SECRET = "correct-horse-battery-staple"  # noqa: S105 - nobody's
 MEMBERS = {
     "check.json", "config.json", "doctor.json", "endpoints.json", "flows.txt", "groups.txt", "host.txt", "log.txt",
     "ovsdb-bridge.json", "ovsdb-interface.json", "ovsdb-port.json", "state.json", "status.json", "version.json",

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.rig.host import Host
 from tests.rig.process import wait_until
-from tests.system.networks import API, BRIDGE
+from tests.system.networks import API, BRIDGE, ask
 
 OFCTL = "ovs-ofctl -O OpenFlow15"
 COMMANDS = (
@@ -66,8 +66,8 @@ def left_as(host: Host, before: Traces, deadline: float = 5) -> None:
 
 def clean(host: Host) -> None:
     """`ovsnet check` has nothing to report."""
-    found = host.ovsnet("check", check=False)
-    assert found.ok, found.stdout + found.stderr
+    found = ask(host, "check")
+    assert found["clean"], found["items"]
 
 
 def _differences(before: Traces, after: Traces) -> list[str]:
@@ -81,9 +81,7 @@ def _shown(mine: Any, other: Any) -> Any:
 
 def _ours(link: Any) -> bool:
     """By mark or by name: a link that lost its mark half-way would be ours all the same."""
-    return link.get("ifalias", "").startswith("ovsnet:") or bool(
-        re.fullmatch(r"o[vci][0-9a-f]{11}0?", link["ifname"])
-    )
+    return link.get("ifalias", "").startswith("ovsnet:") or bool(re.fullmatch(r"o[vci][0-9a-f]{11}0?", link["ifname"]))
 
 
 def _lines(text: str) -> frozenset[str]:

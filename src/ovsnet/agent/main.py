@@ -60,6 +60,8 @@ from ovsnet.store.process import store_socket
 
 JOIN_MARGIN = 1.5
 """Seconds of a call's deadline kept back, so that a join that failed can be withdrawn and answered."""
+SLOW_SWITCH = 12.0
+"""Seconds an ovs-vswitchd that lives may need for one change: a burst of starting containers holds it up."""
 FIRST_CONTACT = 10.0
 """Seconds the store has at the start before the doors open without it."""
 
@@ -82,11 +84,12 @@ class Agent:
         self._settings = settings
         self._log = structlog.get_logger("agent")
         self.store = OvsdbStore(str(store_socket(settings)), deadline=settings.store_deadline)
-        self.switch = Switch(settings)
+        self.switch = Switch(settings, patience=SLOW_SWITCH)
         self.flows = FlowApplier(
             settings.bridge,
             settings.ovs_run_dir,
             is_ours=lambda: self.switch.ports.our_bridge() is not None,
+            deadline=SLOW_SWITCH,
         )
         self.ports = PortApplier(self.switch)
         self.converger = Converger(
@@ -107,6 +110,7 @@ class Agent:
             retry=settings.retry_period,
             resync=settings.resync_period,
             after_round=self.after_round,
+            grace=settings.attach_deadline - JOIN_MARGIN,
         )
         self.committer = Committer(self.store)
         self.naming = Naming(self.committer)
@@ -189,7 +193,7 @@ class Agent:
             self,
             clock=time.time,
             new_prefix=lambda: mac_prefix(os.urandom(3)),
-            deadline=self._settings.attach_deadline - JOIN_MARGIN,
+            deadline=self._settings.busy_deadline - JOIN_MARGIN,
         )
         addresses = Addresses(self.committer, time.time, host_networks, self._settings)
         return {**NetworkDriver(networks, endpoints).calls, **IpamDriver(addresses).calls}

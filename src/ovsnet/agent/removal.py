@@ -6,6 +6,9 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import msgspec
+
+from ovsnet.agent import logs
 from ovsnet.agent.keeper import alone
 from ovsnet.linux.links import LinkApplier
 from ovsnet.model.errors import ApplyError, OvsnetError, Unavailable
@@ -26,6 +29,7 @@ FIRST_CONTACT = 5.0
 
 def remove_all(settings: Settings) -> int:
     """Bridge, ports, flows, links, then our files. Conflict while an agent runs; 1 when something stayed."""
+    logs.configure(msgspec.structs.replace(settings, log_level="error"))
     with alone(settings):
         failures = asyncio.run(_remove_resources(settings))
         if failures:

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from ipaddress import IPv6Network, ip_interface
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_interface
 
 from ovsnet.control.commit import Committer
 from ovsnet.control.requests import AddressRequest, PoolRequest
@@ -31,7 +31,6 @@ class _PoolView:
 
     state: State
     pool: Pool
-    allocations: tuple[Allocation, ...]
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -48,16 +47,42 @@ class _PoolView:
     def allocation(self, address: IpAddress) -> Allocation | None:
         return self.state.allocations.get((self.pool.id, address))
 
-    def endpoints(self) -> Iterator[tuple[Endpoint, IpAddress]]:
-        """Each endpoint of our networks on this subnet, with its address of the pool's family."""
+    def held(self) -> Iterator[Allocation]:
+        """What was handed out and not released."""
+        return (it for it in self.state.allocations_of(self.pool.id) if it.held)
+
+    def released(self) -> list[Allocation]:
+        """What rests, or has rested. A host may hold ten thousand addresses; few of them are these."""
+        return [
+            it for it in self.state.allocations.values() if it.released_at is not None and it.pool_id == self.pool.id
+        ]
+
+    def endpoints(self) -> Iterator[tuple[int, Endpoint]]:
+        """Each endpoint of our networks on this subnet, with the number of its address."""
         ids = {it.id for it in self.networks}
+        v4 = self.pool.subnet.version == 4
         for endpoint in self.state.endpoints.values():
-            interface = endpoint.ipv4 if self.pool.subnet.version == 4 else endpoint.ipv6
-            if endpoint.network_id in ids and interface is not None:
-                yield endpoint, interface.ip
+            interface = endpoint.ipv4 if v4 else endpoint.ipv6
+            if interface is not None and endpoint.network_id in ids:
+                yield int(interface), endpoint
 
     def endpoint_at(self, address: IpAddress) -> Endpoint | None:
-        return next((endpoint for endpoint, ip in self.endpoints() if ip == address), None)
+        wanted = int(address)
+        return next((endpoint for number, endpoint in self.endpoints() if number == wanted), None)
+
+
+class _Taken:
+    """The addresses of a pool that cannot be given: held ones, and what endpoints have without being held."""
+
+    def __init__(self, view: _PoolView) -> None:
+        self._view = view
+        self._of_endpoints = {number for number, _ in view.endpoints()}
+
+    def __contains__(self, address: object) -> bool:
+        if not isinstance(address, IPv4Address | IPv6Address):
+            return False
+        allocation = self._view.allocation(address)
+        return (allocation is not None and allocation.held) or int(address) in self._of_endpoints
 
 
 class Addresses:
@@ -112,12 +137,12 @@ class Addresses:
         pools.check_subnet(subnet, request.sub_range)
         wanted = self._new_pool(request, subnet)
         known = state.pools.get(wanted.id)
-        if known is not None and self._abandoned(_view(state, known)):
+        if known is not None and self._abandoned(_PoolView(state, known)):
             taken_over = replace(known, created_at=wanted.created_at)
             return [Put(taken_over)], taken_over
         other = pools.overlapping(subnet, request.space, state.pools.values())
         if other is not None:
-            owner = _view(state, other).title
+            owner = _PoolView(state, other).title
             raise Conflict(f"subnet {subnet} overlaps {other.subnet} of {owner}; choose another --subnet")
         return [Put(wanted)], wanted
 
@@ -129,7 +154,7 @@ class Addresses:
         """
         age = self._clock() - view.pool.created_at
         under_way = 0 <= age < self._settings.attach_deadline
-        return not (under_way or view.networks or any(it.held for it in view.allocations))
+        return not (under_way or view.networks or any(view.held()))
 
     def _chosen_subnet(
         self, request: PoolRequest, host: Collection[IpNetwork], state: State
@@ -163,7 +188,7 @@ class Addresses:
             raise NotFound(
                 f"address pool {request.pool_id!r} is not known here; remove the network and create it again"
             )
-        view = _view(state, pool)
+        view = _PoolView(state, pool)
         repeated = _repeated(view, request)
         if repeated is not None:
             return [], _interface(pool, repeated.address)
@@ -177,9 +202,9 @@ class Addresses:
             _refuse_if_taken(view, request.address)
             return request.address
         if request.kind is AllocationKind.GATEWAY:
-            return allocator.gateway_address(view.pool, view.allocations)
-        remembered = [it for it in view.allocations if it.held or self._rests(it)]
-        return allocator.next_address(view.pool, remembered, [ip for _, ip in view.endpoints()])
+            return allocator.gateway_address(view.pool, _Taken(view))
+        resting = {it.address: it.released_at or 0.0 for it in view.released() if self._rests(it)}
+        return allocator.next_address(view.pool, _Taken(view), resting)
 
     def _taking(self, view: _PoolView, request: AddressRequest, address: IpAddress) -> list[Change]:
         allocation = Allocation(
@@ -203,7 +228,7 @@ class Addresses:
             return [Drop(allocation)], None
         resting = Put(replace(allocation, released_at=self._clock()))
         pool = state.pools.get(pool_id)
-        old = self._rested(_view(state, pool), keep=address) if pool is not None else []
+        old = self._rested(_PoolView(state, pool), keep=address) if pool is not None else []
         return [*old, resting], None
 
     def _rests(self, allocation: Allocation) -> bool:
@@ -211,11 +236,7 @@ class Addresses:
 
     def _rested(self, view: _PoolView, *, keep: IpAddress) -> list[Change]:
         """Drops what has rested long enough, apart from the address that is about to be written."""
-        return [Drop(it) for it in view.allocations if not it.held and not self._rests(it) and it.address != keep]
-
-
-def _view(state: State, pool: Pool) -> _PoolView:
-    return _PoolView(state, pool, state.allocations_of(pool.id))
+        return [Drop(it) for it in view.released() if not self._rests(it) and it.address != keep]
 
 
 def _without_pool(pool_id: PoolId, state: State) -> tuple[list[Change], None]:
@@ -255,14 +276,13 @@ def _repeated(view: _PoolView, request: AddressRequest) -> Allocation | None:
     endpoint is left from an attempt that broke off. Only in networks of ours: of others' endpoints we know
     nothing.
     """
-    mine = [it for it in view.allocations if it.held and it.kind is request.kind]
-    if request.address is not None:
-        mine = [it for it in mine if it.address == request.address]
     if request.kind is AllocationKind.GATEWAY:
-        return mine[0] if mine else None
-    if not request.holder or not view.networks:
+        same = (it for it in view.held() if it.kind is AllocationKind.GATEWAY)
+    elif request.holder and view.networks:
+        same = (it for it in view.held() if it.holder == request.holder and not view.endpoint_at(it.address))
+    else:
         return None
-    return next((it for it in mine if it.holder == request.holder and not view.endpoint_at(it.address)), None)
+    return next((it for it in same if request.address in (None, it.address)), None)
 
 
 def _refuse_if_taken(view: _PoolView, address: IpAddress) -> None:

@@ -47,6 +47,7 @@ class PluginServer:
     def __init__(self, calls: Calls, settings: Settings) -> None:
         self._calls: Calls = {"Plugin.Activate": _activate, **calls}
         self._deadline = settings.attach_deadline
+        self._deadline_of_join = settings.busy_deadline
         self._max_body = settings.max_body
         self._server = _Server(
             self._serve,
@@ -93,8 +94,10 @@ class PluginServer:
     async def _answer(self, name: str, call: Call, request: web.BaseRequest) -> tuple[bytes, Answer]:
         """The body that came and what to say to it."""
         body = b""
+        # Join is the one call that waits for the host; it gives up by itself when something is refused.
+        deadline = self._deadline_of_join if name == "NetworkDriver.Join" else self._deadline
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(deadline):
                 body = await request.read()
                 return body, await call(body)
         except OvsnetError as error:
@@ -107,7 +110,7 @@ class PluginServer:
             return body, refusal(f"the request did not arrive completely: {error}")
         except TimeoutError:
             return body, refusal(
-                f"not done within {self._deadline:g} seconds and given up; 'ovsnet status' says what is stuck"
+                f"not done within {deadline:g} seconds and given up; 'ovsnet status' says what is stuck"
             )
         except Exception as error:
             # The last resort of a door: without an answer the engine would repeat the call without its body.

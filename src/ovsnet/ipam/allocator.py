@@ -6,7 +6,7 @@ remember who had it. Rest is a preference, not a promise: in a small pool a cont
 otherwise find no address at all, so when nothing else is free the one that rested longest is handed out.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
@@ -43,37 +43,32 @@ class _Span:
         return max(0, self.last + 1 - self.first) - len(inside)
 
 
-def next_address(
-    pool: Pool, allocations: Collection[Allocation], in_use: Collection[IpAddress] = ()
-) -> IpAddress:
+def next_address(pool: Pool, taken: Container[IpAddress], resting: Mapping[IpAddress, float]) -> IpAddress:
     """The address to hand out next for an endpoint.
 
-    `allocations` are the pool's held ones and those that still rest; `in_use` are addresses that are taken
-    although no allocation says so. Conflict when every address is held.
+    What is in `taken` cannot be given; what is in `resting`, with the time of its release, only when nothing else
+    is left. Conflict when every address is taken.
     """
     span = _dynamic(pool)
-    held = {int(it.address) for it in allocations if it.held} | {int(it) for it in in_use}
-    resting = {int(it.address): it.released_at for it in allocations if it.released_at is not None}
     start = span.first if pool.cursor is None else int(pool.cursor) + 1
     for number in span.walk(start):
-        if number not in held and number not in resting:
-            return _address(pool, number)
-    rested = [
-        (released, number) for number, released in resting.items() if number in span and number not in held
-    ]
+        address = _address(pool, number)
+        if address not in resting and address not in taken:
+            return address
+    rested = [it for it in resting if int(it) in span and it not in taken]
     if rested:
-        return _address(pool, min(rested)[1])
-    raise _full(pool, span, held)
+        return min(rested, key=lambda it: (resting[it], int(it)))
+    raise _full(pool, span)
 
 
-def gateway_address(pool: Pool, allocations: Collection[Allocation]) -> IpAddress:
-    """The lowest address of the subnet that is not held: people expect `.1`, also with an `--ip-range`."""
+def gateway_address(pool: Pool, taken: Container[IpAddress]) -> IpAddress:
+    """The lowest address of the subnet that is not taken: people expect `.1`, also with an `--ip-range`."""
     span = _usable(pool.subnet)
-    held = {int(it.address) for it in allocations if it.held}
     for number in span.walk(span.first):
-        if number not in held:
-            return _address(pool, number)
-    raise _full(pool, span, held)
+        address = _address(pool, number)
+        if address not in taken:
+            return address
+    raise _full(pool, span)
 
 
 def check_address(pool: Pool, address: IpAddress) -> None:
@@ -86,9 +81,7 @@ def check_address(pool: Pool, address: IpAddress) -> None:
     first, last = _ends(pool.subnet)
     if not first <= int(address) <= last:
         what = "network" if int(address) < first else "broadcast"
-        raise BadRequest(
-            f"address {address} is the {what} address of subnet {pool.subnet}; choose another one"
-        )
+        raise BadRequest(f"address {address} is the {what} address of subnet {pool.subnet}; choose another one")
 
 
 def rests(allocation: Allocation, *, now: float, rest: float) -> bool:
@@ -137,10 +130,9 @@ def _address(pool: Pool, number: int) -> IpAddress:
     return pool.subnet.network_address + (number - int(pool.subnet.network_address))
 
 
-def _full(pool: Pool, span: _Span, held: Collection[int]) -> Conflict:
+def _full(pool: Pool, span: _Span) -> Conflict:
     where = f"range {pool.sub_range} of subnet {pool.subnet}" if pool.sub_range else f"subnet {pool.subnet}"
-    used = sum(1 for number in held if number in span)
     return Conflict(
-        f"{where} is full: {used} of {span.size} addresses are in use; stop or disconnect a container of it, "
+        f"{where} is full: all of its {span.size} addresses are in use; stop or disconnect a container of it, "
         "or make a network with a larger --subnet or --ip-range"
     )

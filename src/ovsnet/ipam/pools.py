@@ -18,9 +18,7 @@ def parse_blocks(texts: Iterable[str]) -> tuple[IPv4Network, ...]:
         try:
             blocks.append(IPv4Network(text))
         except ValueError as error:
-            raise BadRequest(
-                f"setting pools_v4: {text!r} is not an IPv4 network in CIDR form: {error}"
-            ) from error
+            raise BadRequest(f"setting pools_v4: {text!r} is not an IPv4 network in CIDR form: {error}") from error
     return tuple(blocks)
 
 
@@ -75,9 +73,7 @@ def check_subnet(subnet: IpNetwork, sub_range: IpNetwork | None) -> None:
             f"{'10.20.0.0/24' if subnet.version == 4 else 'fd00:20::/64'}"
         )
     if sub_range is not None and not _contains(subnet, sub_range):
-        raise BadRequest(
-            f"address range {sub_range} (--ip-range) is not inside subnet {subnet}; choose a part of it"
-        )
+        raise BadRequest(f"address range {sub_range} (--ip-range) is not inside subnet {subnet}; choose a part of it")
 
 
 def overlapping(subnet: IpNetwork, space: str, pools: Iterable[Pool]) -> Pool | None:
@@ -95,8 +91,4 @@ def _overlap(one: IpNetwork, other: IpNetwork) -> bool:
 
 
 def _contains(outer: IpNetwork, inner: IpNetwork) -> bool:
-    return (
-        outer.version == inner.version
-        and outer.prefixlen <= inner.prefixlen
-        and inner.network_address in outer
-    )
+    return outer.version == inner.version and outer.prefixlen <= inner.prefixlen and inner.network_address in outer

@@ -45,9 +45,9 @@ class ApplyError(OvsnetError):
 
 
 class Unavailable(OvsnetError):
-    """A neighbour does not answer; the same request may succeed later."""
+    """A neighbour does not answer; the same request may succeed later. `remedy` is what a person can do about it."""
 
-    def __init__(self, neighbour: str, reason: str) -> None:
-        super().__init__(f"{neighbour} is not available: {reason}")
+    def __init__(self, neighbour: str, reason: str, *, remedy: str = "") -> None:
+        super().__init__(f"{neighbour} is not available: {reason}{'; ' if remedy else ''}{remedy}")
         self.neighbour = neighbour
         self.reason = reason

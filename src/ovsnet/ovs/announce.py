@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import Mac, Ofport
 from ovsnet.ovs import programs
 
@@ -46,7 +45,7 @@ async def announce(
     text = "\n".join(lines) + "\n"
     outcome = await programs.run((*programs.OFCTL, "bundle", target, "-"), stdin=text, deadline=deadline)
     if outcome.code:
-        raise Unavailable(programs.NEIGHBOUR, outcome.complaint)
+        raise programs.unavailable(outcome.complaint)
 
 
 def announcements(endpoint: Endpoint) -> list[bytes]:

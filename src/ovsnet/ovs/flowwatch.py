@@ -88,7 +88,7 @@ class _Monitor:
         while True:
             chunk = await self._process.stdout.read(CHUNK) if self._process.stdout else b""
             if not chunk:
-                raise Unavailable(programs.NEIGHBOUR, self._rest.strip() or "its flow monitor ended")
+                raise programs.unavailable(self._rest.strip() or "its flow monitor ended")
             *lines, self._rest = (self._rest + chunk.decode(errors="replace")).split("\n")
             if lines:
                 return lines
@@ -99,7 +99,7 @@ class _Monitor:
         while not said.startswith(LISTENING):
             said = (await self.printed())[0]
             if said.startswith("ovs-ofctl:"):
-                raise Unavailable(programs.NEIGHBOUR, said)
+                raise programs.unavailable(said)
 
 
 @asynccontextmanager
@@ -119,7 +119,7 @@ async def _monitor(target: str, control_socket: Path, deadline: float) -> AsyncI
             async with asyncio.timeout(deadline):
                 await monitor.listening()
         except TimeoutError:
-            raise Unavailable(programs.NEIGHBOUR, f"no flow monitor within {deadline:g} s") from None
+            raise programs.unavailable(f"no flow monitor within {deadline:g} s") from None
         await _ask_for_groups(control_socket, deadline)
         yield monitor
     finally:
@@ -136,7 +136,7 @@ async def _ask_for_groups(control_socket: Path, deadline: float) -> None:
     command = ("ovs-appctl", "-t", str(control_socket), "ofctl/send", set_async().hex())
     outcome = await programs.run(command, deadline=deadline)
     if outcome.code:
-        raise Unavailable(programs.NEIGHBOUR, f"its flow monitor cannot be told to watch groups: {outcome.complaint}")
+        raise programs.unavailable(f"its flow monitor cannot be told to watch groups: {outcome.complaint}")
 
 
 def set_async() -> bytes:

@@ -142,7 +142,7 @@ class FlowApplier:
             return [at_fault]
         if "Error OFP" in complaint:
             return bundle.refused(complaint)
-        raise Unavailable(programs.NEIGHBOUR, complaint)
+        raise programs.unavailable(complaint)
 
     # ------------------------------------------------------------ reading
 
@@ -172,7 +172,7 @@ class FlowApplier:
     async def _ask(self, *arguments: str) -> str:
         outcome = await self._ofctl(*arguments)
         if outcome.code:
-            raise Unavailable(programs.NEIGHBOUR, outcome.complaint)
+            raise programs.unavailable(outcome.complaint)
         return outcome.output
 
     async def _ofctl(self, *arguments: str, stdin: str = "") -> programs.Outcome:

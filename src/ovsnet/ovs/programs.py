@@ -1,6 +1,7 @@
 """Runs Open vSwitch's own command line programs, each with a deadline; none survives its caller."""
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from ovsnet.model.errors import Unavailable
 
 NEIGHBOUR = "Open vSwitch"
+REMEDY = "is it running? Start it: systemctl start openvswitch-switch"
 OFCTL = ("ovs-ofctl", "--no-names", "-O", "OpenFlow14")
 """Names would cost two more connections and a download per call; 1.4 is the first version with bundles."""
 
@@ -16,6 +18,28 @@ OFCTL = ("ovs-ofctl", "--no-names", "-O", "OpenFlow14")
 def management_socket(bridge: str, ovs_run_dir: str | Path) -> str:
     """The OpenFlow target of a bridge on this host."""
     return f"unix:{Path(ovs_run_dir) / bridge}.mgmt"
+
+
+def unavailable(reason: str) -> Unavailable:
+    """The error for an Open vSwitch that does not answer, with what to do about it."""
+    return Unavailable(NEIGHBOUR, reason, remedy=REMEDY)
+
+
+def daemon_lives(ovs_run_dir: str | Path) -> bool:
+    """Whether an ovs-vswitchd listens on its control socket: it may be slow then, but it is not gone."""
+    return any(_listens(path) for path in Path(ovs_run_dir).glob("ovs-vswitchd.*.ctl"))
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(0)  # with a full queue it would wait for the daemon
+        try:
+            probe.connect(str(path))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +60,7 @@ async def run(command: Sequence[str], *, stdin: str = "", deadline: float) -> Ou
         async with asyncio.timeout(deadline):
             output, complaint = await process.communicate(stdin.encode())
     except TimeoutError:
-        raise Unavailable(NEIGHBOUR, f"no answer to {command[0]} within {deadline:g} s") from None
+        raise unavailable(f"no answer to {command[0]} within {deadline:g} s") from None
     finally:
         await end(process)
     return Outcome(process.returncode or 0, output.decode(errors="replace"), complaint.decode(errors="replace").strip())

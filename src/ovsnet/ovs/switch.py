@@ -10,8 +10,9 @@ from ovsnet.model.errors import Unavailable
 from ovsnet.model.host import Datapath, SwitchFacts
 from ovsnet.ovs.kernel import kernel_has_datapath
 from ovsnet.ovs.portbook import PortBook
-from ovsnet.ovs.programs import NEIGHBOUR
+from ovsnet.ovs.programs import REMEDY, daemon_lives, unavailable
 from ovsnet.ovs.rows import WANTED_COLUMNS, Row
+from ovsnet.ovs.version import Version
 from ovsnet.ovsdb.database import Database
 from ovsnet.ovsdb.rows import Transaction
 from ovsnet.settings import Settings
@@ -28,22 +29,28 @@ def choose_datapath(setting: str) -> Datapath:
 
 class Switch:
     """The replica that the appliers share. `deadline`: seconds for a commit, and again for ovs-vswitchd
-    to follow it.
+    to follow it; `patience`: seconds more for one that lives and is slow.
     """
 
-    def __init__(self, settings: Settings, *, deadline: float = 4.0) -> None:
+    def __init__(self, settings: Settings, *, deadline: float = 4.0, patience: float = 0.0) -> None:
         self.instance = settings.instance
         self.bridge = settings.bridge
-        self.database = Database(f"unix:{settings.ovsdb_socket}", "Open_vSwitch", WANTED_COLUMNS, title=TITLE)
+        remote = f"unix:{settings.ovsdb_socket}"
+        self.database = Database(remote, "Open_vSwitch", WANTED_COLUMNS, title=TITLE, remedy=REMEDY)
         self.ports = PortBook(self.database, instance=self.instance, bridge=self.bridge)
         self._datapath = choose_datapath(settings.datapath)
         self._deadline = deadline
+        self._patience = patience
+        self._ovs_run_dir = settings.ovs_run_dir
+        self._version = Version(self.database, settings.ovs_run_dir)
         self._waiting: dict[asyncio.Future[None], int] = {}
         self.database.watch(self._wake)
 
     async def run(self) -> None:
         """Follow the database until cancelled."""
-        await self.database.run()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.database.run())
+            tasks.create_task(self._version.run())
 
     async def wait_ready(self, deadline: float) -> None:
         """Returns once the replica is complete; Unavailable with the reason after `deadline` seconds."""
@@ -59,7 +66,7 @@ class Switch:
         numbers = {name: it.ofport for name, it in self.ports.ours.items() if it.ofport is not None}
         return SwitchFacts(
             available=self.database.ready,
-            version=next(iter(root.ovs_version), "") if root is not None else "",
+            version=next(iter(root.ovs_version), self._version.text) if root is not None else "",
             datapath=self._datapath,
             tso=root is not None and root.other_config.get("userspace-tso-enable") == "true",
             ofports=MappingProxyType(numbers),
@@ -73,7 +80,7 @@ class Switch:
     def must_answer(self) -> None:
         """Unavailable, with the reason, while the replica does not follow the database."""
         if not self.database.ready:
-            raise Unavailable(TITLE, self.database.reason)
+            raise Unavailable(TITLE, self.database.reason, remedy=REMEDY)
 
     async def commit(self, build: Callable[[Transaction], None]) -> None:
         """Commit what `build` writes, and return when ovs-vswitchd has taken it up.
@@ -101,11 +108,12 @@ class Switch:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[future] = number
         try:
-            async with asyncio.timeout(self._deadline):
-                await future
-        except TimeoutError:
-            reason = f"ovs-vswitchd did not take up a change within {self._deadline:g} s; is it running?"
-            raise Unavailable(NEIGHBOUR, reason) from None
+            followed, _ = await asyncio.wait({future}, timeout=self._deadline)
+            if not followed and daemon_lives(self._ovs_run_dir):
+                # Containers that start in a burst hold the kernel's network lock, and so ovs-vswitchd, for seconds.
+                followed, _ = await asyncio.wait({future}, timeout=self._patience)
+            if not followed:
+                raise unavailable(f"ovs-vswitchd did not take up a change within {self._deadline:g} s")
         finally:
             del self._waiting[future]
 

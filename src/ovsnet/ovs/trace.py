@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ovsnet.model.errors import BadRequest, Unavailable
+from ovsnet.model.errors import BadRequest
 from ovsnet.ovs import programs
+from ovsnet.ovs.version import control_socket
 
 _STEP = re.compile(r"^ *(\d+)\. .*?(?:cookie (0x[0-9a-f]+))?$", re.MULTILINE)
 _RESULT = re.compile(r"^(Megaflow|Datapath actions): (.*)$", re.MULTILINE)
@@ -37,11 +38,11 @@ async def trace(bridge: str, flow: str, ovs_run_dir: str | Path, *, deadline: fl
 
     BadRequest when the switch cannot read it, Unavailable when ovs-vswitchd does not answer.
     """
-    command = ("ovs-appctl", "-t", _control_socket(Path(ovs_run_dir)), "ofproto/trace", bridge, flow)
+    command = ("ovs-appctl", "-t", control_socket(Path(ovs_run_dir)), "ofproto/trace", bridge, flow)
     outcome = await programs.run(command, deadline=deadline)
     if outcome.code:
         if "cannot connect" in outcome.complaint:
-            raise Unavailable(programs.NEIGHBOUR, outcome.complaint)
+            raise programs.unavailable(outcome.complaint)
         raise BadRequest(f"ovs-vswitchd cannot trace {flow!r} on bridge {bridge}: {_first_line(outcome.complaint)}")
     return parse_trace(outcome.output)
 
@@ -55,19 +56,6 @@ def parse_trace(text: str) -> Trace:
         megaflow=next((words for what, words in results if what == "Megaflow"), ""),
         actions=tuple(words for what, words in results if what == "Datapath actions"),
     )
-
-
-def _control_socket(run_dir: Path) -> str:
-    """ovs-vswitchd's socket carries its process id in its name; the program's own search ignores our
-    `ovs_run_dir`.
-    """
-    pid_file = run_dir / "ovs-vswitchd.pid"
-    try:
-        return str(run_dir / f"ovs-vswitchd.{int(pid_file.read_text())}.ctl")
-    except (OSError, ValueError) as error:
-        raise Unavailable(
-            programs.NEIGHBOUR, f"{pid_file} cannot be read ({error}); is ovs-vswitchd running?"
-        ) from error
 
 
 def _first_line(text: str) -> str:

@@ -47,8 +47,8 @@ class OutcomeUnknown(Unavailable):
     is slow, and the change may still come.
     """
 
-    def __init__(self, neighbour: str, reason: str, *, lost: bool) -> None:
-        super().__init__(neighbour, reason)
+    def __init__(self, neighbour: str, reason: str, *, lost: bool, remedy: str = "") -> None:
+        super().__init__(neighbour, reason, remedy=remedy)
         self.lost = lost
 
 
@@ -64,12 +64,16 @@ class Database:
     """A replica of the wanted tables, and transactions on them. Use it from one event loop only.
 
     `remote` is "unix:PATH"; `wanted` names columns by table, of which those the server does not know are left
-    out; `title` is what messages call this database; `durable` makes every commit wait for the disk.
+    out; `title` is what messages call this database, `remedy` what they say to do when it does not answer;
+    `durable` makes every commit wait for the disk.
     """
 
-    def __init__(self, remote: str, name: str, wanted: Wanted, *, title: str, durable: bool = False) -> None:
+    def __init__(
+        self, remote: str, name: str, wanted: Wanted, *, title: str, remedy: str = "", durable: bool = False
+    ) -> None:
         socket_path(remote)
         self.title = title
+        self.remedy = remedy
         self._remote = remote
         self._name = name
         self._wanted = wanted
@@ -130,7 +134,7 @@ class Database:
             async with asyncio.timeout(deadline):
                 await self._ready.wait()
         except TimeoutError:
-            raise Unavailable(self.title, self._reason) from None
+            raise Unavailable(self.title, self._reason, remedy=self.remedy) from None
 
     # ------------------------------------------------------------ writing
 
@@ -143,7 +147,7 @@ class Database:
         OutcomeUnknown: no answer within `deadline` seconds, or the connection broke.
         """
         if not self.ready or self._live is None:
-            raise NotSent(self.title, self._reason)
+            raise NotSent(self.title, self._reason, remedy=self.remedy)
         transaction = ovs.db.idl.Transaction(self._live.idl)
         try:
             result = build(transaction)
@@ -156,7 +160,7 @@ class Database:
             raise
         if status == transaction.TRY_AGAIN:
             self._lose(f"{self._remote}: the connection was closed")
-            raise NotSent(self.title, self._reason)
+            raise NotSent(self.title, self._reason, remedy=self.remedy)
         if status == transaction.INCOMPLETE:
             status = await self._outcome(transaction, deadline)
         self._judge(transaction, status)
@@ -172,7 +176,8 @@ class Database:
                 return str(await future)
         except TimeoutError:
             transaction.abort()
-            raise OutcomeUnknown(self.title, f"no answer to a change within {deadline:.3g} s", lost=False) from None
+            reason = f"no answer to a change within {deadline:.3g} s"
+            raise OutcomeUnknown(self.title, reason, lost=False, remedy=self.remedy) from None
         finally:
             del self._pending[transaction]
 
@@ -180,7 +185,8 @@ class Database:
         if status in (transaction.SUCCESS, transaction.UNCHANGED):
             return
         if status == LOST:
-            raise OutcomeUnknown(self.title, "the connection broke while a change was under way", lost=True)
+            reason = "the connection broke while a change was under way"
+            raise OutcomeUnknown(self.title, reason, lost=True, remedy=self.remedy)
         if status == transaction.TRY_AGAIN:
             raise Stale(f"{self.title}: the same thing was changed by somebody else first; try again")
         kind, words = _refusal(transaction.get_error())

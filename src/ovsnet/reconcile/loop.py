@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from ovsnet.model.errors import ApplyError, Unavailable
 from ovsnet.reconcile.converge import Compared, Converger, Round
@@ -12,11 +13,18 @@ Reporter = Callable[[Round, Round], Awaitable[None]]
 
 
 class Loop:
-    """Runs one round per batch of nudges, soon again after a failure, and a full resync now and then."""
+    """Runs one round per batch of nudges, soon again after a failure, and a full resync now and then.
 
-    def __init__(self, converger: Converger, *, retry: float, resync: float, after_round: Reporter) -> None:
+    `retry`, `resync`: seconds until the next round after a failure, and between full comparisons.
+    `grace`: see `settled`.
+    """
+
+    def __init__(
+        self, converger: Converger, *, retry: float, resync: float, after_round: Reporter, grace: float = 6.5
+    ) -> None:
         self._converger = converger
         self._retry = retry
+        self._grace = grace
         self._resync = resync
         self._after_round = after_round
         self._nudged = asyncio.Event()
@@ -47,14 +55,18 @@ class Loop:
     async def settled(self, revision: int, resources: Sequence[str], deadline: float) -> None:
         """Wait until `revision` is in force here for these resources.
 
-        Raises what was refused last, when `deadline` seconds did not suffice.
+        What is refused is tried again for `grace` seconds and raised then; while nothing is refused the host is only
+        slow, and has all of `deadline` seconds.
         """
-        try:
-            async with asyncio.timeout(deadline):
-                while self.last.revision < revision or self.last.failures_of(resources):
-                    await self._next_round()
-        except TimeoutError:
-            raise self._why(resources, deadline) from None
+
+        def in_force() -> bool:
+            return self.last.revision >= revision and not self.last.failures_of(resources)
+
+        grace = min(self._grace, deadline)
+        await self._until(in_force, grace)
+        await self._until(lambda: in_force() or bool(self.last.failures_of(resources)), deadline - grace)
+        if not in_force():
+            raise self._why(resources, deadline)
 
     async def compared(self, deadline: float) -> Compared:
         """Read the host afresh and return what is wanted and what is there, before anything is repaired.
@@ -114,9 +126,17 @@ class Loop:
         looks, self._looks = self._looks, []
         for look in (it for it in looks if not it.done()):
             if unread:
-                look.set_exception(Unavailable(unread[0].resource, unread[0].reason))
+                reason = f"its {unread[0].resource} cannot be read: {unread[0].reason}"
+                look.set_exception(Unavailable("the host", reason))
             else:
                 look.set_result(self._converger.compared())
+
+    async def _until(self, condition: Callable[[], bool], deadline: float) -> None:
+        """Ask after every round; returns when it is so, and after `deadline` seconds in any case."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(deadline):
+                while not condition():
+                    await self._next_round()
 
     async def _next_round(self) -> None:
         waiter = asyncio.get_running_loop().create_future()

@@ -287,7 +287,7 @@ async def test_a_slash_29_is_used_up_and_then_full() -> None:
     await rig.ask(pool, kind=GATEWAY)
     for _ in range(5):
         await rig.ask(pool)
-    with pytest.raises(Conflict, match=r"subnet 10\.20\.0\.0/29 is full: 6 of 6"):
+    with pytest.raises(Conflict, match=r"subnet 10\.20\.0\.0/29 is full: all of its 6"):
         await rig.ask(pool)
     assert len(rig.state.allocations) == 6
 

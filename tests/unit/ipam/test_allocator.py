@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovsnet.ipam.allocator import check_address, gateway_address, next_address, rests
+from ovsnet.ipam import allocator
+from ovsnet.ipam.allocator import check_address, rests
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool
 from ovsnet.model.errors import BadRequest, Conflict
 from ovsnet.model.ids import IpAddress, pool_id
@@ -29,9 +30,23 @@ def resting(where: Pool, address: str | IpAddress, since: float) -> Allocation:
     return replace(held(where, address)[0], released_at=since)
 
 
-def handed_out(where: Pool, taken: Iterable[Allocation] = ()) -> list[str]:
+def taken(allocations: Iterable[Allocation]) -> set[IpAddress]:
+    return {it.address for it in allocations if it.held}
+
+
+def next_address(where: Pool, allocations: Iterable[Allocation]) -> IpAddress:
+    known = list(allocations)
+    released = {it.address: it.released_at for it in known if it.released_at is not None}
+    return allocator.next_address(where, taken(known), released)
+
+
+def gateway_address(where: Pool, allocations: Iterable[Allocation]) -> IpAddress:
+    return allocator.gateway_address(where, taken(allocations))
+
+
+def handed_out(where: Pool, before: Iterable[Allocation] = ()) -> list[str]:
     """Every address until the pool is full, in the order in which they come."""
-    allocations, order = list(taken), list[str]()
+    allocations, order = list(before), list[str]()
     while True:
         try:
             address = next_address(where, allocations)
@@ -85,7 +100,7 @@ def test_a_range_at_the_end_of_the_subnet_leaves_the_broadcast_address_alone() -
 
 
 def test_a_range_that_is_only_the_network_address_is_full_from_the_start() -> None:
-    with pytest.raises(Conflict, match="0 of 0"):
+    with pytest.raises(Conflict, match="all of its 0 addresses"):
         next_address(pool("10.1.0.0/24", "10.1.0.0/32"), [])
 
 
@@ -109,18 +124,24 @@ def test_when_nothing_else_is_free_the_one_that_rested_longest_is_given() -> Non
 def test_a_resting_address_outside_the_range_does_not_fill_in() -> None:
     ranged = pool("10.1.0.0/24", "10.1.0.8/31")
     taken = [*held(ranged, "10.1.0.8", "10.1.0.9"), resting(ranged, "10.1.0.50", since=1.0)]
-    with pytest.raises(Conflict, match=r"range 10\.1\.0\.8/31 of subnet 10\.1\.0\.0/24 is full: 2 of 2"):
+    with pytest.raises(Conflict, match=r"range 10\.1\.0\.8/31 of subnet 10\.1\.0\.0/24 is full: all of its 2"):
         next_address(ranged, taken)
 
 
-def test_addresses_in_use_without_an_allocation_are_not_given() -> None:
+def test_of_two_that_rested_as_long_the_lower_is_given() -> None:
     small = pool("10.1.0.0/30")
-    assert str(next_address(small, [], in_use=[ip_address("10.1.0.1")])) == "10.1.0.2"
+    assert str(next_address(small, [resting(small, f"10.1.0.{it}", since=5.0) for it in (2, 1)])) == "10.1.0.1"
+
+
+def test_what_is_taken_is_not_given_although_it_rests() -> None:
+    small = pool("10.1.0.0/30")
+    one, two = ip_address("10.1.0.1"), ip_address("10.1.0.2")
+    assert allocator.next_address(small, {one}, {one: 1.0, two: 2.0}) == two
 
 
 def test_a_full_pool_says_how_full_and_what_to_do() -> None:
     small = pool("10.1.0.0/29")
-    with pytest.raises(Conflict, match=r"subnet 10\.1\.0\.0/29 is full: 6 of 6 .*larger --subnet"):
+    with pytest.raises(Conflict, match=r"subnet 10\.1\.0\.0/29 is full: all of its 6 .*larger --subnet"):
         next_address(small, held(small, *(f"10.1.0.{it}" for it in range(1, 7))))
 
 
@@ -182,7 +203,7 @@ def test_the_gateway_is_the_lowest_address_also_with_a_range() -> None:
 
 def test_a_gateway_needs_a_free_address_too() -> None:
     lonely = pool("10.1.0.4/32")
-    with pytest.raises(Conflict, match="1 of 1"):
+    with pytest.raises(Conflict, match="all of its 1"):
         gateway_address(lonely, held(lonely, "10.1.0.4"))
 
 

@@ -14,6 +14,8 @@ from tests.fakes import clock
 from tests.fakes.host import FakeHost
 from tests.states import ONE_ENDPOINT, TWO_ENDPOINTS
 
+GRACE = 6.0
+
 
 class Recorder:
     """Notes at which time each round ended."""
@@ -26,7 +28,7 @@ class Recorder:
 
 
 def make(host: FakeHost, rounds: Recorder) -> Loop:
-    return Loop(host.converger(), retry=1.0, resync=60.0, after_round=rounds)
+    return Loop(host.converger(), retry=1.0, resync=60.0, after_round=rounds, grace=GRACE)
 
 
 async def run_for(loop: Loop, seconds: float) -> None:
@@ -79,6 +81,36 @@ def test_settled_says_what_was_refused() -> None:
             with pytest.raises(ApplyError, match="switched off by the test"):
                 await loop.settled(ONE_ENDPOINT.revision, (), 5)
             running.cancel()
+
+    clock.run(scenario)
+
+
+def test_settled_has_patience_with_a_host_that_is_only_slow() -> None:
+    async def scenario() -> None:
+        host = FakeHost(ONE_ENDPOINT)
+        loop = make(host, Recorder())
+        host.appliers[Kind.PORTS].takes = 20.0
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(loop.run())
+            await loop.settled(ONE_ENDPOINT.revision, tuple(host.appliers[Kind.PORTS].resources), 30)
+            running.cancel()
+        assert len(host.appliers[Kind.PORTS].resources) == 1
+
+    clock.run(scenario)
+
+
+def test_settled_has_no_patience_with_a_host_that_refuses() -> None:
+    async def scenario() -> None:
+        host = FakeHost(ONE_ENDPOINT)
+        host.appliers[Kind.PORTS].answers = False
+        loop = make(host, Recorder())
+        began = asyncio.get_running_loop().time()
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(loop.run())
+            with pytest.raises(ApplyError, match="switched off by the test"):
+                await loop.settled(ONE_ENDPOINT.revision, (), 30)
+            running.cancel()
+        assert asyncio.get_running_loop().time() - began == pytest.approx(GRACE)
 
     clock.run(scenario)
 
