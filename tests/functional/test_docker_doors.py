@@ -570,6 +570,23 @@ async def test_a_call_in_progress_is_answered_before_the_agent_goes() -> None:
     assert (call.result().status, call.result().body) == (200, {})
 
 
+async def test_a_join_that_waits_for_a_slow_host_is_answered_before_the_agent_goes() -> None:
+    entered = asyncio.Event()
+
+    async def hanging(_: bytes) -> Answer:
+        entered.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with door(Settings(attach_deadline=0.1, busy_deadline=100)) as plugin:
+        server = await plugin.serve({"NetworkDriver.Join": hanging})
+        async with asyncio.TaskGroup() as tasks:
+            call = tasks.create_task(plugin.call("NetworkDriver.Join", messages.JOIN))
+            await entered.wait()
+            await server.stop()
+    assert "the agent is being stopped" in call.result().refusal
+
+
 async def test_a_connection_that_was_just_made_is_answered_before_the_agent_goes() -> None:
     async with door() as plugin:
         server = await plugin.serve()

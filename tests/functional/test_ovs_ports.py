@@ -458,7 +458,7 @@ async def test_a_restart_of_the_database_is_survived(bridged: Rig) -> None:
     await until(bridged, lambda: not bridged.switch.facts().available)
     assert bridged.switch.facts().reason
     assert len(bridged.switch.facts().ofports) == 2
-    with pytest.raises(Unavailable, match="the Open vSwitch database is not available: .*systemctl start"):
+    with pytest.raises(Unavailable, match=r"the Open vSwitch database is not available: .*systemctl start"):
         await bridged.ports.apply(Delta({}, {}, {"va": wanted[0]}))
     with pytest.raises(Unavailable):
         await bridged.ports.resync()
@@ -524,7 +524,7 @@ async def test_facts_tell_what_the_switch_is(switch: Switch) -> None:
 async def test_a_version_that_nobody_wrote_down_is_asked_of_the_daemon(switch: Switch) -> None:
     async with running(switch) as it, asyncio.timeout(DEADLINE):
         assert not next(iter(it.switch.database.rows("Open_vSwitch"))).ovs_version
-        while not it.switch.facts().version:
+        while not it.switch.facts().version:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
         program = switch.call("ovs-vswitchd", "--version").partition("\n")[0]
         assert program.endswith(f" {it.switch.facts().version}")

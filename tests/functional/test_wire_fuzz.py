@@ -167,7 +167,7 @@ async def test_a_body_that_never_comes_is_given_up() -> None:
     async with open_door(Settings(busy_deadline=0.1)) as plugin:
         before = await prepared(plugin)
         reply = await plugin.raw(
-            b"POST /NetworkDriver.Leave HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{"
+            b"POST /NetworkDriver.Join HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{"
         )
         assert "not done within" in reply.refusal
         await unharmed(plugin, before)

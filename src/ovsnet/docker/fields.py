@@ -44,9 +44,7 @@ def _id(text: str, name: str) -> str:
 def word(text: str, name: str) -> str:
     """A short text without control characters; it is kept and shown to people."""
     if len(text) > MAX_NAME or not text.isprintable():
-        raise BadRequest(
-            f"field {name} is longer than {MAX_NAME} or has characters that cannot be shown: {text!r}"
-        )
+        raise BadRequest(f"field {name} is longer than {MAX_NAME} or has characters that cannot be shown: {text!r}")
     return text
 
 

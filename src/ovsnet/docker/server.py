@@ -10,8 +10,8 @@ close it for a restart; a new connection costs a tenth of a millisecond on a Uni
 
 import asyncio
 import socket
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -58,6 +58,8 @@ class PluginServer:
         )
         self._runner = web.ServerRunner(self._server, shutdown_timeout=self._deadline + SETTLE)
         self._site: web.SockSite | None = None
+        self._waits: set[asyncio.Timeout] = set()
+        self._stopping = False
 
     async def start(self, listener: socket.socket) -> None:
         """Accept connections. The socket is listening already; our copy of it is closed by `stop`."""
@@ -66,7 +68,11 @@ class PluginServer:
         await self._site.start()
 
     async def stop(self) -> None:
-        """Accept no more, answer what was accepted, then return; calls end by their own deadline."""
+        """Accept no more, answer what was accepted, then return: within `attach_deadline` and a second."""
+        self._stopping = True
+        latest = asyncio.get_running_loop().time() + self._deadline
+        for wait in self._waits:
+            wait.reschedule(min(latest, wait.when() or latest))
         if self._site is not None:
             await self._site.stop()
             self._site = None
@@ -95,20 +101,21 @@ class PluginServer:
         """The body that came and what to say to it."""
         body = b""
         # Join is the one call that waits for the host; it gives up by itself when something is refused.
-        deadline = self._deadline_of_join if name == "NetworkDriver.Join" else self._deadline
+        patient = name == "NetworkDriver.Join" and not self._stopping
+        deadline = self._deadline_of_join if patient else self._deadline
         try:
-            async with asyncio.timeout(deadline):
+            async with asyncio.timeout(deadline) as wait, self._known(wait):
                 body = await request.read()
                 return body, await call(body)
         except OvsnetError as error:
             return body, refusal(str(error))
         except web.HTTPRequestEntityTooLarge:
-            return body, refusal(
-                f"the request is larger than {self._max_body} bytes; the setting max_body limits it"
-            )
+            return body, refusal(f"the request is larger than {self._max_body} bytes; the setting max_body limits it")
         except (web.RequestPayloadError, ConnectionError) as error:
             return body, refusal(f"the request did not arrive completely: {error}")
         except TimeoutError:
+            if self._stopping:
+                return body, refusal("the agent is being stopped; run the command again when it is back")
             return body, refusal(
                 f"not done within {deadline:g} seconds and given up; 'ovsnet status' says what is stuck"
             )
@@ -118,6 +125,15 @@ class PluginServer:
             return body, refusal(
                 f"internal error of ovsnet ({type(error).__name__}: {error}); the agent's log has the details"
             )
+
+    @contextmanager
+    def _known(self, wait: asyncio.Timeout) -> Iterator[None]:
+        """Lets `stop` shorten this wait."""
+        self._waits.add(wait)
+        try:
+            yield
+        finally:
+            self._waits.discard(wait)
 
 
 class _Server(web.Server):

@@ -99,9 +99,7 @@ def _family(
         return None, None
     if len(subnets) > 1:
         given = ", ".join(str(it.pool) for it in subnets)
-        raise BadRequest(
-            f"a network has one subnet of each family here, got {given}; create a network for each subnet"
-        )
+        raise BadRequest(f"a network has one subnet of each family here, got {given}; create a network for each subnet")
     subnet = fields.interface(subnets[0].pool, network, f"{name}.Pool")
     if subnet is None or subnet in EVERYWHERE:
         return None, None
@@ -194,9 +192,7 @@ class RequestPool(Message, frozen=True):
         """What is asked of control. We have no `--ipam-opt`, so one of the user's is refused by name."""
         unknown = sorted(fields.users(self.options))
         if unknown:
-            raise BadRequest(
-                f"IPAM option {unknown[0]!r} is not known; ovsnet has none, leave --ipam-opt out"
-            )
+            raise BadRequest(f"IPAM option {unknown[0]!r} is not known; ovsnet has none, leave --ipam-opt out")
         subnet = fields.network(self.pool, "Pool")
         sub_range = fields.network(self.sub_pool, "SubPool")
         if subnet is None and sub_range is not None:
