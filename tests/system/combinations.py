@@ -32,7 +32,7 @@ class Combination:
 MACHINE: Final = Combination("machine")
 TRIXIE: Final = Combination("trixie", "trixie")
 SID: Final = Combination("sid", "sid")
-SID_KERNEL: Final = Combination("sid-kernel", "sid", kernel=True)
+SID_KERNEL: Final = Combination("kernel-sid", "sid", kernel=True)
 
 USERSPACE: Final = (MACHINE, TRIXIE, SID)
 EVERYWHERE: Final = (*USERSPACE, SID_KERNEL)

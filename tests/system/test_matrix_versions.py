@@ -96,7 +96,7 @@ def test_the_first_process_sees_its_address_and_reaches_its_neighbour(host: Host
 
 @pytest.mark.row(1)
 @on(*EVERYWHERE)
-def test_inside_a_network_both_families_and_names_work(host: Host) -> None:
+def test_members_of_a_network_reach_each_other_by_both_families_and_by_name(host: Host) -> None:
     c1, c2 = pair(host)
 
     answers(c1, *addresses(c2))

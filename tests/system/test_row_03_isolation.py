@@ -24,9 +24,12 @@ def parties(module_host: NamespaceHost) -> Iterator[Mapping[str, Party]]:
     """Containers c1 and c2 on web, d1 and d2 on db, both networks with IPv4 and IPv6."""
     for name, v4, v6 in (("web", "10.20.0.0/24", "fd00:20::/64"), ("db", "10.30.0.0/24", "fd00:30::/64")):
         networks.create(module_host, name, v4, "--ipv6", "--subnet", v6)
-    pairs = (("c1", "web"), ("c2", "web"), ("d1", "db"), ("d2", "db"))
-    started = [(module_host.start_container(name, network=network), network) for name, network in pairs]
-    yield {it.name: party(it, network) for it, network in started}
+    members = {"web": ("c1", "c2"), "db": ("d1", "d2")}
+    yield {
+        it.name: party(it, network)
+        for network, names in members.items()
+        for it in networks.start(module_host, *names, network=network)
+    }
     clean(module_host)
 
 

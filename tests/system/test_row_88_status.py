@@ -63,21 +63,6 @@ def _unwell(host: NamespaceHost) -> Completed | None:
 
 
 @pytest.mark.row(88)
-def test_status_fails_while_the_store_hangs(fresh_host: NamespaceHost) -> None:
-    """A stopped process still accepts connections: nothing but a question shows that it is dead."""
-    store = str(fresh_host.agent.store_pid)
-    fresh_host.run("kill", "-STOP", store)
-    refused = networks.create(fresh_host, "web", "10.20.0.0/24", check=False)
-    fresh_host.run("kill", "-CONT", store)
-
-    assert not refused.ok
-    assert "store" in refused.stderr
-    assert refused.seconds < 10
-    fresh_host.ovsnet("status", "--wait", "10")
-    networks.create(fresh_host, "web", "10.20.0.0/24")
-
-
-@pytest.mark.row(88)
 def test_status_without_an_agent_is_one_sentence_and_another_exit_code(bare_host: NamespaceHost) -> None:
     said = bare_host.ovsnet("status", check=False)
 

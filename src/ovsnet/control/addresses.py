@@ -17,7 +17,7 @@ from ovsnet.control.requests import AddressRequest, PoolRequest
 from ovsnet.ipam import allocator, pools
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool
 from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.errors import Conflict, NotFound
+from ovsnet.model.errors import BadRequest, Conflict, NotFound
 from ovsnet.model.ids import IpAddress, IpInterface, IpNetwork, PoolId, pool_id, short
 from ovsnet.model.network import Network
 from ovsnet.model.state import State
@@ -125,7 +125,12 @@ class Addresses:
         NotFound for an unknown pool, BadRequest for an address no interface of the pool can have, Conflict
         when it is taken (by whom) or when the pool is full.
         """
-        return await self._committer.commit(partial(self._address, request))
+        try:
+            return await self._committer.commit(partial(self._address, request))
+        except (BadRequest, Conflict):
+            # Engine 20.10 forgets the IPv4 address of a container whose IPv6 address it is refused.
+            await self._committer.commit(partial(self._without_other_half, request))
+            raise
 
     async def release_address(self, pool_id: PoolId, address: IpAddress) -> None:
         """Let an endpoint's address rest and forget any other; an unknown one is already released."""
@@ -230,6 +235,26 @@ class Addresses:
         pool = state.pools.get(pool_id)
         old = self._rested(_PoolView(state, pool), keep=address) if pool is not None else []
         return [*old, resting], None
+
+    def _without_other_half(self, request: AddressRequest, state: State) -> tuple[list[Change], None]:
+        """Let the address rest that the same container was given a moment ago in the IPv4 pool of its network.
+
+        The engine asks for one container of a network at a time (docs/docker-protocol.md), and for the
+        endpoint last: of what has no endpoint the youngest is this container's.
+        """
+        pool = state.pools.get(request.pool_id)
+        if pool is None or request.kind is not AllocationKind.ENDPOINT:
+            return [], None
+        subnets = {it.ipv4 for it in _PoolView(state, pool).networks if it.ipv6 == pool.subnet}
+        views = [_PoolView(state, it) for it in state.pools.values() if it.space == pool.space and it.subnet in subnets]
+        unused = [
+            it
+            for view in views
+            for it in view.held()
+            if it.kind is AllocationKind.ENDPOINT and not view.endpoint_at(it.address)
+        ]
+        newest = max(unused, key=lambda it: it.created_at, default=None)
+        return ([Put(replace(newest, released_at=self._clock()))] if newest is not None else []), None
 
     def _rests(self, allocation: Allocation) -> bool:
         return allocator.rests(allocation, now=self._clock(), rest=self._settings.address_rest)

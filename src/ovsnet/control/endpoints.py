@@ -13,6 +13,7 @@ from ovsnet.model.errors import Conflict, NotFound, OvsnetError
 from ovsnet.model.ids import EndpointId, Mac, NetworkId
 from ovsnet.model.network import Egress, Network, PortKind, parse_endpoint_options
 from ovsnet.model.state import State
+from ovsnet.pipeline.gateway import GATEWAY_MAC
 from ovsnet.plan import names
 from ovsnet.store.interface import Change, Drop, Put
 
@@ -136,6 +137,8 @@ def _same(known: Endpoint, wanted: Endpoint) -> Endpoint:
 
 def _check_free(state: State, network: Network, wanted: Endpoint) -> None:
     """Two holders of one address or MAC would take each other's packets."""
+    if wanted.mac == GATEWAY_MAC:
+        raise Conflict(f"network {network.title}: MAC address {wanted.mac} is the gateway's; choose another")
     for other in state.endpoints_of(network.id):
         if wanted.mac and other.mac == wanted.mac:
             raise Conflict(

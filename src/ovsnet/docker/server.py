@@ -104,9 +104,10 @@ class PluginServer:
         patient = name == "NetworkDriver.Join" and not self._stopping
         deadline = self._deadline_of_join if patient else self._deadline
         try:
-            async with asyncio.timeout(deadline) as wait, self._known(wait):
-                body = await request.read()
-                return body, await call(body)
+            async with asyncio.timeout(deadline) as wait:
+                with self._known(wait):
+                    body = await request.read()
+                    return body, await call(body)
         except OvsnetError as error:
             return body, refusal(str(error))
         except web.HTTPRequestEntityTooLarge:

@@ -13,6 +13,7 @@ from ovsnet.model.errors import ApplyError, BadRequest, Conflict, NotFound
 from ovsnet.model.ids import EndpointId, Mac, NetworkId
 from ovsnet.model.network import Egress, NetworkOptions
 from ovsnet.model.state import State
+from ovsnet.pipeline.gateway import GATEWAY_MAC
 from ovsnet.store.memory import MemoryStore
 from tests.states import FAST, ONE_ENDPOINT, ONE_NETWORK, WEB, WEB_ID, endpoint, state
 
@@ -82,6 +83,13 @@ async def test_a_mac_that_is_taken_is_refused_with_its_holder() -> None:
     endpoints, _ = door(ONE_ENDPOINT)
     with pytest.raises(Conflict, match="0a:00:00:00:00:01 is held by c1"):
         await endpoints.create(replace(REQUEST, mac=Mac("0a:00:00:00:00:01")))
+
+
+async def test_the_gateways_mac_is_nobody_elses() -> None:
+    endpoints, committer = door()
+    with pytest.raises(Conflict, match="is the gateway's"):
+        await endpoints.create(replace(REQUEST, mac=GATEWAY_MAC))
+    assert not committer.snapshot().endpoints
 
 
 async def test_unknown_endpoint_options_are_refused_by_name() -> None:

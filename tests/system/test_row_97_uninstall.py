@@ -1,0 +1,138 @@
+"""Row 97: the doctor knows the facts, and what is uninstalled is gone, everything of ours and nothing else."""
+
+import json
+
+import pytest
+from tests.rig.host import Host
+from tests.rig.namespace_host import NamespaceHost
+from tests.system import foreign, networks
+from tests.system.networks import BRIDGE
+from tests.system.traces import traces
+
+SUBJECTS = {
+    "rights", "programs", "kernel", "switch database", "ovs-vswitchd", "datapath", "checksum offload", "upcalls",
+    "Docker engine", "plugin socket", "agent", "bridge", "leftovers", "firewall", "uplink", "store",
+}  # fmt: skip
+OURS = ("/var/lib/ovsnet", "/run/ovsnet", "/run/docker/plugins/ovsnet.sock")
+# Everything a host has that we could leave something in; what Docker makes for itself is made before.
+EVERYTHING = """
+set -e -o pipefail
+ovs-vsctl list-br
+for table in bridge port interface; do ovs-vsctl --columns=name,external_ids list $table; done
+ip -o link show | cut -d' ' -f2
+nft list ruleset | sed 's/packets [0-9]* bytes [0-9]*//'
+ip route; ip -6 route; ip rule
+ls -d /etc/ovsnet /var/lib/ovsnet /run/ovsnet /run/openvswitch/br-* /run/docker/plugins/* 2>/dev/null || true
+"""
+
+
+def doctor(host: Host) -> dict[str, dict[str, str]]:
+    found = json.loads(host.ovsnet("doctor", "--json", check=False).stdout)
+    return {it["subject"]: it for it in found}
+
+
+@pytest.mark.row(97)
+def test_the_doctor_tells_kernel_switch_engine_and_firewall_of_a_healthy_host(host: NamespaceHost) -> None:
+    found = doctor(host)
+
+    assert set(found) == SUBJECTS
+    for subject, fact in (
+        ("kernel", host.versions.kernel),
+        ("ovs-vswitchd", host.versions.ovs),
+        ("Docker engine", host.versions.engine),
+        ("firewall", "FORWARD policy"),
+        ("datapath", "netdev"),
+        ("bridge", f"{BRIDGE} is ours"),
+    ):
+        assert fact in found[subject]["says"], subject
+    assert [it for it in found.values() if it["level"] == "problem"] == []
+    assert host.ovsnet("doctor", check=False).ok
+
+
+@pytest.mark.row(97)
+def test_the_doctor_names_what_is_wrong_and_what_to_do(fresh_host: NamespaceHost) -> None:
+    host = fresh_host
+    networks.create(host, "web", "10.20.0.0/24")
+    networks.start(host, "c1", network="web")
+    host.agent.stop()
+    host.services("ovs", "stop")
+    host.run("sysctl", "-w", "net.ipv4.ip_forward=0")
+
+    said = host.ovsnet("doctor", check=False)
+    found = doctor(host)
+
+    assert said.returncode == 1
+    for subject, remedy in (
+        ("switch database", "systemctl"),
+        ("ovs-vswitchd", "systemctl"),
+        ("agent", "systemctl start ovsnet"),
+        ("plugin socket", "systemctl start ovsnet"),
+        ("firewall", "net.ipv4.ip_forward=1"),
+        ("leftovers", "ovsnet uninstall"),
+    ):
+        assert found[subject]["level"] != "ok", subject
+        assert remedy in found[subject]["remedy"], subject
+        assert found[subject]["remedy"] in " ".join(said.stdout.split()), subject
+
+
+@pytest.mark.row(97)
+def test_uninstall_refuses_while_the_agent_runs(host: NamespaceHost) -> None:
+    networks.create(host, "web", "10.20.0.0/24")
+    with host.container("c1", network="web") as c1, host.container("c2", network="web") as c2:
+        before = traces(host)
+
+        refused = host.ovsnet("uninstall", "--yes", check=False)
+
+        assert not refused.ok
+        assert "stop it first" in refused.stderr
+        assert traces(host) == before
+        assert c1.pings(c2.address("web"))
+
+
+@pytest.mark.row(97)
+def test_uninstall_leaves_nothing_of_ours_and_all_of_the_others(fresh_host: NamespaceHost) -> None:
+    """The host before the agent ever ran on it, and after; with what an agent leaves that was killed in full work."""
+    host = fresh_host
+    host.agent.stop()
+    host.ovsnet("uninstall", "--yes")
+    # The engine's own gateway bridge and its rules come with the first container and stay.
+    host.docker("network", "create", "-d", "bridge", "--opt", "com.docker.network.bridge.name=docker_gwbridge", "gate")
+    host.docker("network", "rm", "gate")
+    before = host.shell(EVERYTHING).stdout
+
+    host.agent.start()
+    networks.create(host, "web", "10.20.0.0/24", "--internal", "--ipv6", "--subnet", "fd00:20::/64", "-o", "vlan=20")
+    networks.start(host, "c1", "c2", network="web")
+    foreign.set_up(host)
+    theirs = foreign.look(host)
+    host.agent.kill_all()
+    host.shell("ip link del ovtheirs; ovs-vsctl del-port theirs1")
+
+    done = host.ovsnet("uninstall", "--yes")
+
+    assert "left on this host" in done.stdout
+    assert host.ovsnet("uninstall", "--yes").ok
+    assert theirs != ""
+    host.shell(foreign.TAKE_DOWN)
+    host.remove_containers()
+    host.remove_networks()
+    assert host.shell(EVERYTHING).stdout == before
+    assert [path for path in OURS if host.exists(path)] == []
+    assert [it for _, it in host.processes().values() if "ovsnet" in it and "/spawn" not in it] == []
+
+
+@pytest.mark.row(97)
+def test_uninstall_that_cannot_reach_the_switch_says_so_and_keeps_the_state(fresh_host: NamespaceHost) -> None:
+    host = fresh_host
+    networks.create(host, "web", "10.20.0.0/24")
+    host.agent.stop()
+    host.services("ovs", "stop")
+
+    failed = host.ovsnet("uninstall", "--yes", check=False)
+
+    assert failed.returncode == 1
+    assert "systemctl start openvswitch-switch" in failed.stderr
+    assert host.exists("/var/lib/ovsnet/ovsnet.db")
+    host.services("ovs", "start")
+    host.ovsnet("uninstall", "--yes")
+    assert BRIDGE not in host.bridges()
