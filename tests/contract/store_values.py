@@ -73,6 +73,7 @@ def _endpoints(endpoint_id: str, network_id: str) -> st.SearchStrategy[Endpoint]
         ifname=texts,
         container_id=texts,
         container_name=texts,
+        compose_service=texts,
         created_at=times,
     )
 

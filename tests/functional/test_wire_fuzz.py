@@ -166,9 +166,7 @@ async def test_a_body_that_promises_more_than_memory_holds() -> None:
 async def test_a_body_that_never_comes_is_given_up() -> None:
     async with open_door(Settings(busy_deadline=0.1)) as plugin:
         before = await prepared(plugin)
-        reply = await plugin.raw(
-            b"POST /NetworkDriver.Join HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{"
-        )
+        reply = await plugin.raw(b"POST /NetworkDriver.Join HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
         assert "not done within" in reply.refusal
         await unharmed(plugin, before)
 
@@ -176,9 +174,7 @@ async def test_a_body_that_never_comes_is_given_up() -> None:
 async def test_headers_without_end() -> None:
     async with open_door() as plugin:
         before = await prepared(plugin)
-        reply = await plugin.raw(
-            b"POST /Plugin.Activate HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 100_000 + b"\r\n\r\n"
-        )
+        reply = await plugin.raw(b"POST /Plugin.Activate HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 100_000 + b"\r\n\r\n")
         assert reply.status == 400
         await unharmed(plugin, before)
 

@@ -10,6 +10,7 @@ from tests.rig.host import Host
 from tests.rig.process import Completed
 
 BRIDGE = "br-ovsnet"
+GATEWAY_BRIDGE = "docker_gwbridge"
 DRIVER = ("-d", "ovsnet", "--ipam-driver", "ovsnet")
 API = ("curl", "-sSf", "--unix-socket", "/run/ovsnet/api.sock")
 
@@ -18,6 +19,13 @@ def create(host: Host, name: str, subnet: str = "", *options: str, check: bool =
     """`docker network create` with our driver for packets and for addresses."""
     where = ("--subnet", subnet) if subnet else ()
     return host.docker("network", "create", *DRIVER, *where, *options, name, check=check)
+
+
+def with_gateway_bridge(host: Host) -> None:
+    """Docker makes its gateway bridge, with rules of its own, at the first need and keeps it: have it made already."""
+    options = ("bridge.name=docker_gwbridge", "bridge.enable_icc=false", "bridge.enable_ip_masquerade=true")
+    words = (word for it in options for word in ("-o", f"com.docker.network.{it}"))
+    host.docker("network", "create", *words, GATEWAY_BRIDGE)
 
 
 def start(host: Host, *names: str, network: str) -> tuple[Container, ...]:

@@ -40,6 +40,7 @@ def test_every_first_process_sees_its_address_and_reaches_its_neighbour(host: Na
 def test_fifty_containers_started_at_once_all_run_with_addresses_of_their_own(
     host: NamespaceHost, figures: Figures
 ) -> None:
+    networks.with_gateway_bridge(host)
     networks.create(host, "crowd", "10.22.0.0/24")
     before = traces(host)
 

@@ -4,8 +4,7 @@ import pytest
 from tests.rig.container import Container
 from tests.rig.namespace_host import NamespaceHost
 from tests.system import networks
-
-GATEWAY_BRIDGE = "docker_gwbridge"
+from tests.system.networks import GATEWAY_BRIDGE
 
 
 def way_out(container: Container) -> str:

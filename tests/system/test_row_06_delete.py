@@ -24,10 +24,7 @@ def test_a_network_with_a_running_container_is_not_deleted_and_nothing_changes(h
 
 @pytest.mark.row(6)
 def test_after_the_last_container_nothing_is_left(host: NamespaceHost) -> None:
-    # Docker makes its gateway bridge, with rules of its own, at the first need and keeps it.
-    networks.create(host, "first", "10.99.0.0/24")
-    host.docker("run", "--rm", "--network", "first", "busybox:local", "true")
-    host.docker("network", "rm", "first")
+    networks.with_gateway_bridge(host)
     before = traces(host)
 
     networks.create(host, "web", "10.20.0.0/24", *BOTH_FAMILIES, "--aux-address", "spare=10.20.0.9")

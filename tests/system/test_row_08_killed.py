@@ -21,11 +21,11 @@ COLLECTED = 3.0 * ORPHAN_AGE
 
 @pytest.fixture(scope="module")
 def web(module_host: NamespaceHost) -> Iterator[NamespaceHost]:
-    """A host whose agent collects orphans soon, with a network on which a container ran before."""
+    """A host whose agent collects orphans soon, with a network."""
     module_host.agent.stop()
     module_host.agent.start("--set", f"orphan_age={ORPHAN_AGE}", "--set", "orphan_period=1")
+    networks.with_gateway_bridge(module_host)
     networks.create(module_host, "web", "10.20.0.0/24")
-    module_host.docker("run", "--rm", "--network", "web", "busybox:local", "true")
     yield module_host
     clean(module_host)
 

@@ -15,9 +15,9 @@ ONE_RUN = ("run", "--rm", "--network", "web", "busybox:local", "true")
 
 @pytest.fixture(scope="module")
 def web(module_host: NamespaceHost) -> Iterator[NamespaceHost]:
-    """A host with a network on which a container ran before: Docker has made its gateway bridge."""
+    """A host with a network."""
+    networks.with_gateway_bridge(module_host)
     networks.create(module_host, "web", "10.20.0.0/24")
-    module_host.docker(*ONE_RUN)
     yield module_host
     clean(module_host)
 

@@ -91,9 +91,7 @@ def views(container: Container) -> Sequence[Attached]:
 
 @pytest.mark.row(11)
 def test_up_down_up_leaves_the_same_state(host: NamespaceHost) -> None:
-    # Docker makes its gateway bridge at the first need and keeps it.
-    host.docker("network", "create", "-d", "ovsnet", "first")
-    host.docker("run", "--rm", "--network", "first", "busybox:local", "true")
+    networks.with_gateway_bridge(host)
     before = traces(host)
     host.write_file(FILE, SHOP)
 

@@ -13,7 +13,7 @@ from tests.system import networks
 FIRST = "10.192.0.0/20"
 """What would be chosen on a host that knows nothing."""
 BY_HAND = (
-    "ip link add lan7 type dummy; ip addr add 10.192.40.1/24 dev lan7; ip link set lan7 up",
+    "ip link add lan7 type bridge; ip addr add 10.192.40.1/24 dev lan7; ip link set lan7 up",
     "ip route add 10.192.0.0/24 via 172.31.0.254",
     "ip route add blackhole 10.192.17.0/30 table 77",
     "ip route add 10.192.48.0/22 dev lan7",

@@ -76,7 +76,9 @@ def _differences(before: Traces, after: Traces) -> list[str]:
 
 
 def _shown(mine: Any, other: Any) -> Any:
-    return sorted(mine - other) if isinstance(mine, frozenset) else mine
+    if isinstance(mine, str):
+        return sorted(_lines(mine) - _lines(other)) or "in another order"
+    return sorted(mine - other)
 
 
 def _ours(link: Any) -> bool:

@@ -30,9 +30,7 @@ def api_socket(verb: F) -> F:
 
 def as_json(verb: F) -> F:
     """`--json`: the answer as the API gives it."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, with the fields of the API.")(
-        verb
-    )
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, with the fields of the API.")(verb)
 
 
 def config(verb: F) -> F:

@@ -14,9 +14,7 @@ from ovsnet.settings import load
 
 
 @click.command(short_help="Collect a bundle for a bug report, without secrets.")
-@click.option(
-    "-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Where to; `-` is stdout."
-)
+@click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Where to; `-` is stdout.")
 @options.config
 @options.api_socket
 def report(agent: Client, output: Path | None, config: Path | None) -> None:
@@ -34,9 +32,7 @@ def report(agent: Client, output: Path | None, config: Path | None) -> None:
     try:
         path.write_bytes(packed)
     except OSError as error:
-        raise BadRequest(
-            f"{path} cannot be written: {error.strerror}; choose another place with -o"
-        ) from error
+        raise BadRequest(f"{path} cannot be written: {error.strerror}; choose another place with -o") from error
     click.echo(f"{path}: {len(packed) >> 10} KiB. Look into it before you send it: tar -xzf {path}")
 
 

@@ -18,9 +18,7 @@ ASK_AGAIN = 0.1
 
 
 @click.command(short_help="Show what is well and what is not.")
-@click.option(
-    "--wait", type=click.FloatRange(min=0), default=0, metavar="SECONDS", help="Wait until all is well."
-)
+@click.option("--wait", type=click.FloatRange(min=0), default=0, metavar="SECONDS", help="Wait until all is well.")
 @options.as_json
 @options.api_socket
 def status(agent: Client, wait: float, *, as_json: bool) -> None:
@@ -81,9 +79,7 @@ def _switch(status: Status) -> str:
     if not switch.available:
         return "NOT AVAILABLE"
     tso = ", TSO on" if switch.tso else ""
-    return (
-        f"Open vSwitch {switch.version or UNKNOWN}, {switch.datapath} datapath{tso}, bridge {switch.bridge}"
-    )
+    return f"Open vSwitch {switch.version or UNKNOWN}, {switch.datapath} datapath{tso}, bridge {switch.bridge}"
 
 
 def _engine(status: Status) -> str:

@@ -239,8 +239,8 @@ class Addresses:
     def _without_other_half(self, request: AddressRequest, state: State) -> tuple[list[Change], None]:
         """Let the address rest that the same container was given a moment ago in the IPv4 pool of its network.
 
-        The engine asks for one container of a network at a time (docs/docker-protocol.md), and for the
-        endpoint last: of what has no endpoint the youngest is this container's.
+        From a container's first address to its CreateEndpoint the engine keeps all others of the network
+        waiting: of the addresses without an endpoint the youngest is this container's.
         """
         pool = state.pools.get(request.pool_id)
         if pool is None or request.kind is not AllocationKind.ENDPOINT:

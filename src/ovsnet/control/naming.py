@@ -34,7 +34,12 @@ def names_to_learn(state: State, facts: EngineFacts) -> Sequence[Change]:
         seen = facts.endpoints.get(endpoint.id)
         if seen is None:
             continue
-        held = replace(endpoint, container_id=seen.container_id, container_name=seen.container_name)
+        held = replace(
+            endpoint,
+            container_id=seen.container_id,
+            container_name=seen.container_name,
+            compose_service=seen.compose_service,
+        )
         if held != endpoint:
             changes.append(Put(held))
     return changes

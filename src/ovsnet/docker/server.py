@@ -71,7 +71,7 @@ class PluginServer:
         """Accept no more, answer what was accepted, then return: within `attach_deadline` and a second."""
         self._stopping = True
         latest = asyncio.get_running_loop().time() + self._deadline
-        for wait in self._waits:
+        for wait in [it for it in self._waits if not it.expired()]:
             wait.reschedule(min(latest, wait.when() or latest))
         if self._site is not None:
             await self._site.stop()
@@ -115,17 +115,18 @@ class PluginServer:
         except (web.RequestPayloadError, ConnectionError) as error:
             return body, refusal(f"the request did not arrive completely: {error}")
         except TimeoutError:
-            if self._stopping:
-                return body, refusal("the agent is being stopped; run the command again when it is back")
-            return body, refusal(
-                f"not done within {deadline:g} seconds and given up; 'ovsnet status' says what is stuck"
-            )
+            return body, refusal(self._too_late(deadline))
         except Exception as error:
             # The last resort of a door: without an answer the engine would repeat the call without its body.
             log.exception("a call failed by an error of ours", call=name, **_ids(body))
             return body, refusal(
                 f"internal error of ovsnet ({type(error).__name__}: {error}); the agent's log has the details"
             )
+
+    def _too_late(self, deadline: float) -> str:
+        if self._stopping:
+            return "the agent is being stopped; run the command again when it is back"
+        return f"not done within {deadline:g} seconds and given up; 'ovsnet status' says what is stuck"
 
     @contextmanager
     def _known(self, wait: asyncio.Timeout) -> Iterator[None]:

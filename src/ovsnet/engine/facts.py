@@ -43,6 +43,7 @@ class EngineEndpoint:
     ipv4: IPv4Address | None = None
     ipv6: IPv6Address | None = None
     mac: str = ""
+    compose_service: str = ""
 
 
 @dataclass(frozen=True, slots=True)

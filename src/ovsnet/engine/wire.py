@@ -8,6 +8,9 @@ import msgspec
 from ovsnet.engine.facts import EngineEndpoint, EngineNetwork
 from ovsnet.model.ids import EndpointId, NetworkId
 
+COMPOSE_SERVICE = "com.docker.compose.service"
+"""The label by which Compose says which service of its file a container is of."""
+
 
 class Version(msgspec.Struct, frozen=True, rename="pascal"):
     """GET /version."""
@@ -52,6 +55,7 @@ class Container(msgspec.Struct, frozen=True, rename="pascal"):
 
     id: str
     names: list[str] | None = None
+    labels: dict[str, str] | None = None
     network_settings: Attachments | None = None
 
 
@@ -108,6 +112,7 @@ def endpoints_of(container: Container) -> Iterator[EngineEndpoint]:
                 ipv4=IPv4Address(it.ipv4) if it.ipv4 else None,
                 ipv6=IPv6Address(it.ipv6) if it.ipv6 else None,
                 mac=it.mac.lower(),
+                compose_service=(container.labels or {}).get(COMPOSE_SERVICE, ""),
             )
 
 

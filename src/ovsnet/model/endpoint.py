@@ -13,7 +13,8 @@ class Endpoint:
     `plugged` is False between Leave and DeleteEndpoint: nothing of it is wanted on the host then.
     `sandbox` is the path of the container's network namespace ("" before Join).
     `ifname` is what the interface is called inside ("" until it was seen there): a lost interface is made anew by it.
-    `container_*` come from the engine's events ("" until then).
+    `container_*` come from the engine's events ("" until then), and so does `compose_service`, which the container's
+    label names ("" for most).
     """
 
     id: EndpointId
@@ -27,6 +28,7 @@ class Endpoint:
     ifname: str = ""
     container_id: str = ""
     container_name: str = ""
+    compose_service: str = ""
     created_at: float = 0.0
 
     @property

@@ -249,9 +249,7 @@ def _firewall(host: Readings, _: Settings) -> Finding:
     wall = host.firewall
     if not wall.forwarding:
         says = "net.ipv4.ip_forward is 0: containers reach each other but nothing outside"
-        return _warning(
-            "firewall", says, "sysctl -w net.ipv4.ip_forward=1 (the engine does it unless told not to)"
-        )
+        return _warning("firewall", says, "sysctl -w net.ipv4.ip_forward=1 (the engine does it unless told not to)")
     if wall.why:
         says = f"its rules cannot be read: {wall.why}"
         return _warning("firewall", says, "look at the policy for forwarded packets by hand")

@@ -22,11 +22,12 @@ class EndpointInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One interface of one container. `ofport` is 0 and `in_force` false while the switch has not taken it
     up.
 
-    `reason` says why it is not in force, "" where it is.
+    `service` is the container's in its Compose file, "" for most; `reason` says why it is not in force, "" where it is.
     """
 
     container_id: str
     container: str
+    service: str
     network_id: str
     network: str
     endpoint_id: str
@@ -93,6 +94,7 @@ def _row(port: PortPlan, switch: SwitchFacts, reason: str) -> EndpointInfo:
     return EndpointInfo(
         container_id=facts.get(names.CONTAINER_KEY, ""),
         container=facts.get(names.CONTAINER_NAME_KEY, ""),
+        service=facts.get(names.COMPOSE_SERVICE_KEY, ""),
         network_id=facts.get(names.NETWORK_KEY, ""),
         network=facts.get(names.NETWORK_NAME_KEY, ""),
         endpoint_id=facts.get(names.ENDPOINT_KEY, ""),

@@ -43,9 +43,7 @@ def compile_flows(
     return resources
 
 
-def _plugs(
-    state: State, ofports: Mapping[str, Ofport], port_name: Callable[[Endpoint], str]
-) -> Iterator[Plug]:
+def _plugs(state: State, ofports: Mapping[str, Ofport], port_name: Callable[[Endpoint], str]) -> Iterator[Plug]:
     """What is plugged, the youngest first: with `dict.update` the oldest has the last word."""
     for endpoint in sorted(state.endpoints.values(), key=_age, reverse=True):
         network = state.networks.get(endpoint.network_id)

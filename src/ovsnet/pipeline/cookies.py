@@ -1,9 +1,9 @@
 """Who owns a flow and what it is for, in its cookie; which groups are ours. Pure.
 
-    63          48 47      40 39                    0
-    +-------------+----------+-----------------------+
-    | owner       | feature  | about: a VNI, or 0    |
-    +-------------+----------+-----------------------+
+63          48 47      40 39                    0
++-------------+----------+-----------------------+
+| owner       | feature  | about: a VNI, or 0    |
++-------------+----------+-----------------------+
 """
 
 from enum import IntEnum

@@ -26,6 +26,4 @@ def plug_flows(plug: Plug) -> Iterator[Flow]:
 def segment_flows(segment: Segment, *, icc: bool) -> Iterator[Flow]:
     """`icc=false`: the peers of a segment do not reach each other, by any destination."""
     if not icc:
-        yield flow(
-            Table.FORWARD, Priority.FIRST, segment.match, DROP, about=segment.vni, feature=Feature.ISOLATE
-        )
+        yield flow(Table.FORWARD, Priority.FIRST, segment.match, DROP, about=segment.vni, feature=Feature.ISOLATE)

@@ -180,8 +180,7 @@ def flow(
 def miss_flows() -> tuple[Flow, ...]:
     """One flow per table for what it does not know: so that every drop is counted and can be named."""
     return tuple(
-        flow(table, Priority.MISS, "", DROP if rule.miss is None else goto(rule.miss))
-        for table, rule in TABLES.items()
+        flow(table, Priority.MISS, "", DROP if rule.miss is None else goto(rule.miss)) for table, rule in TABLES.items()
     )
 
 

@@ -34,6 +34,7 @@ def _external_ids(endpoint: Endpoint, network: Network, instance: str) -> dict[s
         names.NETWORK_NAME_KEY: network.name,
         names.CONTAINER_KEY: endpoint.container_id,
         names.CONTAINER_NAME_KEY: endpoint.container_name,
+        names.COMPOSE_SERVICE_KEY: endpoint.compose_service,
         names.MAC_KEY: endpoint.mac,
         names.ADDRESSES_KEY: addresses,
     }

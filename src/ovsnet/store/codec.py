@@ -126,6 +126,7 @@ def _encode_endpoint(it: Endpoint, row: RowOf) -> Columns:
         "ifname": it.ifname,
         "container_id": it.container_id,
         "container_name": it.container_name,
+        "compose_service": it.compose_service,
         "created_at": repr(float(it.created_at)),
     }
 
@@ -143,6 +144,7 @@ def _decode_endpoint(row: Any) -> Endpoint:
         ifname=row.ifname,
         container_id=row.container_id,
         container_name=row.container_name,
+        compose_service=row.compose_service,
         created_at=float(row.created_at),
     )
 

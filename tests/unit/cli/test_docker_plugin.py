@@ -18,9 +18,7 @@ from ovsnet.cli.docker_plugin import completions, metadata, ours
         ([], ["--help"]),
     ],
 )
-def test_our_part_of_the_command_line_is_what_follows_our_name(
-    arguments: list[str], expected: list[str]
-) -> None:
+def test_our_part_of_the_command_line_is_what_follows_our_name(arguments: list[str], expected: list[str]) -> None:
     assert ours(arguments) == expected
 
 

@@ -300,6 +300,42 @@ async def test_dual_stack_uses_two_pools_side_by_side() -> None:
     assert (await rig.ask(four), await rig.ask(six)) == ("10.20.0.2/24", "fd00:20::2/64")
 
 
+async def test_where_one_family_is_refused_the_others_address_of_the_same_container_rests() -> None:
+    rig = Rig()
+    four = await rig.web()
+    six = await rig.pool("fd00:20::/126", v6=True)
+    await rig.put(replace(WEB, ipv6=IPv6Network("fd00:20::/126"), gateway6=None))
+    await rig.put(endpoint(1))
+    rig.now += 1
+    before = await rig.ask(four)
+    rig.now += 1
+    given = await rig.ask(four)
+    await rig.ask(six, "fd00:20::3")
+    with pytest.raises(Conflict, match="fd00:20::3"):
+        await rig.ask(six, "fd00:20::3")
+
+    def held(address: str) -> bool:
+        found = rig.allocation(four, address.partition("/")[0])
+        return found is not None and found.held
+
+    assert not held(given)
+    assert held(before)
+    assert held("10.20.0.1")
+
+
+async def test_a_refused_gateway_touches_no_other_address() -> None:
+    rig = Rig()
+    four = await rig.web()
+    six = await rig.pool("fd00:20::/64", v6=True)
+    await rig.put(WEB)
+    given = await rig.ask(four)
+    with pytest.raises(BadRequest):
+        await rig.ask(six, "fd00:99::1", kind=GATEWAY)
+    found = rig.allocation(four, given.partition("/")[0])
+    assert found is not None
+    assert found.held
+
+
 async def test_a_released_address_rests_before_it_comes_again() -> None:
     rig = Rig()
     pool = await rig.pool("10.20.0.0/29")

@@ -15,7 +15,7 @@ from tests.states import DB_ID, TWO_NETWORKS, WEB, WEB_ID, endpoint, state
 E1 = endpoint(1).id
 SEEN = EngineFacts(
     {WEB_ID: EngineNetwork(WEB_ID, "shop", labels={"b": "2", "a": "1"})},
-    {E1: EngineEndpoint(E1, WEB_ID, "f" * 64, "front")},
+    {E1: EngineEndpoint(E1, WEB_ID, "f" * 64, "front", compose_service="web")},
     complete=True,
 )
 
@@ -26,6 +26,7 @@ async def test_names_and_labels_are_taken_over() -> None:
     after = committer.snapshot()
     assert (after.networks[WEB_ID].name, after.networks[WEB_ID].labels) == ("shop", (("a", "1"), ("b", "2")))
     assert (after.endpoints[E1].container_name, after.endpoints[E1].container_id) == ("front", "f" * 64)
+    assert after.endpoints[E1].compose_service == "web"
     assert after.networks[DB_ID].name == "db", "what the engine does not list keeps its name"
 
 

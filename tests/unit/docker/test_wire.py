@@ -48,9 +48,7 @@ def pool(name: str = "29.7 given", **changes: object) -> PoolRequest:
 
 
 def address(name: str, **changes: object) -> AddressRequest:
-    return wire.decode(
-        wire.RequestAddress, encoded(messages.request_address(POOL_ID)[name] | changes)
-    ).request()
+    return wire.decode(wire.RequestAddress, encoded(messages.request_address(POOL_ID)[name] | changes)).request()
 
 
 # -------------------------------------------------------------- networks
@@ -155,9 +153,7 @@ def test_an_endpoint_without_addresses(name: str) -> None:
 
 def test_the_interface_name_somebody_asks_for_is_seen() -> None:
     options = {"com.docker.network.endpoint.ifname": "lan0"}
-    message = wire.decode(
-        wire.CreateEndpoint, encoded(messages.CREATE_ENDPOINT["no interface"] | {"Options": options})
-    )
+    message = wire.decode(wire.CreateEndpoint, encoded(messages.CREATE_ENDPOINT["no interface"] | {"Options": options}))
     assert message.ifname == "lan0"
     assert message.request().options == {}
 
@@ -300,21 +296,15 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
 )
-FIELDS = (
-    "NetworkID EndpointID Options IPv4Data IPv6Data Interface SandboxKey AddressSpace Pool SubPool V6 PoolID"
-)
+FIELDS = "NetworkID EndpointID Options IPv4Data IPv6Data Interface SandboxKey AddressSpace Pool SubPool V6 PoolID"
 NAMES = st.sampled_from([*FIELDS.split(), "Address"])
 
 
 @given(kind=st.sampled_from(KINDS), message=st.dictionaries(NAMES | st.text(), JSON))
-def test_whatever_is_sent_becomes_a_request_or_a_bad_request(
-    kind: type[wire.Message], message: dict[str, Any]
-) -> None:
+def test_whatever_is_sent_becomes_a_request_or_a_bad_request(kind: type[wire.Message], message: dict[str, Any]) -> None:
     try:
         read = wire.decode(kind, encoded(message))
-        if isinstance(
-            read, wire.CreateNetwork | wire.CreateEndpoint | wire.RequestPool | wire.RequestAddress
-        ):
+        if isinstance(read, wire.CreateNetwork | wire.CreateEndpoint | wire.RequestPool | wire.RequestAddress):
             read.request()
     except BadRequest as refused:
         assert str(refused)  # noqa: PT017 - both outcomes are right, no other is

@@ -183,7 +183,4 @@ def test_what_an_ordinary_user_may_not_see_is_no_problem() -> None:
 
 
 def test_the_uplink_warning_names_the_mtu_to_use() -> None:
-    assert (
-        finding(replace(WELL, uplinks=(("eth0", 1400),)), "uplink").remedy
-        == "create networks with -o mtu=1400"
-    )
+    assert finding(replace(WELL, uplinks=(("eth0", 1400),)), "uplink").remedy == "create networks with -o mtu=1400"

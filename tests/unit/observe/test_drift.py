@@ -30,15 +30,11 @@ def test_a_resource_nobody_wants_is_unexpected() -> None:
 
 def test_a_difference_names_only_what_differs() -> None:
     (item,) = compare("ports", {"ov1": PORT}, {"ov1": replace(PORT, vlan=Vlan(30))})
-    assert item == DriftItem(
-        kind="ports", key="ov1", state=DriftState.DIFFERENT, want="vlan=20", have="vlan=30"
-    )
+    assert item == DriftItem(kind="ports", key="ov1", state=DriftState.DIFFERENT, want="vlan=20", have="vlan=30")
 
 
 def test_what_cannot_be_read_back_never_counts() -> None:
-    assert (
-        compare("ports", {"ov1": PORT}, {"ov1": replace(PORT, mac=Mac("0a:00:00:00:00:01"), mtu=9000)}) == ()
-    )
+    assert compare("ports", {"ov1": PORT}, {"ov1": replace(PORT, mac=Mac("0a:00:00:00:00:01"), mtu=9000)}) == ()
 
 
 def test_values_of_different_types_are_shown_whole() -> None:

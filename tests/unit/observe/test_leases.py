@@ -19,9 +19,7 @@ def pool(subnet: str) -> Pool:
 
 WEB4, WEB6, TINY = pool("10.20.0.0/24"), pool("fd00:20::/64"), pool("10.99.0.0/30")
 HELD = Allocation(WEB4.id, ip_address("10.20.0.10"), AllocationKind.ENDPOINT, "db1", created_at=1000.0)
-RESTS = Allocation(
-    WEB4.id, ip_address("10.20.0.9"), AllocationKind.ENDPOINT, released_at=2000.0, created_at=1.0
-)
+RESTS = Allocation(WEB4.id, ip_address("10.20.0.9"), AllocationKind.ENDPOINT, released_at=2000.0, created_at=1.0)
 GATEWAY = Allocation(WEB6.id, ip_address("fd00:20::1"), AllocationKind.GATEWAY)
 
 

@@ -53,9 +53,7 @@ def test_a_silent_engine_is_a_warning_only() -> None:
 
 
 def test_what_the_host_refused_is_named() -> None:
-    assert of(failures=1).problems == (
-        "Not in place: ov0: no such device. It is tried again until it succeeds.",
-    )
+    assert of(failures=1).problems == ("Not in place: ov0: no such device. It is tried again until it succeeds.",)
 
 
 def test_a_silent_switch_is_told_once() -> None:
