@@ -91,7 +91,8 @@ kernel: venv  ## a machine with a kernel of its own: the Open vSwitch kernel dat
 
 matrix: venv  ## only the long matrices of `make test-full`
 	@$(SAY) "matrices: engine and OVS versions, soak"
-	@$(PYTEST) tests/rig tests/system -m matrix $(ARGS)
+	@$(PYTEST) tests/rig tests/system -m matrix --record-rows docs/results/matrix.json $(ARGS); result=$$?; \
+	$(BIN)/python scripts/generate_matrix.py; exit $$result
 
 bench: venv  ## measure what the agent adds to `docker run`, against Docker's own bridge (root)
 	@$(BIN)/python -m tests.rig.bench $(ARGS)

@@ -8,7 +8,7 @@ fresh_host    with a ready agent; for one test, which may wreck it
 kernel_host   as `host`, on the kernel datapath; half a minute for the first test
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ import pytest
 from tests.rig.host import Host
 from tests.rig.kernel_host import KernelHost
 from tests.rig.namespace_host import NamespaceHost
+from tests.rig.process import CommandFailed
 from tests.rig.rig import Rig
 
 
@@ -95,7 +96,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     report = outcome.get_result()
     if report.failed:
         for host in _hosts_of(item):
-            report.sections.extend((f"{host.name}: {name}", text) for name, text in host.logs().items())
+            report.sections.extend((f"{host.name}: {name}", text) for name, text in _logs_of(host).items())
+
+
+def _logs_of(host: Host) -> Mapping[str, str]:
+    """When a fixture fails on its way out, its host may be gone already."""
+    try:
+        return host.logs()
+    except (OSError, CommandFailed) as error:
+        return {"no logs": str(error)}
 
 
 def _hosts_of(item: pytest.Item) -> list[Host]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
-
 from tests.rig.host import PROJECT, Host
 from tests.rig.rig import Rig, Shape
 from tests.rig.roots import root_of

@@ -34,17 +34,18 @@ class Party:
     mac: str
     ipv4: str
     ipv6: str
+    interface: str = "eth0"
 
     def sends(self, frames: Mapping[str, bytes]) -> None:
         """Frames as they are, each with its name behind what it carries."""
         words = [frame + f" forged-{name} ".encode() for name, frame in frames.items()]
-        self.container.inside(*RAW_SOCKET, "send", "eth0", *(it.hex() for it in words))
+        self.container.inside(*RAW_SOCKET, "send", self.interface, *(it.hex() for it in words))
 
     def tells(self, peer: "Party", word: str) -> None:
         """An honest datagram."""
         payload = udp(f" forged-{word} ".encode())
         frame = ethernet(peer.mac, self.mac, IPV4, ipv4(self.ipv4, peer.ipv4, payload))
-        self.container.inside(*RAW_SOCKET, "send", "eth0", frame.hex())
+        self.container.inside(*RAW_SOCKET, "send", self.interface, frame.hex())
 
 
 def party(container: Container, network: str) -> Party:
@@ -59,7 +60,7 @@ def heard(sender: Party, victim: Party, friend: Party, frames: Mapping[str, byte
 
 def heard_until(last_word: Callable[[], object], sender: Party, victim: Party, frames: Mapping[str, bytes]) -> set[str]:
     """As `heard`; `last_word` makes "forged-end" arrive at the victim."""
-    listen = (*RAW_SOCKET, "hear", "eth0", "forged-")
+    listen = (*RAW_SOCKET, "hear", victim.interface, "forged-")
     with victim.container.spawn_inside(*listen, label="hear") as ear:
         ear.wait_for_output("listening")
         # Twice: the first packet of a kind takes another way through a switch than the next one.

@@ -5,24 +5,29 @@ Every test here is about one promise, kept short: the tests named after the rows
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from tests.rig.container import Container
 from tests.rig.fixtures import tidy_up, with_agent
 from tests.rig.host import Host
+from tests.rig.kernel_host import KernelHost
 from tests.rig.process import Completed, wait_until
 from tests.rig.rig import Rig
 from tests.rig.traffic import Flood
 from tests.rows import Figures
 from tests.system import networks
-from tests.system.combinations import EVERYWHERE, SID_KERNEL, SINCE_28, Combination, described, on
+from tests.system.combinations import EVERYWHERE, SID_KERNEL, SINCE_28, USERSPACE, Combination, described, on
 from tests.system.networks import BRIDGE
 from tests.system.traces import clean
 
 pytestmark = pytest.mark.matrix
+Figure = Callable[[str, object], None]
 
 REPAIRED = 5.0
+SOON = 10.0
+# One processor, ten times slower than the machine's, and seconds for the container alone.
+SLOW_SOON = 20.0
 BOTH = ("10.20.0.0/24", "--ipv6", "--subnet", "fd00:20::/64")
 GATEWAYS = ("10.20.0.1", "fd00:20::1")
 FIRST = "ip -4 -o addr show eth0; ping -c 1 -W 1 10.20.0.2 >/dev/null && echo reached"
@@ -43,26 +48,21 @@ def combination(request: pytest.FixtureRequest, rig: Rig, versions: dict[str, st
 def host(combination: Host) -> Iterator[Host]:
     with_agent(combination)
     yield combination
-    clean(combination)
-    tidy_up(combination)
+    try:
+        clean(combination)
+    finally:
+        tidy_up(combination)
 
 
 @pytest.fixture
-def figure(figures: Figures, request: pytest.FixtureRequest, combination: Host) -> Figures:
-    """Figures of this combination, whose names say so."""
+def figure(figures: Figures, request: pytest.FixtureRequest) -> Figure:
+    """Notes what was measured, with the combination's name behind it."""
     name = request.node.callspec.params["combination"].name
-    return _Named(figures, name)
 
+    def note(what: str, value: object) -> None:
+        figures[f"{what} ({name})"] = value
 
-class _Named(dict[str, object]):
-    """Writes what it is given into another map, with the combination behind each name."""
-
-    def __init__(self, figures: Figures, name: str) -> None:
-        super().__init__()
-        self._figures, self._name = figures, name
-
-    def __setitem__(self, key: str, value: object) -> None:
-        self._figures[f"{key} ({self._name})"] = value
+    return note
 
 
 def pair(host: Host, *options: str) -> tuple[Container, Container]:
@@ -74,6 +74,18 @@ def pair(host: Host, *options: str) -> tuple[Container, Container]:
 
 def addresses(container: Container, network: str = "web") -> tuple[str, str]:
     return container.address(network), container.address6(network)
+
+
+def answered_again(container: Container, asked: tuple[str, ...], after: str, deadline: float = REPAIRED) -> float:
+    """Seconds until each of these addresses answers after a damage; each has `deadline` of its own."""
+    began = time.monotonic()
+    for address in asked:
+
+        def pings(address: str = address) -> bool:
+            return container.pings(address)
+
+        wait_until(pings, deadline, f"{address} answers after {after}")
+    return round(time.monotonic() - began, 1)
 
 
 def major(host: Host) -> int:
@@ -101,11 +113,19 @@ def test_the_first_process_sees_its_address_and_reaches_its_neighbour(host: Host
 
 @pytest.mark.row(1)
 @on(*EVERYWHERE)
-def test_members_of_a_network_reach_each_other_by_both_families_and_by_name(host: Host) -> None:
+def test_members_of_a_network_reach_each_other_by_both_families(host: Host) -> None:
     c1, c2 = pair(host)
 
     answers(c1, *addresses(c2))
     answers(c2, *addresses(c1))
+
+
+@pytest.mark.row(1)
+@on(*USERSPACE)
+def test_members_of_a_network_find_each_other_by_name(host: Host) -> None:
+    """By the engine's resolver, which needs address translation; the machines' kernel 7.2 has none."""
+    c1, c2 = pair(host)
+
     assert f"Address: {c2.address('web')}" in c1.exec("nslookup", "c2").stdout
 
 
@@ -196,7 +216,7 @@ def run_once(host: Host) -> Completed:
 
 @pytest.mark.row(8)
 @on(*EVERYWHERE)
-def test_with_the_switch_stopped_a_run_fails_soon_and_says_so(host: Host, figure: Figures) -> None:
+def test_with_the_switch_stopped_a_run_fails_soon_and_says_so(host: Host, figure: Figure) -> None:
     networks.create(host, "web", *BOTH)
     assert run_once(host).ok
     host.ovs_stop()
@@ -205,11 +225,11 @@ def test_with_the_switch_stopped_a_run_fails_soon_and_says_so(host: Host, figure
 
     host.ovs_start()
     host.agent.wait_ready()
-    figure["seconds until `docker run` fails with the switch stopped"] = round(failed.seconds, 1)
+    figure("seconds until `docker run` fails with the switch stopped", round(failed.seconds, 1))
     assert not failed.ok
     assert "Open vSwitch" in failed.stderr
     assert "is not available" in failed.stderr
-    assert failed.seconds < 10
+    assert failed.seconds < (SLOW_SOON if isinstance(host, KernelHost) else SOON)
     assert run_once(host).ok
 
 
@@ -237,7 +257,7 @@ def flows(host: Host) -> dict[str, tuple[float, int]]:
 
 @pytest.mark.row(9, 94)
 @on(*EVERYWHERE)
-def test_a_restarted_agent_finds_its_flows_as_it_would_write_them_and_writes_none(host: Host, figure: Figures) -> None:
+def test_a_restarted_agent_finds_its_flows_as_it_would_write_them_and_writes_none(host: Host, figure: Figure) -> None:
     """The text we write comes back from the switch in its own words, which differ by version."""
     c1, c2 = pair(host, "-o", "vlan=20")
     networks.create(host, "cells", "10.30.0.0/24", "--ipv6", "--subnet", "fd00:30::/64", "-o", "icc=false")
@@ -252,7 +272,7 @@ def test_a_restarted_agent_finds_its_flows_as_it_would_write_them_and_writes_non
     clean(host)
 
     after = flows(host)
-    figure["flows found again"] = len(after)
+    figure("flows found again", len(after))
     assert after.keys() == before.keys()
     moved = {it: after[it][0] - put for it, (put, _) in before.items() if abs(after[it][0] - put) > 1}
     assert moved == {}
@@ -270,18 +290,16 @@ def delete_link(container: Container, port: str) -> None:
 @pytest.mark.row(94)
 @pytest.mark.parametrize("damage", [delete_port, delete_link])
 @on(*EVERYWHERE)
-def test_a_deleted_port_is_back(host: Host, figure: Figures, damage: type[delete_port]) -> None:
+def test_a_deleted_port_is_back(host: Host, figure: Figure, damage: Callable[[Container, str], None]) -> None:
     c1, c2 = pair(host)
     wanted = addresses(c2)
     answers(c1, *wanted)
+    port = wait_until(lambda: networks.port_of(c2, "web"), REPAIRED, "the port of c2")
+    name = damage.__name__.replace("_", " ")
 
-    damage(c2, wait_until(lambda: networks.port_of(c2, "web"), REPAIRED, "the port of c2"))
+    damage(c2, port)
 
-    began = time.monotonic()
-    for address in wanted:
-        wait_until(lambda address=address: c1.pings(address), REPAIRED, f"{address} after {damage.__name__}")
-    took = round(time.monotonic() - began, 1)
-    figure[f"seconds until both families answer after {damage.__name__.replace('_', ' ')}"] = took
+    figure(f"seconds until both families answer after {name}", answered_again(c1, wanted, name))
 
 
 @pytest.mark.row(9)
@@ -303,21 +321,19 @@ def test_a_restarted_engine_brings_its_containers_back(host: Host) -> None:
 
 @pytest.mark.row(9)
 @on(*EVERYWHERE)
-def test_a_restarted_switch_has_its_ports_and_flows_back(host: Host, figure: Figures) -> None:
+def test_a_restarted_switch_has_its_ports_and_flows_back(host: Host, figure: Figure) -> None:
     c1, c2 = pair(host)
     wanted = addresses(c2)
     host.vswitchd_restart()
 
-    began = time.monotonic()
-    for address in wanted:
-        wait_until(lambda address=address: c1.pings(address), 2 * REPAIRED, f"{address} after a restart of vswitchd")
-    figure["seconds until both families answer after a restart of vswitchd"] = round(time.monotonic() - began, 1)
+    took = answered_again(c1, wanted, "a restart of vswitchd", 2 * REPAIRED)
+    figure("seconds until both families answer after a restart of vswitchd", took)
     assert "No such device" not in host.ovs_vsctl("show").stdout
 
 
 @pytest.mark.row(31)
 @on(*EVERYWHERE)
-def test_a_new_container_is_announced_to_its_neighbours(host: Host, figure: Figures) -> None:
+def test_a_new_container_is_announced_to_its_neighbours(host: Host, figure: Figure) -> None:
     """By the agent on every engine. From 28 on the engine says it again, and our guards let what is true pass.
 
     28.5 announces `0.0.0.0` for every IPv4 address of a remote address driver. That must reach nobody.
@@ -331,7 +347,7 @@ def test_a_new_container_is_announced_to_its_neighbours(host: Host, figure: Figu
         times = 2 if major(host) >= 28 else 1
         told = "neighbor advertisement, tgt is fd00:20::77"
         wait_until(lambda: heard.stdout.count(told) >= times, REPAIRED, f"IPv6 announced {times} times")
-        figure["announcements of an IPv6 address, at least"] = times
+        figure("announcements of an IPv6 address, at least", heard.stdout.count(told))
     assert "tell 0.0.0.0" not in heard.stdout
 
 
@@ -371,6 +387,5 @@ def test_internal_ports_survive_restarts_of_everything(host: Host) -> None:
     for restart in (host.agent.kill, host.vswitchd_restart, c2.restart):
         restart()
         host.agent.wait_ready()
-        for address in addresses(c2):
-            wait_until(lambda address=address: c1.pings(address), REPAIRED, f"{address} after {restart.__name__}")
+        answered_again(c1, addresses(c2), restart.__name__)
         clean(host)

@@ -12,7 +12,7 @@ from tests.system.traces import clean, left_as, traces
 
 CROWD, LEAVE = 60, 50
 ENGINE = "curl -sSf -o /dev/null --unix-socket /run/docker.sock"
-DUAL_STACK = ("10.69.0.0/24", "--ipv6", "--subnet", "fd00:69::/64")
+DUAL_STACK = ("10.69.0.0/24", "--ipv6", "--subnet", "fd00:69::/64", "-o", "egress=none")
 GATEWAYS = {"10.69.0.1", "fd00:69::1"}
 PLUGIN = "/run/docker/plugins/ovsnet.sock"
 
@@ -108,7 +108,7 @@ def test_living_containers_keep_their_addresses_when_agent_and_engine_restart(ri
     """In a pool so small that an address forgotten would be given to the next one that asks."""
     host = rig.host(Shape(dockerd_args="--live-restore"))
     host.agent.start()
-    networks.create(host, "small", "10.72.0.0/28", "--ipv6", "--subnet", "fd00:72::/124")
+    networks.create(host, "small", "10.72.0.0/28", "--ipv6", "--subnet", "fd00:72::/124", "-o", "egress=none")
     networks.start(host, "c1", "c2", "c3", network="small")
     before = addresses(host, "small")
 

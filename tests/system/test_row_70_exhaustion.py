@@ -16,7 +16,7 @@ def run(host: NamespaceHost, *options: str) -> str:
 
 @pytest.mark.row(70)
 def test_the_sixth_container_of_a_slash_29_is_refused_and_leaves_nothing(host: NamespaceHost) -> None:
-    networks.create(host, "tiny", "10.70.0.0/29")
+    networks.create(host, "tiny", "10.70.0.0/29", "-o", "egress=none")
     members = networks.start(host, "c1", "c2", "c3", "c4", "c5", network="tiny")
     assert {it.address("tiny") for it in members} == {f"10.70.0.{number}" for number in range(2, 7)}
     before = traces(host)
@@ -35,7 +35,7 @@ def test_the_sixth_container_of_a_slash_29_is_refused_and_leaves_nothing(host: N
 
 @pytest.mark.row(70)
 def test_network_broadcast_and_gateway_are_refused_by_what_they_are(host: NamespaceHost) -> None:
-    networks.create(host, "tiny", "10.70.0.0/29")
+    networks.create(host, "tiny", "10.70.0.0/29", "-o", "egress=none")
 
     said = {address: run(host, "--ip", address) for address in NEVER}
 
@@ -44,7 +44,7 @@ def test_network_broadcast_and_gateway_are_refused_by_what_they_are(host: Namesp
 
 @pytest.mark.row(70)
 def test_when_one_family_is_full_the_other_ones_address_is_given_back(host: NamespaceHost) -> None:
-    networks.create(host, "tiny", "10.70.0.0/24", "--ipv6", "--subnet", "fd00:70::/126")
+    networks.create(host, "tiny", "10.70.0.0/24", "--ipv6", "--subnet", "fd00:70::/126", "-o", "egress=none")
     c1, c2 = networks.start(host, "c1", "c2", network="tiny")
     assert {c1.address6("tiny"), c2.address6("tiny")} == {"fd00:70::2", "fd00:70::3"}
     before = traces(host)

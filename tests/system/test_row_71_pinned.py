@@ -10,7 +10,7 @@ from tests.system.traces import left_as, traces
 SUBNET, RANGE = "10.71.0.0/16", ipaddress.ip_network("10.71.4.0/29")
 OPTIONS = (
     *("--ip-range", str(RANGE), "--gateway", "10.71.0.9", "--aux-address", "printer=10.71.4.2"),
-    *("--ipv6", "--subnet", "fd00:71::/64", "--gateway", "fd00:71::9"),
+    *("--ipv6", "--subnet", "fd00:71::/64", "--gateway", "fd00:71::9", "-o", "egress=none"),
 )
 
 

@@ -11,7 +11,7 @@ from tests.rig.process import wait_until
 from tests.system import networks
 from tests.system.traces import clean
 
-DUAL_STACK = ("10.72.0.0/24", "--ipv6", "--subnet", "fd00:72::/64")
+DUAL_STACK = ("10.72.0.0/24", "--ipv6", "--subnet", "fd00:72::/64", "-o", "egress=none")
 FLOATING = ("10.72.0.50", "fd00:72::50")
 RESTARTED, TIMES = 6, 5
 
@@ -25,7 +25,7 @@ def passing_address(host: NamespaceHost, network: str) -> str:
 
 @pytest.mark.row(72)
 def test_a_released_address_rests_until_nothing_else_is_free(host: NamespaceHost) -> None:
-    networks.create(host, "tiny", "10.74.0.0/29")
+    networks.create(host, "tiny", "10.74.0.0/29", "-o", "egress=none")
 
     given = [passing_address(host, "tiny") for _ in range(6)]
 

@@ -44,8 +44,7 @@ def test_status_knows_the_switch_s_version_although_nobody_wrote_it_into_its_dat
 
 
 @pytest.mark.row(88)
-def test_status_fails_and_says_what_to_do_while_open_vswitch_is_stopped(fresh_host: NamespaceHost) -> None:
-    host = fresh_host
+def test_status_fails_and_says_what_to_do_while_open_vswitch_is_stopped(host: NamespaceHost) -> None:
     for services in (["ovs"], ["vswitchd"]):
         host.services(*services, "stop")
         said = wait_until(lambda: _unwell(host), 10, f"a status that knows {services} is stopped")

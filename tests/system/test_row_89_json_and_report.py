@@ -39,8 +39,10 @@ def test_every_verb_that_shows_something_shows_the_same_as_json(host: NamespaceH
         assert "web" in host.ovsnet(*table).stdout or address in host.ovsnet(*table).stdout
 
 
-def with_secrets(host: Host) -> None:
-    """Secrets wherever people put them, some where we get to see them."""
+@pytest.fixture(scope="module")
+def careless(module_host: NamespaceHost) -> NamespaceHost:
+    """A host with secrets wherever people put them, some where we get to see them."""
+    host = module_host
     networks.create(host, "web", "10.20.0.0/24", "--label", f"password={SECRET}")
     options = ("-e", f"PASSWORD={SECRET}", "--label", f"password={SECRET}", "--hostname", "c1", "--dns-search", SECRET)
     command = ("sh", "-c", f": {SECRET}; sleep 1000000")
@@ -48,6 +50,7 @@ def with_secrets(host: Host) -> None:
     host.docker("network", "create", "-d", "ovsnet", "-o", f"password={SECRET}", "refused", check=False)
     host.ovs_vsctl("set", "open_vswitch", ".", f"external_ids:password={SECRET}")
     host.ovs_vsctl("add-br", "br-theirs", "--", "set", "bridge", "br-theirs", f"external_ids:password={SECRET}")
+    return host
 
 
 def unpacked(host: Host, path: str) -> Mapping[str, bytes]:
@@ -58,10 +61,8 @@ def unpacked(host: Host, path: str) -> Mapping[str, bytes]:
 
 
 @pytest.mark.row(89)
-def test_the_report_holds_what_a_maintainer_needs_and_no_secret(fresh_host: NamespaceHost) -> None:
-    host = fresh_host
-    with_secrets(host)
-
+def test_the_report_holds_what_a_maintainer_needs_and_no_secret(careless: NamespaceHost) -> None:
+    host = careless
     host.ovsnet("report", "-o", "/tmp/report.tar.gz")
     files = unpacked(host, "/tmp/report.tar.gz")
 
@@ -77,9 +78,8 @@ def test_the_report_holds_what_a_maintainer_needs_and_no_secret(fresh_host: Name
 
 
 @pytest.mark.row(89)
-def test_without_an_agent_the_report_holds_what_the_host_alone_tells(fresh_host: NamespaceHost) -> None:
-    host = fresh_host
-    with_secrets(host)
+def test_without_an_agent_the_report_holds_what_the_host_alone_tells(careless: NamespaceHost) -> None:
+    host = careless
     host.agent.stop()
 
     host.ovsnet("report", "-o", "/tmp/report.tar.gz")

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.rig.fixtures import with_agent
 from tests.rig.host import Host
 from tests.rig.namespace_host import NamespaceHost
 from tests.system import foreign, networks
@@ -51,8 +52,8 @@ def test_the_doctor_tells_kernel_switch_engine_and_firewall_of_a_healthy_host(ho
 
 
 @pytest.mark.row(97)
-def test_the_doctor_names_what_is_wrong_and_what_to_do(fresh_host: NamespaceHost) -> None:
-    host = fresh_host
+def test_the_doctor_names_what_is_wrong_and_what_to_do(module_host: NamespaceHost) -> None:
+    host = module_host
     networks.create(host, "web", "10.20.0.0/24")
     networks.start(host, "c1", network="web")
     host.agent.stop()
@@ -116,9 +117,10 @@ def test_uninstall_leaves_nothing_of_ours_and_all_of_the_others(fresh_host: Name
 
 
 @pytest.mark.row(97)
-def test_uninstall_that_cannot_reach_the_switch_says_so_and_keeps_the_state(fresh_host: NamespaceHost) -> None:
-    host = fresh_host
-    networks.create(host, "web", "10.20.0.0/24")
+def test_uninstall_that_cannot_reach_the_switch_says_so_and_keeps_the_state(module_host: NamespaceHost) -> None:
+    host = module_host
+    host.services("ovs", "start")
+    with_agent(host)
     host.agent.stop()
     host.services("ovs", "stop")
 
