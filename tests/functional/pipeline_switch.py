@@ -118,9 +118,7 @@ class Container:
 
     def neighbour(self, address: str) -> str:
         """The MAC its kernel remembers for an address, "" for none."""
-        found = re.search(
-            r"lladdr (\S+)", self.run("ip", "neigh", "show", "to", address, "dev", "eth0").stdout
-        )
+        found = re.search(r"lladdr (\S+)", self.run("ip", "neigh", "show", "to", address, "dev", "eth0").stdout)
         return found[1] if found else ""
 
     def believes(self, address: str, mac: str) -> None:
@@ -203,9 +201,7 @@ class PipelineSwitch:
         ]
         inside += [("sysctl", "-qw", "net.ipv6.conf.eth0.accept_ra=0"), ("ip", "link", "set", "lo", "up")]
         inside += [("ip", "link", "set", "eth0", "address", endpoint.mac, "up")]
-        inside += [
-            ("ip", "addr", "add", str(it), "dev", "eth0") for it in (endpoint.ipv4, endpoint.ipv6) if it
-        ]
+        inside += [("ip", "addr", "add", str(it), "dev", "eth0") for it in (endpoint.ipv4, endpoint.ipv6) if it]
         call("ip", "link", "set", outside, "up")
         for command in inside:
             whole = ["ip", "netns", "exec", namespace, *command]

@@ -141,9 +141,7 @@ async def test_an_unknown_path_is_refused_with_a_hint(agent: Client) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 async def test_nothing_can_be_changed(agent: Client, method: str) -> None:
-    request = (
-        f"{method} /v1/networks HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}"
-    )
+    request = f"{method} /v1/networks HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}"
     answer = await raw(agent.path, request.encode())
     assert answer.startswith(b"HTTP/1.1 405 ")
     assert b"\r\nAllow: GET,HEAD\r\n" in answer
@@ -295,9 +293,7 @@ def unpacked(bundle: bytes) -> dict[str, str]:
 
 
 @pytest.mark.row(89)
-async def test_the_report_holds_everything_and_no_secrets(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_report_holds_everything_and_no_secrets(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "environment-secret")
     labelled = replace(WEB, labels=(("password", "label-secret"),))
     wanted: State = replace(TWO_NETWORKS, networks={WEB_ID: labelled, DB.id: DB})
@@ -324,20 +320,14 @@ async def test_the_report_holds_everything_and_no_secrets(
 
 
 @pytest.mark.row(89)
-async def test_the_report_holds_our_rows_and_flows_and_no_foreign_ones(
-    settings: Settings, switch: Switch
-) -> None:
+async def test_the_report_holds_our_rows_and_flows_and_no_foreign_ones(settings: Settings, switch: Switch) -> None:
     mark = ["--", "set", "bridge", "br-ovsnet", "external_ids:ovsnet-owner=ovsnet"]
     switch.vsctl("add-br", "br-ovsnet", "--", "set", "bridge", "br-ovsnet", "datapath_type=dummy", *mark)
     switch.vsctl("add-br", "br-foreign", "--", "set", "bridge", "br-foreign", "datapath_type=dummy")
     ours = f"cookie={cookie(Feature.GUARD, 77):#x},priority=5,actions=drop"
     switch.call("ovs-ofctl", "add-flow", f"unix:{switch.run_dir}/br-ovsnet.mgmt", ours)
-    switch.call(
-        "ovs-ofctl", "add-flow", f"unix:{switch.run_dir}/br-ovsnet.mgmt", "priority=6,ip,actions=drop"
-    )
-    here = msgspec.structs.replace(
-        settings, ovsdb_socket=str(switch.db_socket), ovs_run_dir=str(switch.run_dir)
-    )
+    switch.call("ovs-ofctl", "add-flow", f"unix:{switch.run_dir}/br-ovsnet.mgmt", "priority=6,ip,actions=drop")
+    here = msgspec.structs.replace(settings, ovsdb_socket=str(switch.db_socket), ovs_run_dir=str(switch.run_dir))
     async with serve(Values(here, TWO_NETWORKS)):
         files = unpacked(await asyncio.to_thread(Client(settings.api_socket).report))
     assert "priority=5 actions=drop" in files["flows.txt"]

@@ -254,9 +254,7 @@ async def doctor(settings: Settings, *more: str) -> tuple[int, dict[str, Finding
 
 
 def on(switch: Switch, settings: Settings) -> Settings:
-    return msgspec.structs.replace(
-        settings, ovsdb_socket=str(switch.db_socket), ovs_run_dir=str(switch.run_dir)
-    )
+    return msgspec.structs.replace(settings, ovsdb_socket=str(switch.db_socket), ovs_run_dir=str(switch.run_dir))
 
 
 @pytest.mark.row(97)
@@ -330,9 +328,7 @@ async def test_without_an_agent_the_report_holds_what_the_host_tells(tmp_path: P
 
 async def test_a_report_can_go_into_a_pipe(agent: str) -> None:
     env = {**os.environ, "OVSNET_API_SOCKET": agent}
-    process = await asyncio.create_subprocess_exec(
-        BIN / "ovsnet", "report", "-o", "-", stdout=subprocess.PIPE, env=env
-    )
+    process = await asyncio.create_subprocess_exec(BIN / "ovsnet", "report", "-o", "-", stdout=subprocess.PIPE, env=env)
     packed, _ = await process.communicate()
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         assert "ovsnet-report/state.json" in archive.getnames()

@@ -136,9 +136,7 @@ ALLOWED: Final = {
     "IPv6": to_b(IPV6, ipv6(A6, B6, udp(b"fine"))),
     "IPv6 from the link-local address": to_b(IPV6, ipv6(ALINK, BLINK, udp(b"fine"))),
     "a fragmented ping": to_b(IPV6, fragments(icmpv6(A6, B6, 128, bytes(36), hop_limit=64))[0]),
-    "an IGMP report": ethernet(
-        "01:00:5e:00:00:16", A, IPV4, ipv4(A4, "224.0.0.22", b"\x22" + bytes(15), protocol=2)
-    ),
+    "an IGMP report": ethernet("01:00:5e:00:00:16", A, IPV4, ipv4(A4, "224.0.0.22", b"\x22" + bytes(15), protocol=2)),
     "an MLD report": to_all(icmpv6(ALINK, "ff02::16", 143, bytes(4), hop_limit=1)),
     "an MLD report before there is an address": to_all(icmpv6("::", "ff02::16", 143, bytes(4), hop_limit=1)),
     "another broadcast": ethernet(BROADCAST, A, IPV4, ipv4(A4, "255.255.255.255", dhcp(68, 69))),

@@ -15,7 +15,7 @@ from tests.system.traces import clean, left_as, traces
 COUNT = 16
 AT_ONCE = 4
 # Longer than any start here takes, or else a container that is just starting would be taken for an orphan.
-ORPHAN_AGE = 15
+ORPHAN_AGE = 10
 COLLECTED = 3.0 * ORPHAN_AGE
 
 

@@ -48,6 +48,7 @@ def test_status_fails_and_says_what_to_do_while_open_vswitch_is_stopped(host: Na
     for services in (["ovs"], ["vswitchd"]):
         host.services(*services, "stop")
         said = wait_until(lambda: _unwell(host), 10, f"a status that knows {services} is stopped")
+        assert said is not None
         assert said.returncode == 1, said.stdout
         assert "PROBLEM" in said.stdout
         assert "systemctl start openvswitch-switch" in said.stdout
