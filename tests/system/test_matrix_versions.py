@@ -10,14 +10,24 @@ from collections.abc import Callable, Iterator
 import pytest
 from tests.rig.container import Container
 from tests.rig.fixtures import tidy_up, with_agent
-from tests.rig.host import Host
+from tests.rig.host import PROJECT, Host
 from tests.rig.kernel_host import KernelHost
 from tests.rig.process import Completed, wait_until
 from tests.rig.rig import Rig
 from tests.rig.traffic import Flood
 from tests.rows import Figures
 from tests.system import networks
-from tests.system.combinations import EVERYWHERE, SID_KERNEL, SINCE_28, USERSPACE, Combination, described, on
+from tests.system.combinations import (
+    EVERYWHERE,
+    SID,
+    SID_KERNEL,
+    SINCE_28,
+    TRIXIE,
+    USERSPACE,
+    Combination,
+    described,
+    on,
+)
 from tests.system.networks import BRIDGE
 from tests.system.traces import clean
 
@@ -389,3 +399,10 @@ def test_internal_ports_survive_restarts_of_everything(host: Host) -> None:
         host.agent.wait_ready()
         answered_again(c1, addresses(c2), restart.__name__)
         clean(host)
+
+
+@on(TRIXIE, SID)
+def test_the_unit_tests_pass_on_that_suites_python(host: Host) -> None:
+    pytest_there = (str(PROJECT / ".venv/bin/python"), "-m", "pytest", "-q", "-p", "no:cacheprovider")
+
+    host.run("env", "-C", str(PROJECT), *pytest_there, "tests/unit", timeout=600)

@@ -7,12 +7,13 @@ import pytest
 from tests.rig.container import Container
 from tests.rig.namespace_host import NamespaceHost
 from tests.rig.process import wait_until
+from tests.rig.rig import Rig
 from tests.rig.spawned import Spawned
 from tests.rows import Figures
 from tests.system import networks
 from tests.system.traces import clean, left_as, traces
 
-COUNT = 16
+COUNT = 12
 AT_ONCE = 4
 # Longer than any start here takes, or else a container that is just starting would be taken for an orphan.
 ORPHAN_AGE = 10
@@ -20,14 +21,15 @@ COLLECTED = 3.0 * ORPHAN_AGE
 
 
 @pytest.fixture(scope="module")
-def web(module_host: NamespaceHost) -> Iterator[NamespaceHost]:
+def web(rig: Rig) -> Iterator[NamespaceHost]:
     """A host whose agent collects orphans soon, with a network."""
-    module_host.agent.stop()
-    module_host.agent.start("--set", f"orphan_age={ORPHAN_AGE}", "--set", "orphan_period=1")
-    networks.with_gateway_bridge(module_host)
-    networks.create(module_host, "web", "10.20.0.0/24")
-    yield module_host
-    clean(module_host)
+    host = rig.host()
+    host.agent.start("--set", f"orphan_age={ORPHAN_AGE}", "--set", "orphan_period=1")
+    networks.with_gateway_bridge(host)
+    networks.create(host, "web", "10.20.0.0/24")
+    yield host
+    clean(host)
+    rig.discard(host)
 
 
 def running(host: NamespaceHost) -> list[str]:
@@ -60,7 +62,7 @@ def test_containers_start_or_fail_cleanly_while_the_agent_is_killed_and_nothing_
 ) -> None:
     before = traces(web)
     with web.spawn("sh", "-c", burst(), label="burst") as starting:
-        for share in (2, 6, 10):
+        for share in (2, 5, 8):
             wait_until(partial(under_way, web, share, starting), 60, f"{share} containers run")
             web.agent.kill()
         said = starting.wait(120).stdout
