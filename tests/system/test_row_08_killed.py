@@ -86,6 +86,7 @@ def test_containers_start_or_fail_cleanly_while_the_agent_is_killed_and_nothing_
         wait_until(lambda: len(running(web)) < len(started), 30, "containers stop")
         web.agent.kill()
         going.wait(120)
+    web.agent.wait_ready()
     web.remove_containers()
     left_as(web, before, deadline=COLLECTED)
 

@@ -128,8 +128,8 @@ class Agent:
         return HostFacts(self.switch.facts())
 
     def reachable(self) -> bool:
-        """Whether the switch answers."""
-        return self.switch.facts().available
+        """Whether the switch answers, and did in the last round: its database may, and ovs-vswitchd may not."""
+        return self.switch.facts().available and not self.loop.last.failures_of(())
 
     async def settled(self, revision: int, resources: Sequence[str], deadline: float) -> None:
         """See Loop.settled."""

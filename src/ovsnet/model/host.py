@@ -61,8 +61,6 @@ class PortPlan:
     name: str
     kind: PortKind
     vlan: Vlan = UNTAGGED
-    mac: Mac | None = field(default=None, compare=False)
-    """Set on creation for internal ports only: a veth's container end carries the MAC."""
     mtu: int = field(default=1500, compare=False)
     """`mtu_request`, set on creation for internal ports only."""
     external_ids: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

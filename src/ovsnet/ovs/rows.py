@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ovsnet.model.host import BridgePlan, Datapath, PortPlan
-from ovsnet.model.ids import UNTAGGED, Mac, Ofport, Vlan
+from ovsnet.model.ids import UNTAGGED, Ofport, Vlan
 from ovsnet.model.network import PortKind
 from ovsnet.plan.names import OWNER_KEY
 
@@ -30,7 +30,7 @@ WANTED_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("stp_enable", "rstp_enable", "mcast_snooping_enable", "flow_tables"),
         ),
         "Port": ("name", "interfaces", "tag", "external_ids"),
-        "Interface": ("name", "type", "mac", "mtu_request", "ofport", "error", "ifindex", "external_ids"),
+        "Interface": ("name", "type", "mtu_request", "ofport", "error", "ifindex", "external_ids"),
         "Flow_Table": ("name",),
     }
 )
@@ -154,9 +154,10 @@ def read_port(port: Row, interface: Row | None, *, on_our_bridge: bool) -> SeenP
         name=port.name,
         kind=kind,
         vlan=Vlan(port.tag[0]) if port.tag else UNTAGGED,
-        mac=Mac(interface.mac[0]) if interface is not None and interface.mac else None,
         external_ids=MappingProxyType(our_ids(port.external_ids)),
     )
+    if interface is not None and interface.mtu_request:
+        plan = replace(plan, mtu=int(interface.mtu_request[0]))
     fault = _port_fault(interface) if on_our_bridge else "it is on another bridge"
     if fault:
         ids = MappingProxyType({**plan.external_ids, FAULT_KEY: fault})
@@ -199,8 +200,8 @@ def interface_columns(plan: PortPlan, instance: str, ifindex: int | None) -> dic
         "external_ids": marks,
     }
     if plan.kind is PortKind.INTERNAL:
+        # Not its MAC: once the port is in a container, ovs-vswitchd cannot set it and complains at every change.
         columns |= {"mtu_request": plan.mtu}
-        columns |= {"mac": plan.mac} if plan.mac else {}
     return columns
 
 

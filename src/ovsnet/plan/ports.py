@@ -3,18 +3,16 @@
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import PortPlan
 from ovsnet.model.ids import Vlan
-from ovsnet.model.network import Network, PortKind
+from ovsnet.model.network import Network
 from ovsnet.plan import names
 
 
 def plan_port(endpoint: Endpoint, network: Network, instance: str) -> PortPlan:
     """The port of one plugged endpoint; `tag` shows its VLAN to `ovs-vsctl`, the pipeline enforces it."""
-    internal = network.options.port is PortKind.INTERNAL
     return PortPlan(
         name=names.port_name(endpoint, network),
         kind=network.options.port,
         vlan=effective_vlan(endpoint, network),
-        mac=endpoint.mac if internal else None,
         mtu=network.options.mtu,
         external_ids=_external_ids(endpoint, network, instance),
     )
