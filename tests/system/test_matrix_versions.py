@@ -4,7 +4,6 @@ Every test here is about one promise, kept short: the tests named after the rows
 """
 
 import re
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -29,6 +28,7 @@ from tests.system.combinations import (
     on,
 )
 from tests.system.networks import BRIDGE
+from tests.system.reach import answered_again, answers
 from tests.system.traces import clean
 
 pytestmark = pytest.mark.matrix
@@ -86,28 +86,9 @@ def addresses(container: Container, network: str = "web") -> tuple[str, str]:
     return container.address(network), container.address6(network)
 
 
-def answered_again(container: Container, asked: tuple[str, ...], after: str, deadline: float = REPAIRED) -> float:
-    """Seconds until each of these addresses answers after a damage; each has `deadline` of its own."""
-    began = time.monotonic()
-    for address in asked:
-
-        def pings(address: str = address) -> bool:
-            return container.pings(address)
-
-        wait_until(pings, deadline, f"{address} answers after {after}")
-    return round(time.monotonic() - began, 1)
-
-
 def major(host: Host) -> int:
     """The first number of its engine's version."""
     return int(host.versions.engine.partition(".")[0])
-
-
-def answers(container: Container, *asked: str) -> None:
-    """Each of these addresses answers, and no ping of three is lost."""
-    for address in asked:
-        said = container.inside("ping", "-n", "-i", "0.1", "-c", "3", "-W", "1", address, check=False)
-        assert " 0% packet loss" in said.stdout, f"{address}: {said.stdout}{said.stderr}"
 
 
 @pytest.mark.row(2)
@@ -309,7 +290,7 @@ def test_a_deleted_port_is_back(host: Host, figure: Figure, damage: Callable[[Co
 
     damage(c2, port)
 
-    figure(f"seconds until both families answer after {name}", answered_again(c1, wanted, name))
+    figure(f"seconds until both families answer after {name}", answered_again(c1, wanted, name, REPAIRED))
 
 
 @pytest.mark.row(9)
@@ -397,7 +378,7 @@ def test_internal_ports_survive_restarts_of_everything(host: Host) -> None:
     for restart in (host.agent.kill, host.vswitchd_restart, c2.restart):
         restart()
         host.agent.wait_ready()
-        answered_again(c1, addresses(c2), restart.__name__)
+        answered_again(c1, addresses(c2), restart.__name__, REPAIRED)
         clean(host)
 
 
