@@ -3,12 +3,12 @@
     @pytest.mark.row(2, 96)                     the rows this test shows
     def test_…(figures): figures["lost"] = 0    what it measured, for docs/status.md
 
-`pytest --record-rows FILE` writes the outcome of every marked test, the figures and the versions into FILE;
+`pytest --record-rows FILE` writes the outcome of every marked test, the figures and the versions into FILE, in place of
+what an earlier run said of the same tests;
 scripts/generate_status.py makes docs/status.md of those files.
 """
 
 import json
-import platform
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """The marker, and the place results are collected in."""
     config.addinivalue_line("markers", "row(number, …): the requirement rows this test shows (docs/rows.toml)")
-    config.stash[_RESULTS] = {"tests": {}, "versions": {"kernel of the machine": platform.release()}}
+    config.stash[_RESULTS] = {"tests": {}, "versions": {}}
 
 
 @pytest.fixture
@@ -64,4 +64,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     file = session.config.getoption("--record-rows")
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(session.config.stash[_RESULTS], indent=1, sort_keys=True) + "\n")
+        known = json.loads(file.read_text()) if file.exists() else {}
+        new = session.config.stash[_RESULTS]
+        whole = {part: known.get(part, {}) | new[part] for part in new}
+        file.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n")

@@ -32,8 +32,10 @@ def bare_host(rig: Rig) -> NamespaceHost:
 
 
 @pytest.fixture(scope="session")
-def session_host(rig: Rig) -> NamespaceHost:
-    return rig.host()
+def session_host(rig: Rig, versions: dict[str, str]) -> NamespaceHost:
+    host = rig.host()
+    _note(versions, host, "userspace (netdev)")
+    return host
 
 
 @pytest.fixture
@@ -54,8 +56,10 @@ def fresh_host(rig: Rig) -> Iterator[NamespaceHost]:
 
 
 @pytest.fixture(scope="session")
-def session_kernel_host(rig: Rig) -> KernelHost:
-    return rig.kernel_host()
+def session_kernel_host(rig: Rig, versions: dict[str, str]) -> KernelHost:
+    host = rig.kernel_host()
+    _note(versions, host, "kernel (system)")
+    return host
 
 
 @pytest.fixture
@@ -63,6 +67,18 @@ def kernel_host(session_kernel_host: KernelHost) -> Iterator[KernelHost]:
     with_agent(session_kernel_host)
     yield session_kernel_host
     tidy_up(session_kernel_host)
+
+
+def _note(versions: dict[str, str], host: Host, datapath: str) -> None:
+    """What this run was made on, for docs/status.md."""
+    versions.update(
+        {
+            "Docker": host.versions.engine,
+            "Open vSwitch": host.versions.ovs,
+            "kernel": host.versions.kernel,
+            "datapath": datapath,
+        }
+    )
 
 
 def with_agent(host: Host) -> None:
