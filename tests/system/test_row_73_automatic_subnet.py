@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 import pytest
 from tests.rig.host import Host
 from tests.rig.namespace_host import NamespaceHost
+from tests.rig.process import wait_until
 from tests.system import networks
 
 FIRST = "10.192.0.0/20"
@@ -93,6 +94,8 @@ def test_automatic_subnets_chosen_at_once_are_all_different(host: NamespaceHost)
 @pytest.mark.row(73)
 def test_a_given_subnet_that_overlaps_another_network_is_refused_with_its_name(host: NamespaceHost) -> None:
     networks.create(host, "web", "10.73.0.0/24")
+    # The engine tells names afterwards, by its events.
+    wait_until(lambda: "web" in [it["name"] for it in networks.ask(host, "networks")], 5, "the name of the network")
 
     refused = networks.create(host, "other", "10.73.0.128/25", check=False)
 
