@@ -5,8 +5,8 @@ from typing import Final
 from tests.rig.host import PROJECT, Host
 
 HIDDEN: Final = ("/tmp", "/var/tmp", "/home", "/root")
-# The store's unit does not see these folders. An installed program lies elsewhere; this clone may lie there.
-VISIBLE: Final = "[Service]\nPrivateTmp=no\nProtectHome=no\n"
+# The store has a /tmp of its own and sees no homes. An installed program lies elsewhere; this clone may lie there.
+VISIBLE: Final = "[Service]\nPrivateTmp=no\nReadWritePaths=/tmp\nProtectHome=no\n"
 UNITS: Final = PROJECT / "packaging" / "systemd"
 
 
