@@ -31,7 +31,7 @@ class AfterRound:
         self._fresh: asyncio.Queue[list[tuple[Ofport, Endpoint]]] = asyncio.Queue()
         self._log = structlog.get_logger("reconcile")
 
-    async def __call__(self, before: Round, after: Round) -> None:
+    def __call__(self, before: Round, after: Round) -> None:
         """One round is over."""
         self._tell(before, after)
         if after.clean:

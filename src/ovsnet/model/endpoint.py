@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Address, IPv6Interface
 
 from ovsnet.model.ids import EndpointId, Mac, NetworkId, Vlan
+from ovsnet.model.network import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,10 @@ class Endpoint:
     def title(self) -> str:
         """The name people know it by: the container's, or the short endpoint id while that is not known."""
         return self.container_name or self.id[:12]
+
+    def vlan_on(self, network: Network) -> Vlan:
+        """The VLAN it is on: its own where it was given one, else its network's."""
+        return network.options.vlan if self.vlan is None else self.vlan
 
     @property
     def link_local(self) -> IPv6Address:

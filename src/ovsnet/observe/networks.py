@@ -126,7 +126,7 @@ def _endpoint(endpoint: Endpoint, network: Network) -> NetworkEndpoint:
         container=endpoint.container_name,
         mac=endpoint.mac,
         addresses=tuple(str(it) for it in (endpoint.ipv4, endpoint.ipv6) if it is not None),
-        vlan=network.options.vlan if endpoint.vlan is None else endpoint.vlan,
+        vlan=endpoint.vlan_on(network),
         plugged=endpoint.plugged,
     )
 

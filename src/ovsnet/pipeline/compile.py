@@ -58,7 +58,7 @@ def _age(endpoint: Endpoint) -> tuple[float, str]:
 
 @cache
 def _plug(endpoint: Endpoint, network: Network, ofport: Ofport) -> Plug:
-    vlan = network.options.vlan if endpoint.vlan is None else endpoint.vlan
+    vlan = endpoint.vlan_on(network)
     return Plug(
         segment=Segment(network.vni, vlan),
         ofport=ofport,

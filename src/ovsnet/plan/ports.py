@@ -2,7 +2,6 @@
 
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import PortPlan
-from ovsnet.model.ids import Vlan
 from ovsnet.model.network import Network
 from ovsnet.plan import names
 
@@ -12,15 +11,10 @@ def plan_port(endpoint: Endpoint, network: Network, instance: str) -> PortPlan:
     return PortPlan(
         name=names.port_name(endpoint, network),
         kind=network.options.port,
-        vlan=effective_vlan(endpoint, network),
+        vlan=endpoint.vlan_on(network),
         mtu=network.options.mtu,
         external_ids=_external_ids(endpoint, network, instance),
     )
-
-
-def effective_vlan(endpoint: Endpoint, network: Network) -> Vlan:
-    """The endpoint's own VLAN where it was given one, else the network's."""
-    return network.options.vlan if endpoint.vlan is None else endpoint.vlan
 
 
 def _external_ids(endpoint: Endpoint, network: Network, instance: str) -> dict[str, str]:

@@ -1,14 +1,14 @@
 """When: nudge, retry, periodic resync. Level-triggered: a nudge says that something changed, never what."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from ovsnet.model.errors import ApplyError, Unavailable
 from ovsnet.reconcile.converge import Compared, Converger, Round
 from ovsnet.reconcile.phases import Kind
 
-Reporter = Callable[[Round, Round], Awaitable[None]]
+Reporter = Callable[[Round, Round], None]
 """Called after every round with the round before and this one."""
 
 
@@ -114,7 +114,7 @@ class Loop:
             if not waiter.done():
                 waiter.set_result(None)
         self._waiters.clear()
-        await self._after_round(before, self.last)
+        self._after_round(before, self.last)
 
     def _show(self, unread: Sequence[ApplyError]) -> None:
         """Answer those who want to compare; while a change is on its way they wait for the round after it."""

@@ -23,7 +23,7 @@ class Recorder:
     def __init__(self) -> None:
         self.times: list[float] = []
 
-    async def __call__(self, before: Round, after: Round) -> None:
+    def __call__(self, before: Round, after: Round) -> None:
         self.times.append(asyncio.get_running_loop().time())
 
 
