@@ -37,6 +37,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float, _help("seconds an attachment may take while nothing is refused and the host is only slow", gt=0, le=120)
     ] = 30.0
     store_deadline: Annotated[float, _help("seconds to wait for the store to take a change", gt=0, le=60)] = 3.0
+    cluster_port: Annotated[int, _help("TCP port where members' agents listen for each other", ge=1, le=65535)] = 7641
+    cluster_db_port: Annotated[
+        int, _help("TCP port where voters serve the cluster's database to members", ge=1, le=65535)
+    ] = 7642
+    cluster_raft_port: Annotated[
+        int, _help("TCP port by which voters keep their copies of the database alike", ge=1, le=65535)
+    ] = 7643
+    heartbeat_period: Annotated[float, _help("seconds between two signs of life of a member", ge=0.1)] = 10.0
+    dead_after: Annotated[
+        float, _help("seconds without a sign of life until a member's endpoints are not forwarded to", ge=0.5)
+    ] = 35.0
+    address_reserve: Annotated[
+        int, _help("addresses a host holds ahead for each network of the cluster it uses", ge=0, le=256)
+    ] = 8
+    tunnel: Annotated[
+        str,
+        _help(
+            "auto, ovs (a VXLAN port of Open vSwitch) or kernel (vxlan devices as ports; auto takes them for netdev)",
+            pattern="^(auto|ovs|kernel)$",
+        ),
+    ] = "auto"
     resync_period: Annotated[float, _help("seconds between full comparisons with the host", ge=1)] = 300.0
     retry_period: Annotated[float, _help("seconds until what the host refused is tried again", gt=0)] = 1.0
     orphan_age: Annotated[float, _help("seconds the engine must not know an endpoint before we collect it", ge=0)] = (

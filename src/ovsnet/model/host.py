@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from ovsnet.model.ids import UNTAGGED, IpInterface, Mac, Ofport, Vlan
+from ovsnet.model.ids import UNTAGGED, IpAddress, IpInterface, Mac, Ofport, Vlan, Vni
 from ovsnet.model.network import PortKind
+from ovsnet.model.overlay import Overlay
 
 
 class Datapath(StrEnum):
@@ -43,6 +44,8 @@ class HostFacts:
     """All facts planning may depend on."""
 
     switch: SwitchFacts = field(default_factory=SwitchFacts)
+    overlay: Overlay | None = None
+    """The way to other hosts; None on a host that is in no cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,28 @@ class LinkPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class TunnelPlan:
+    """A vxlan device of the kernel that carries one network to other hosts. Resource key: `name`.
+
+    It learns nothing: `forwards` says which VTEP has which MAC, and for broadcasts, with the MAC "", every VTEP that
+    gets a copy. `local` is our VTEP, `device` the interface it is on. `alias` is the owner mark.
+    """
+
+    name: str
+    vni: Vni
+    local: IpAddress
+    device: str
+    udp_port: int
+    mtu: int
+    alias: str
+    forwards: frozenset[tuple[str, IpAddress]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class HostPlan:
     """What must be on this host, apart from flows, by resource key."""
 
     bridges: Mapping[str, BridgePlan]
     links: Mapping[str, LinkPlan]
     ports: Mapping[str, PortPlan]
+    tunnels: Mapping[str, TunnelPlan] = field(default_factory=lambda: MappingProxyType({}))

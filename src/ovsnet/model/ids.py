@@ -10,6 +10,10 @@ NetworkId = NewType("NetworkId", str)
 """Docker's id of a network: 64 hex digits, or 25 letters and digits for swarm networks. Compare, never parse."""
 EndpointId = NewType("EndpointId", str)
 """Docker's id of an endpoint: 64 hex digits, new at every container start."""
+SharedId = NewType("SharedId", str)
+"""Our id of a network of the cluster: Docker's id of it on the host where it was made."""
+HostName = NewType("HostName", str)
+"""A member of the cluster, by the name in its certificate."""
 PoolId = NewType("PoolId", str)
 """Our id of an address pool, computable from space, subnet and range (see `pool_id`)."""
 Vni = NewType("Vni", int)
@@ -26,6 +30,7 @@ IpInterface = IPv4Interface | IPv6Interface
 IpNetwork = IPv4Network | IPv6Network
 
 UNTAGGED = Vlan(0)
+NOT_SHARED = SharedId("")
 MAX_VNI = 2**24 - 1
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 

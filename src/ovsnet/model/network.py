@@ -1,12 +1,12 @@
 """What a network may be. `parse_options` is the one place that knows the `-o` options. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from ovsnet.model.errors import BadRequest
-from ovsnet.model.ids import UNTAGGED, NetworkId, Vlan, Vni, parse_vlan
+from ovsnet.model.ids import NOT_SHARED, UNTAGGED, NetworkId, SharedId, Vlan, Vni, parse_vlan
 
 ENGINE_PREFIX = "com.docker.network."
 """Options with this prefix are the engine's own; we use the MTU and let the others pass."""
@@ -19,6 +19,9 @@ class Mode(StrEnum):
     """How the hosts of a network are joined."""
 
     BRIDGE = "bridge"
+    """One host."""
+    OVERLAY = "overlay"
+    """All hosts of the cluster, over VXLAN tunnels."""
 
 
 class PortKind(StrEnum):
@@ -26,6 +29,12 @@ class PortKind(StrEnum):
 
     VETH = "veth"
     INTERNAL = "internal"
+    VXLAN = "vxlan"
+    """Never a container's: the port of the tunnels to other hosts."""
+
+
+CONTAINER_PORTS = (PortKind.VETH, PortKind.INTERNAL)
+"""What a container can have."""
 
 
 class Egress(StrEnum):
@@ -35,7 +44,7 @@ class Egress(StrEnum):
     NONE = "none"
 
 
-LATER = {"mode": ("overlay", "uplink"), "egress": ("nat", "routed")}
+LATER = {"mode": ("uplink",), "egress": ("nat", "routed")}
 """Values that are designed but not built: refused by name, so that nobody takes silence for support."""
 
 
@@ -53,7 +62,11 @@ class NetworkOptions:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """One Docker network of our driver. `name` and `labels` come later, from the engine's events ("" until then)."""
+    """One Docker network of our driver on this host.
+
+    `shared` is the network of the cluster it is a part of, "" for one of this host alone. `name` and `labels` come
+    later, from the engine's events ("" until then).
+    """
 
     id: NetworkId
     vni: Vni
@@ -63,6 +76,7 @@ class Network:
     ipv6: IPv6Network | None = None
     gateway4: IPv4Address | None = None
     gateway6: IPv6Address | None = None
+    shared: SharedId = NOT_SHARED
     name: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     created_at: float = 0.0
@@ -78,13 +92,15 @@ class Network:
         return self.ipv4 is not None or self.ipv6 is not None
 
 
-def _choice(key: str, allowed: type[StrEnum]) -> Callable[[str], StrEnum]:
+def _choice(key: str, allowed: Iterable[StrEnum]) -> Callable[[str], StrEnum]:
+    choices = {it.value: it for it in allowed}
+
     def parse(text: str) -> StrEnum:
         if text in LATER.get(key, ()):
-            raise BadRequest(f"{key}={text} is not supported yet by this version; use one of: {', '.join(allowed)}")
-        if text not in list(allowed):
-            raise BadRequest(f"{key}={text!r} is not known; use one of: {', '.join(allowed)}")
-        return allowed(text)
+            raise BadRequest(f"{key}={text} is not supported yet by this version; use one of: {', '.join(choices)}")
+        if text not in choices:
+            raise BadRequest(f"{key}={text!r} is not known; use one of: {', '.join(choices)}")
+        return choices[text]
 
     return parse
 
@@ -114,10 +130,14 @@ class OptionRule:
 
 
 NETWORK_OPTIONS: Mapping[str, OptionRule] = {
-    "mode": OptionRule(_choice("mode", Mode), "bridge", "how hosts are joined; bridge is one host"),
+    "mode": OptionRule(
+        _choice("mode", Mode),
+        "bridge, overlay",
+        "bridge: this host only; overlay: all hosts of the cluster, the default on a host that is in one",
+    ),
     "vlan": OptionRule(parse_vlan, "1-4094", "VLAN of the network's ports; default untagged"),
     "mtu": OptionRule(_mtu, f"{MIN_MTU}-{MAX_MTU}", "bytes of the largest packet; default 1500"),
-    "port": OptionRule(_choice("port", PortKind), "veth, internal", "what the container's interface is made of"),
+    "port": OptionRule(_choice("port", CONTAINER_PORTS), "veth, internal", "what the container's interface is made of"),
     "icc": OptionRule(_switch("icc"), "true, false", "false: containers reach the gateway but not each other"),
     "egress": OptionRule(_choice("egress", Egress), "docker, none", "docker: Docker's gateway bridge does NAT and -p"),
 }

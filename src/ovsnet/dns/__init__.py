@@ -1,0 +1,1 @@
+"""Door for names: what containers of the cluster are called, answered on every network."""

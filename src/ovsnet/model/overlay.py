@@ -1,0 +1,43 @@
+"""What one host needs to know of the others to forward packets, as one value. Pure.
+
+Made of the cluster's state and of who lives (`ovsnet.control.overlay`); planning and the pipeline read it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from ovsnet.model.cluster import VXLAN_PORT, RemoteEndpoint
+from ovsnet.model.ids import HostName, IpAddress, SharedId
+
+
+class TunnelKind(StrEnum):
+    """What carries packets to other hosts."""
+
+    OVS = "ovs"
+    """One flow-based VXLAN port of Open vSwitch: kernel datapath, or native tunnelling of the userspace one."""
+    KERNEL = "kernel"
+    """One vxlan device of the kernel per network, as an ordinary port: six times faster than the native tunnels of the
+    userspace datapath, and the VTEP's interface stays as it is."""
+
+
+def _empty() -> Any:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Overlay:
+    """The tunnels of this host. Compared by identity: a new one is made only when something in it changed.
+
+    `local` is this host's VTEP, `device` the interface that has it ("" while it is not found). `peers` are the VTEPs of
+    other members that live, `remotes` their endpoints by network, only of networks this host has.
+    """
+
+    local: IpAddress
+    device: str = ""
+    kind: TunnelKind = TunnelKind.OVS
+    udp_port: int = VXLAN_PORT
+    peers: Mapping[HostName, IpAddress] = field(default_factory=_empty)
+    remotes: Mapping[SharedId, tuple[RemoteEndpoint, ...]] = field(default_factory=_empty)
