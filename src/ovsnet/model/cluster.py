@@ -158,7 +158,7 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An invitation: who knows the secret with this SHA-256 (hex) may join until `expires_at`, seconds since the epoch."""
+    """An invitation for who knows the secret with this SHA-256 (hex). `expires_at`: seconds since the epoch."""
 
     digest: str
     host: HostName
