@@ -10,7 +10,6 @@ IPV6 = ("--ipv6", "--subnet", "fd00:50::/64")
 REFUSED = {
     ("colour=red",): ("'colour'", "mode, vlan, mtu, port, icc, egress"),
     ("mode=uplink",): ("mode=uplink", "not supported yet", "bridge"),
-    ("mode=uplink",): ("mode=uplink", "not supported yet", "bridge"),
     ("mode=magic",): ("mode='magic'", "bridge"),
     ("vlan=4095",): ("vlan='4095'", "1 to 4094"),
     ("vlan=0",): ("vlan='0'", "1 to 4094"),
