@@ -20,9 +20,10 @@ from ovsnet.model.ids import NetworkId, Vni, pool_id
 from ovsnet.model.network import Network
 from ovsnet.model.state import Counters, State
 from ovsnet.store.interface import Change, Drop, Put, Store, Value
+from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
 
-Open = Callable[[], AbstractAsyncContextManager[Store]]
+Open = Callable[[], AbstractAsyncContextManager[Store[State]]]
 
 SUBNET4, SUBNET6 = IPv4Network("10.20.0.0/24"), IPv6Network("fd00:20::/64")
 POOL = Pool(id=pool_id("local", SUBNET4, None), space="local", subnet=SUBNET4)
@@ -37,10 +38,10 @@ THIRD = NetworkId("c3" * 32)
 def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Opens stores on the same data, as often as asked."""
     if request.param == "memory":
-        memory = MemoryStore()
+        memory = MemoryStore(LOCAL)
 
         @asynccontextmanager
-        async def shared() -> AsyncIterator[Store]:
+        async def shared() -> AsyncIterator[Store[State]]:
             yield memory
 
         yield shared
@@ -257,7 +258,7 @@ async def test_two_writers_counting_lose_nothing(stores: Open) -> None:
         assert left.snapshot().counters.mac_next == 80
 
 
-async def _count(store: Store, times: int) -> None:
+async def _count(store: Store[State], times: int) -> None:
     done = 0
     while done < times:
         base = store.snapshot()
@@ -301,7 +302,7 @@ async def test_after_stale_the_snapshot_is_newer(stores: Open) -> None:
         assert loser.snapshot().revision > bases[0].revision
 
 
-async def _agree(left: Store, right: Store) -> None:
+async def _agree(left: Store[State], right: Store[State]) -> None:
     """Wait until both know the same."""
     changed = asyncio.Event()
     left.watch(changed.set)
@@ -327,7 +328,7 @@ async def _round_trip(stores: Open, values: list[Value]) -> None:
     assert set(values) == {*_values(written), written.counters}
 
 
-async def _emptied(store: Store) -> State:
+async def _emptied(store: Store[State]) -> State:
     state = store.snapshot()
     return await store.commit(state, [Drop(it) for it in _values(state)])
 

@@ -23,6 +23,7 @@ from ovsnet.model.host import SwitchFacts
 from ovsnet.model.ids import IpNetwork
 from ovsnet.model.state import State
 from ovsnet.settings import Settings
+from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
 
 PATIENCE = 20.0
@@ -61,7 +62,7 @@ class Door:
 
     path: Path
     listener: socket.socket
-    store: MemoryStore
+    store: MemoryStore[State]
     calls: Calls
     settings: Settings
 
@@ -126,7 +127,7 @@ async def _no_host_networks() -> Sequence[IpNetwork]:
 async def door(settings: Settings | None = None) -> AsyncIterator[Door]:
     """The socket and the drivers, not served yet."""
     settings = settings or Settings()
-    store = MemoryStore()
+    store = MemoryStore(LOCAL)
     committer = Committer(store)
     endpoints = Endpoints(
         committer,

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from ovsnet.model.state import State
 from ovsnet.settings import Settings
 from ovsnet.store import process
+from ovsnet.store.local import LOCAL
 from ovsnet.store.ovsdb import OvsdbStore
 
 PATIENCE = 20.0
@@ -106,9 +108,9 @@ async def following(it: Runs) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def open_store(server: Server, deadline: float = PATIENCE) -> AsyncIterator[OvsdbStore]:
+async def open_store(server: Server, deadline: float = PATIENCE) -> AsyncIterator[OvsdbStore[State]]:
     """A store that follows `server` and has seen its state."""
-    store = OvsdbStore(str(server.socket), deadline=deadline)
+    store = OvsdbStore(str(server.socket), LOCAL, deadline=deadline)
     async with following(store):
         await store.wait_ready(PATIENCE)
         yield store

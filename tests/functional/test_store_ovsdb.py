@@ -18,6 +18,7 @@ from tests.states import DB, WEB, endpoint
 from ovsnet.model.errors import Conflict, Stale, Unavailable
 from ovsnet.model.state import State
 from ovsnet.store.interface import Drop, Put, Store
+from ovsnet.store.local import LOCAL
 from ovsnet.store.ovsdb import OvsdbStore
 
 ONE, TWO, OTHER = endpoint(1), endpoint(2), endpoint(3, DB)
@@ -92,7 +93,7 @@ async def test_commit_on_a_hung_server_is_unavailable(server: Server) -> None:
 
 
 async def test_store_that_never_saw_its_server_is_empty_and_says_so(tmp_path: Path) -> None:
-    store = OvsdbStore(str(tmp_path / "nobody.sock"), deadline=0.1)
+    store = OvsdbStore(str(tmp_path / "nobody.sock"), LOCAL, deadline=0.1)
     async with following(store):
         with pytest.raises(Unavailable, match=r"nobody.sock: No such file"):
             await store.wait_ready(0.1)
@@ -113,11 +114,11 @@ async def test_nothing_is_lost_or_doubled_when_the_server_is_killed_while_it_wri
         assert fresh.snapshot().counters.mac_next == 300
 
 
-def _counted(store: Store, number: int) -> bool:
+def _counted(store: Store[State], number: int) -> bool:
     return store.snapshot().counters.mac_next >= number
 
 
-async def _count(store: Store, times: int) -> None:
+async def _count(store: Store[State], times: int) -> None:
     done = 0
     while done < times:
         base = store.snapshot()

@@ -16,8 +16,8 @@ from tests.states import DB, ONE_NETWORK, WEB
 from ovsnet.model.errors import ApplyError, Conflict, Unavailable
 from ovsnet.settings import Settings
 from ovsnet.store import process, schema
-from ovsnet.store.codec import SHAPES
 from ovsnet.store.interface import Put
+from ovsnet.store.local import LOCAL
 from ovsnet.store.logfile import Damage, find_damage
 
 
@@ -108,7 +108,7 @@ async def test_a_second_server_is_refused_and_the_first_goes_on(tmp_path: Path) 
 
 def test_a_new_file_is_alone_in_its_folder(file: Path) -> None:
     assert [it.name for it in file.parent.iterdir() if "~lock~" not in it.name] == ["ovsnet.db"]
-    assert tool("db-version", str(file)).strip() == schema.version()
+    assert tool("db-version", str(file)).strip() == schema.version(LOCAL)
 
 
 def test_a_file_half_made_by_a_crash_is_made_again(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_foreign_database_is_refused_by_name(tmp_path: Path) -> None:
 
 def _with_version(directory: Path, version: str, *, without: str = "") -> Path:
     """A file as another build would have made it."""
-    definition = json.loads(schema.text()) | {"version": version}
+    definition = json.loads(schema.text(LOCAL)) | {"version": version}
     if without:
         del definition["tables"]["Pool"]["columns"][without]
     (directory / "definition").write_text(json.dumps(definition))
@@ -200,7 +200,7 @@ def test_an_older_file_is_converted_and_a_copy_kept(tmp_path: Path) -> None:
     add_pool(file, "a")
     before = file.read_bytes()
     process.create_if_missing(tmp_path)
-    assert tool("db-version", str(file)).strip() == schema.version()
+    assert tool("db-version", str(file)).strip() == schema.version(LOCAL)
     assert pools(file) == {"a"}
     assert (tmp_path / "ovsnet.db.backup-0.9.0").read_bytes() == before
 
@@ -233,11 +233,11 @@ def test_paths_follow_the_settings() -> None:
 
 
 def test_schema_has_a_table_for_every_kind_of_value() -> None:
-    assert set(json.loads(schema.text())["tables"]) == {shape.table for shape in SHAPES.values()}
+    assert set(json.loads(schema.text(LOCAL))["tables"]) == {shape.table for shape in LOCAL.shapes.values()}
 
 
 def test_the_document_names_every_table_and_column() -> None:
     document = (Path(__file__).parents[2] / "docs" / "store.md").read_text()
-    tables = json.loads(schema.text())["tables"]
+    tables = json.loads(schema.text(LOCAL))["tables"]
     names = {*tables, *(column for table in tables.values() for column in table["columns"])}
     assert [it for it in sorted(names) if f"`{it}`" not in document] == []

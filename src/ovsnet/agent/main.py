@@ -55,6 +55,7 @@ from ovsnet.reconcile.converge import Converger
 from ovsnet.reconcile.loop import Loop
 from ovsnet.reconcile.phases import Kind
 from ovsnet.settings import Settings
+from ovsnet.store.local import LOCAL
 from ovsnet.store.ovsdb import OvsdbStore
 from ovsnet.store.process import store_socket
 
@@ -83,7 +84,7 @@ class Agent:
     def __init__(self, settings: Settings, links: LinkApplier, engine: Engine, ring: logs.Ring) -> None:
         self._settings = settings
         self._log = structlog.get_logger("agent")
-        self.store = OvsdbStore(str(store_socket(settings)), deadline=settings.store_deadline)
+        self.store = OvsdbStore(str(store_socket(settings)), LOCAL, deadline=settings.store_deadline)
         self.switch = Switch(settings, patience=SLOW_SWITCH)
         self.flows = FlowApplier(
             settings.bridge,

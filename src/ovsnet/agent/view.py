@@ -30,7 +30,7 @@ PATIENCE = 8.0
 class Parts:
     """The parts of the agent that have something to tell."""
 
-    store: OvsdbStore
+    store: OvsdbStore[State]
     switch: Switch
     ports: PortApplier
     loop: Loop

@@ -90,7 +90,7 @@ class Addresses:
 
     def __init__(
         self,
-        committer: Committer,
+        committer: Committer[State],
         clock: Callable[[], float],
         host_networks: Callable[[], Awaitable[Collection[IpNetwork]]],
         settings: Settings,

@@ -10,30 +10,30 @@ Inside the process the lock makes deciders queue up instead of colliding; `Stale
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from ovsnet.model.errors import Stale, Unavailable
-from ovsnet.model.state import State
 from ovsnet.store.interface import Change, Store
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 MAX_TRIES = 5
 """Each try is made on a newer state: who loses five times in a row is told so and the queue moves on."""
 
 
-class Committer:
+class Committer(Generic[S]):
     """The one way by which `control` writes desired state."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store[S]) -> None:
         self._store = store
         self._turn = asyncio.Lock()
 
-    def snapshot(self) -> State:
+    def snapshot(self) -> S:
         """The state as it is known now, for reading only: decisions belong into `commit`."""
         return self._store.snapshot()
 
-    async def commit(self, decide: Callable[[State], tuple[Sequence[Change], T]]) -> T:
+    async def commit(self, decide: Callable[[S], tuple[Sequence[Change], T]]) -> T:
         """Call `decide` with the present state, commit the changes it returns, and give back its result.
 
         `decide` is called again on a newer state when somebody else committed in between, so it keeps nothing

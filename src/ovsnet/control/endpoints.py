@@ -36,7 +36,7 @@ class Endpoints:
 
     def __init__(
         self,
-        committer: Committer,
+        committer: Committer[State],
         host: Host,
         *,
         clock: Callable[[], float],

@@ -12,7 +12,7 @@ from ovsnet.store.interface import Change, Put
 class Naming:
     """Writes into networks and endpoints what people call them."""
 
-    def __init__(self, committer: Committer) -> None:
+    def __init__(self, committer: Committer[State]) -> None:
         self._committer = committer
 
     async def learn(self, facts: EngineFacts) -> None:

@@ -17,7 +17,9 @@ from ovsnet.store.interface import Change, Drop, Put
 class Networks:
     """CreateNetwork and DeleteNetwork. Needs neither the switch nor the engine to answer."""
 
-    def __init__(self, committer: Committer, switch: Callable[[], SwitchFacts], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, committer: Committer[State], switch: Callable[[], SwitchFacts], clock: Callable[[], float]
+    ) -> None:
         self._committer = committer
         self._switch = switch
         self._clock = clock

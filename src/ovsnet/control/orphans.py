@@ -23,7 +23,7 @@ SuspectKey = tuple[str, object]
 class Orphans:
     """Remembers since when the engine has not known a thing, and drops it when that is long enough."""
 
-    def __init__(self, committer: Committer, clock: Callable[[], float], age: float) -> None:
+    def __init__(self, committer: Committer[State], clock: Callable[[], float], age: float) -> None:
         self._committer = committer
         self._clock = clock
         self._age = age

@@ -18,7 +18,7 @@ FindInside = Callable[[str, Collection[Mac]], Awaitable[Mapping[Mac, str]]]
 class Placements:
     """Fills `Endpoint.ifname` of endpoints whose container runs."""
 
-    def __init__(self, committer: Committer, find_inside: FindInside) -> None:
+    def __init__(self, committer: Committer[State], find_inside: FindInside) -> None:
         self._committer = committer
         self._find_inside = find_inside
 

@@ -1,46 +1,34 @@
 """What a list of changes means, for every store alike: what may not move, what must hold after. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from ovsnet.model.addressing import Allocation, Pool
-from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.cluster import ClusterInfo
 from ovsnet.model.errors import BadRequest, Conflict, Stale
 from ovsnet.model.ids import short
-from ovsnet.model.network import Network
-from ovsnet.model.state import Counters, State
+from ovsnet.model.state import Counters
 from ovsnet.store.interface import Change, Put, Value
+from ovsnet.store.vocabulary import Edits, Kind, Vocabulary
 
 K = TypeVar("K")
 V = TypeVar("V")
-Kind = type[Network] | type[Endpoint] | type[Pool] | type[Allocation] | type[Counters]
-Edits = Mapping[Kind, Mapping[Any, Value | None]]
-"""What shall be there by kind and key; None: nothing."""
-
-FIELDS: Mapping[Kind, str] = MappingProxyType(
-    {Network: "networks", Pool: "pools", Endpoint: "endpoints", Allocation: "allocations"}
-)
-"""Where `State` keeps each kind that has keys. Counters are one value, under the key ""."""
+S = TypeVar("S")
 
 
 def key_of(value: Value) -> Any:
     """What a value is unique by among its kind."""
-    match value:
-        case Counters():
-            return ""
-        case Allocation():
-            return value.key
-        case _:
-            return value.id
+    if isinstance(value, Counters | ClusterInfo):
+        return ""
+    return getattr(value, "key", None) or value.id  # type: ignore[union-attr]
 
 
-def part(state: State, kind: Kind) -> Mapping[Any, Value]:
+def part(vocabulary: Vocabulary[S], state: S, kind: Kind) -> Mapping[Any, Any]:
     """The values of one kind, by key."""
-    if kind is Counters:
-        return {"": state.counters}
-    values: Mapping[Any, Value] = getattr(state, FIELDS[kind])
+    if kind in vocabulary.single:
+        return {"": getattr(state, vocabulary.single[kind])}
+    values: Mapping[Any, Any] = getattr(state, vocabulary.fields[kind])
     return values
 
 
@@ -60,82 +48,48 @@ def copy_of(values: Mapping[K, V]) -> dict[K, V]:
     return values.copy() if isinstance(values, MappingProxyType) else dict(values)
 
 
-def edited(state: State, edits: Edits) -> State:
+def edited(vocabulary: Vocabulary[S], state: S, edits: Edits) -> S:
     """The state after the edits, one revision later."""
-    parts: dict[str, Any] = {"revision": state.revision + 1}
+    parts: dict[str, Any] = {"revision": state.revision + 1}  # type: ignore[attr-defined]
     for kind, wanted in edits.items():
-        if kind is Counters:
-            parts["counters"] = wanted[""]
+        if kind in vocabulary.single:
+            parts[vocabulary.single[kind]] = wanted[""]
             continue
-        values = copy_of(part(state, kind))
+        values = copy_of(part(vocabulary, state, kind))
         for key, value in wanted.items():
             if value is None:
                 values.pop(key, None)
             else:
                 values[key] = value
-        parts[FIELDS[kind]] = MappingProxyType(values)
-    return replace(state, **parts)
+        parts[vocabulary.fields[kind]] = MappingProxyType(values)
+    return replace(state, **parts)  # type: ignore[type-var]
 
 
-def check(base: State, now: State, edits: Edits) -> None:
+def check(vocabulary: Vocabulary[S], base: S, now: S, edits: Edits) -> None:
     """Conflict when the edits make no sense on `base`; Stale when they did there and do not on `now`."""
-    broken = broken_rule(edited(base, edits), edits)
+    broken = broken_rule(vocabulary, edited(vocabulary, base, edits), edits)
     if broken:
         raise Conflict(broken)
     for kind, wanted in edits.items():
-        then, today = part(base, kind), part(now, kind)
+        then, today = part(vocabulary, base, kind), part(vocabulary, now, kind)
         for key in wanted:
             if then.get(key) != today.get(key):
-                what = f"{kind.__name__.lower()} {_shown(key)}".rstrip()
+                what = f"{kind.__name__.lower()} {shown(key)}".rstrip()
                 raise Stale(f"{what} was changed by somebody else meanwhile; try again")
-    overtaken = broken_rule(edited(now, edits), edits) if now is not base else ""
+    overtaken = broken_rule(vocabulary, edited(vocabulary, now, edits), edits) if now is not base else ""
     if overtaken:
         raise Stale(f"{overtaken}; somebody else was faster: try again")
 
 
-def broken_rule(after: State, edits: Edits) -> str:
+def broken_rule(vocabulary: Vocabulary[S], after: S, edits: Edits) -> str:
     """The first rule between values that `after` breaks because of the edits, in words; "" when all hold."""
-    return next(iter(_broken(after, edits)), "")
+    return next(iter(vocabulary.broken(after, edits)), "")
 
 
-def _broken(after: State, edits: Edits) -> Iterable[str]:
-    yield from _shared_vnis(after, edits.get(Network, {}))
-    yield from _widows(after, edits.get(Network, {}))
-    yield from _strays(after, edits.get(Pool, {}))
-    for endpoint in edits.get(Endpoint, {}).values():
-        if isinstance(endpoint, Endpoint) and endpoint.network_id not in after.networks:
-            yield f"endpoint {_shown(endpoint.id)} names network {_shown(endpoint.network_id)}: it is missing"
-    for allocation in edits.get(Allocation, {}).values():
-        if isinstance(allocation, Allocation) and allocation.pool_id not in after.pools:
-            yield f"address {allocation.address} is in pool {allocation.pool_id}, which is not there"
-
-
-def _shared_vnis(after: State, networks: Mapping[Any, Value | None]) -> Iterable[str]:
-    made = [it for it in networks.values() if isinstance(it, Network)]
-    for network in made:
-        for other in after.networks.values():
-            if other.vni == network.vni and other.id != network.id:
-                yield f"network {network.title} cannot have VNI {network.vni}: network {other.title} has it"
-
-
-def _widows(after: State, networks: Mapping[Any, Value | None]) -> Iterable[str]:
-    gone = {key for key, value in networks.items() if value is None}
-    for endpoint in after.endpoints.values() if gone else ():
-        if endpoint.network_id in gone:
-            yield f"network {_shown(endpoint.network_id)} cannot go: endpoint {endpoint.title} is on it"
-
-
-def _strays(after: State, pools: Mapping[Any, Value | None]) -> Iterable[str]:
-    gone = {key for key, value in pools.items() if value is None}
-    for allocation in after.allocations.values() if gone else ():
-        if allocation.pool_id in gone:
-            yield f"pool {allocation.pool_id} cannot go: address {allocation.address} is still known in it"
-
-
-def _shown(key: Any) -> str:
-    """A key for people: ids short, pools whole, an allocation by its address."""
+def shown(key: Any) -> str:
+    """A key for people: ids short, pools and names whole, an address in something by itself."""
     if isinstance(key, tuple):
-        return str(key[1])
+        return str(key[-1])
     return key if "|" in key else short(key)
 
 

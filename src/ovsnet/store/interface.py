@@ -1,19 +1,29 @@
-"""Store: the protocol of everything that can keep the desired state, and the vocabulary of changes.
+"""Store: the protocol of everything that can keep a state, and the vocabulary of changes.
 
 Two stores pass one suite of tests (tests/contract/test_store.py): memory and OVSDB.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ovsnet.model.addressing import Allocation, Pool
+from ovsnet.model.cluster import (
+    Beat,
+    ClusterInfo,
+    Lease,
+    Member,
+    Record,
+    RemoteEndpoint,
+    SharedNetwork,
+    Token,
+)
 from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.ids import EndpointId, IpAddress, NetworkId, PoolId
 from ovsnet.model.network import Network
-from ovsnet.model.state import Counters, State
+from ovsnet.model.state import Counters
 
-Value = Network | Endpoint | Pool | Allocation | Counters
+Keyed = Network | Endpoint | Pool | Allocation | Member | SharedNetwork | Lease | RemoteEndpoint | Beat | Token | Record
+Value = Keyed | Counters | ClusterInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +37,20 @@ class Put:
 class Drop:
     """Make this value not be there."""
 
-    value: Network | Endpoint | Pool | Allocation
+    value: Keyed
 
 
 Change = Put | Drop
-Key = NetworkId | EndpointId | PoolId | tuple[PoolId, IpAddress]
+S = TypeVar("S")
 
 
-class Store(Protocol):
-    """Keeps one State. All methods are called on the event loop's thread."""
+class Store(Protocol[S]):
+    """Keeps one state. All methods are called on the event loop's thread."""
 
-    def snapshot(self) -> State:
+    def snapshot(self) -> S:
         """The state as it is known now; cheap, immutable."""
 
-    async def commit(self, base: State, changes: Sequence[Change]) -> State:
+    async def commit(self, base: S, changes: Sequence[Change]) -> S:
         """Apply all changes or none, durably, and return the state that holds them.
 
         Its revision is newer than `base`'s, unless the changes changed nothing.
@@ -49,8 +59,8 @@ class Store(Protocol):
         not exist, else nothing is done and Stale is raised; a snapshot taken after that is newer than `base`.
         Of several changes of one key the last counts. Dropping what is not there does nothing.
 
-        Conflict when the changes break a rule between values even on `base`: VNIs are unique, an endpoint's
-        network and an allocation's pool exist. Their order within one commit does not matter. BadRequest for
+        Conflict when the changes break a rule between values even on `base`: VNIs are unique, what a value
+        refers to exists. Their order within one commit does not matter. BadRequest for
         text that cannot be stored. Unavailable when the store does not answer within its deadline: the
         changes may then be in force or not, and the next snapshot tells.
         """

@@ -2,29 +2,45 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ovsnet.model.errors import ApplyError, BadRequest, Conflict, Stale, Unavailable
-from ovsnet.model.state import State
 from ovsnet.ovsdb.database import Database, NotSent, OutcomeUnknown, Touched
 from ovsnet.ovsdb.rows import Transaction, assign, insert, verify
-from ovsnet.store.changes import Edits, Kind, check, fold, part
-from ovsnet.store.codec import SHAPES, Columns
+from ovsnet.store.changes import check, fold, part
 from ovsnet.store.interface import Change, Value
 from ovsnet.store.reading import Reading
-from ovsnet.store.schema import DATABASE, columns
+from ovsnet.store.schema import columns
+from ovsnet.store.vocabulary import Columns, Edits, Kind, Vocabulary
+
+S = TypeVar("S")
 
 
-class OvsdbStore:
-    """A Store (see `interface`) on an ovsdb-server that serves our schema at the Unix socket `socket`.
+class OvsdbStore(Generic[S]):
+    """A Store (see `interface`) on an ovsdb-server that serves the vocabulary's schema at the Unix socket `socket`.
 
     Nothing happens unless `run` runs. `deadline`: seconds a commit may take, waiting for the server included.
+    `durable`: ask the server to sync each commit, as one without a cluster does not do it by itself. `title` is
+    what messages call it, `remedy` what they say to do when it does not answer.
     """
 
-    def __init__(self, socket: str, *, deadline: float) -> None:
+    def __init__(
+        self,
+        socket: str,
+        vocabulary: Vocabulary[S],
+        *,
+        deadline: float,
+        durable: bool = True,
+        title: str = "the store",
+        remedy: str = "",
+    ) -> None:
         self._deadline = deadline
-        self._database = Database(f"unix:{socket}", DATABASE, columns(), title="the store", durable=True)
-        self._reading = Reading(self._database)
+        self._vocabulary = vocabulary
+        wanted = columns(vocabulary)
+        self._database = Database(
+            f"unix:{socket}", vocabulary.database, wanted, title=title, remedy=remedy, durable=durable
+        )
+        self._reading = Reading(self._database, vocabulary)
         self._database.watch_rows(self._absorb)
 
     async def run(self) -> None:
@@ -35,7 +51,7 @@ class OvsdbStore:
         """Returns once the snapshot is the server's; Unavailable after `deadline` seconds."""
         await self._database.wait_ready(deadline)
 
-    def snapshot(self) -> State:
+    def snapshot(self) -> S:
         """The state as last known; empty before the first contact."""
         return self._reading.state
 
@@ -53,7 +69,7 @@ class OvsdbStore:
         """Why it is not available, for people; "" while it is."""
         return self._database.reason
 
-    async def commit(self, base: State, changes: Sequence[Change]) -> State:
+    async def commit(self, base: S, changes: Sequence[Change]) -> S:
         """Apply all changes or none, durably; errors as in `Store.commit`.
 
         If the server goes down while it has them, this waits for it and looks what became of them.
@@ -62,7 +78,7 @@ class OvsdbStore:
         end = asyncio.get_running_loop().time() + self._deadline
         while True:
             await self._database.wait_ready(_left(end))
-            check(base, self._reading.state, edits)
+            check(self._vocabulary, base, self._reading.state, edits)
             self._check_faults(edits)
             try:
                 await self._send(base, edits, _left(end))
@@ -75,7 +91,7 @@ class OvsdbStore:
                 await self._find_out(edits, _left(end))
             return self._reading.state
 
-    async def _send(self, base: State, edits: Edits, deadline: float) -> None:
+    async def _send(self, base: S, edits: Edits, deadline: float) -> None:
         try:
             await self._database.transact(lambda it: self._write(it, base, edits), deadline)
         except Stale:
@@ -96,14 +112,14 @@ class OvsdbStore:
         """After a lost answer: returns if the edits are in force, raises Stale if they are not."""
         await self._database.wait_ready(deadline)
         for kind, wanted in edits.items():
-            values = part(self._reading.state, kind)
+            values = part(self._vocabulary, self._reading.state, kind)
             if any(values.get(key) != value for key, value in wanted.items()):
                 raise Stale("the store was restarted before it took the change; try again")
 
     def _check_faults(self, edits: Edits) -> None:
         for kind, wanted in edits.items():
             for key in wanted:
-                table, uuid = SHAPES[kind].table, self._reading.row_of(kind, key)
+                table, uuid = self._vocabulary.shapes[kind].table, self._reading.row_of(kind, key)
                 fault = self._reading.fault(kind, uuid)
                 if fault is not None:
                     raise Conflict(
@@ -111,14 +127,14 @@ class OvsdbStore:
                         f"correct or delete it with ovsdb-client (docs/store.md)"
                     )
 
-    def _write(self, transaction: Transaction, base: State, edits: Edits) -> None:
+    def _write(self, transaction: Transaction, base: S, edits: Edits) -> None:
         for kind, wanted in edits.items():
-            before = part(base, kind)
+            before = part(self._vocabulary, base, kind)
             for key, value in wanted.items():
                 self._write_one(transaction, kind, key, before.get(key), value)
 
     def _write_one(self, transaction: Transaction, kind: Kind, key: Any, old: Value | None, new: Value | None) -> None:
-        shape, uuid = SHAPES[kind], self._reading.row_of(kind, key)
+        shape, uuid = self._vocabulary.shapes[kind], self._reading.row_of(kind, key)
         row = self._database.row(shape.table, uuid)
         if row is not None:
             verify(row)

@@ -20,6 +20,7 @@ import structlog
 from ovsnet.model.errors import ApplyError, Conflict, Unavailable
 from ovsnet.settings import Settings
 from ovsnet.store import schema
+from ovsnet.store.local import LOCAL
 from ovsnet.store.logfile import find_damage
 
 UMASK = 0o177
@@ -87,7 +88,7 @@ def _create(file: Path) -> None:
     """Under another name first, so that a crash never leaves half a file under this one."""
     draft, definition = file.with_name(f".{file.name}.new"), file.with_name(".ovsnet.ovsschema")
     draft.unlink(missing_ok=True)
-    definition.write_text(schema.text())
+    definition.write_text(schema.text(LOCAL))
     try:
         _tool("create", str(draft), str(definition))
         draft.chmod(0o600)
@@ -97,7 +98,7 @@ def _create(file: Path) -> None:
     finally:
         definition.unlink()
         _lock_of(draft).unlink(missing_ok=True)
-    log.info("store created", file=str(file), schema=schema.version())
+    log.info("store created", file=str(file), schema=schema.version(LOCAL))
 
 
 def _mend(file: Path) -> None:
@@ -120,9 +121,9 @@ def _mend(file: Path) -> None:
 
 
 def _convert_if_older(file: Path) -> None:
-    name, found, ours = _tool("db-name", str(file)), _tool("db-version", str(file)), schema.version()
-    if name != schema.DATABASE:
-        raise ApplyError(str(file), f"it holds the database {name}, not {schema.DATABASE}; move it away")
+    name, found, ours = _tool("db-name", str(file)), _tool("db-version", str(file)), schema.version(LOCAL)
+    if name != LOCAL.database:
+        raise ApplyError(str(file), f"it holds the database {name}, not {LOCAL.database}; move it away")
     if _numbers(found) > _numbers(ours):
         raise ApplyError(
             str(file),
@@ -138,12 +139,12 @@ def _convert(file: Path, found: str) -> None:
     shutil.copy2(file, backup)
     _sync(backup)
     definition = file.with_name(".ovsnet.ovsschema")
-    definition.write_text(schema.text())
+    definition.write_text(schema.text(LOCAL))
     try:
         _tool("convert", str(file), str(definition))
     finally:
         definition.unlink()
-    log.info("store converted", file=str(file), backup=str(backup), old=found, new=schema.version())
+    log.info("store converted", file=str(file), backup=str(backup), old=found, new=schema.version(LOCAL))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The rows of the OVSNet database as a State; only rows that changed are read again.
+"""The rows of a database of ours as one state; only rows that changed are read again.
 
 A row that makes no sense (somebody edited it) is left out, and so is what refers to it: the agent goes on
 with the rest.
@@ -7,18 +7,17 @@ with the rest.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import structlog
 
-from ovsnet.model.addressing import Allocation, Pool
-from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.network import Network
-from ovsnet.model.state import Counters, State
 from ovsnet.ovsdb.database import Database, Touched
-from ovsnet.store.changes import FIELDS, Kind, copy_of, key_of
-from ovsnet.store.codec import SHAPES, UNREADABLE, row_uuid
+from ovsnet.store.changes import copy_of, key_of
+from ovsnet.store.codec import UNREADABLE, row_uuid
+from ovsnet.store.vocabulary import Kind, Vocabulary
+
+S = TypeVar("S")
 
 log = structlog.get_logger(__name__)
 
@@ -33,25 +32,29 @@ class _Known:
     unreadable: dict[UUID, str] = field(default_factory=dict)
 
 
-class Reading:
+class Reading(Generic[S]):
     """Follows the replica; `state` is what it says now."""
 
-    def __init__(self, database: Database) -> None:
-        self.state = State()
+    def __init__(self, database: Database, vocabulary: Vocabulary[S]) -> None:
+        self.state = vocabulary.empty()
+        self._vocabulary = vocabulary
         self._database = database
-        self._known: Mapping[Kind, _Known] = {kind: _Known() for kind in SHAPES}
+        self._known: Mapping[Kind, _Known] = {kind: _Known() for kind in vocabulary.shapes}
 
     def absorb(self, touched: Touched) -> bool:
         """Read what was touched; True if `state` is now another one."""
         faults = self.has_faults
-        changed = [kind for kind in SHAPES if self._read(kind, self._uuids(kind, touched))]
+        changed = [kind for kind in self._known if self._read(kind, self._uuids(kind, touched))]
         if not changed:
             return False
         # What refers to an unreadable row is left out, so a fault that comes or goes concerns every table.
-        concerned = list(SHAPES) if faults or self.has_faults else changed
-        parts = {FIELDS[kind]: self._sound(kind) for kind in concerned if kind is not Counters}
-        counters = next(iter(self._known[Counters].by_key.values()), Counters())
-        self.state = replace(self.state, revision=self.state.revision + 1, counters=counters, **parts)
+        concerned = list(self._known) if faults or self.has_faults else changed
+        fields, single = self._vocabulary.fields, self._vocabulary.single
+        parts: dict[str, Any] = {fields[kind]: self._sound(kind) for kind in concerned if kind in fields}
+        for kind, name in single.items():
+            parts[name] = next(iter(self._known[kind].by_key.values()), kind())
+        parts["revision"] = self.state.revision + 1  # type: ignore[attr-defined]
+        self.state = replace(self.state, **parts)  # type: ignore[type-var]
         return True
 
     def row_of(self, kind: Kind, key: Any) -> UUID:
@@ -68,7 +71,7 @@ class Reading:
         return self._known[kind].unreadable.get(uuid)
 
     def _uuids(self, kind: Kind, touched: Touched) -> Iterable[UUID]:
-        table = SHAPES[kind].table
+        table = self._vocabulary.shapes[kind].table
         if touched.reloaded:
             return {row.uuid for row in self._database.rows(table)} | self._known[kind].by_row.keys()
         return touched.rows.get(table, frozenset())
@@ -95,7 +98,7 @@ class Reading:
 
     def _decode(self, kind: Kind, uuid: UUID) -> Any:
         """The value of a row; None when it is gone or unreadable."""
-        shape, faults = SHAPES[kind], self._known[kind].unreadable
+        shape, faults = self._vocabulary.shapes[kind], self._known[kind].unreadable
         row = self._database.row(shape.table, uuid)
         if row is None:
             faults.pop(uuid, None)
@@ -114,15 +117,13 @@ class Reading:
     def _sound(self, kind: Kind) -> Mapping[Any, Any]:
         """The values of a kind without those that refer to a row that cannot be read."""
         values = self._known[kind].by_key
-        if not self.has_faults or kind in (Network, Pool):
+        parents = self._vocabulary.parents.get(kind, ())
+        if not self.has_faults or not parents:
             return values
-        return MappingProxyType({key: it for key, it in values.items() if self._supported(it)})
-
-    def _supported(self, value: Any) -> bool:
-        match value:
-            case Endpoint():
-                return value.network_id in self._known[Network].by_key
-            case Allocation():
-                return value.pool_id in self._known[Pool].by_key
-            case _:
-                return True
+        return MappingProxyType(
+            {
+                key: it
+                for key, it in values.items()
+                if all(parent.key(it) in self._known[parent.kind].by_key for parent in parents)
+            }
+        )

@@ -18,6 +18,7 @@ from ovsnet.model.network import Network
 from ovsnet.model.state import State
 from ovsnet.settings import Settings
 from ovsnet.store.interface import Put
+from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
 from tests.states import WEB, endpoint
 
@@ -29,7 +30,7 @@ class Rig:
     """Addresses on a store in memory, with a clock that is set by hand."""
 
     def __init__(self, *, state: State | None = None, routes: Collection[str] = (), settings: Settings | None = None):
-        self.store = MemoryStore(state)
+        self.store = MemoryStore(LOCAL, state)
         self.now = START
         self.settings = settings or Settings()
         host = _host_networks(routes)
@@ -265,7 +266,7 @@ async def test_fifty_at_once_get_fifty_addresses() -> None:
 
 
 async def test_two_agents_on_one_store_never_give_the_same_address() -> None:
-    store, settings = SlowStore(), Settings()
+    store, settings = SlowStore(LOCAL), Settings()
     agents = [Addresses(Committer(store), lambda: START, _host_networks([]), settings) for _ in range(2)]
     pool = await agents[0].request_pool(PoolRequest(space="local", subnet=ip_network("10.20.0.0/24")))
     wanted = AddressRequest(pool_id=pool.id)
@@ -273,7 +274,7 @@ async def test_two_agents_on_one_store_never_give_the_same_address() -> None:
     assert len(set(got)) == 40
 
 
-class SlowStore(MemoryStore):
+class SlowStore(MemoryStore[State]):
     """Lets others run between the decision and its commit, as a store behind a socket does."""
 
     async def commit(self, base, changes):  # type: ignore[no-untyped-def]

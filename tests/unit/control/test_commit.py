@@ -9,14 +9,15 @@ from ovsnet.control.commit import MAX_TRIES, Committer
 from ovsnet.model.errors import BadRequest, Unavailable
 from ovsnet.model.state import Counters, State
 from ovsnet.store.interface import Change, Put
+from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
 
 
-class ContestedStore(MemoryStore):
+class ContestedStore(MemoryStore[State]):
     """Somebody else commits first, the given number of times."""
 
     def __init__(self, losses: int) -> None:
-        super().__init__()
+        super().__init__(LOCAL)
         self._losses = losses
 
     async def commit(self, base: State, changes: Sequence[Change]) -> State:
@@ -33,7 +34,7 @@ def count(state: State) -> tuple[Sequence[Change], int]:
 
 
 async def test_the_result_of_the_decision_is_given_back_once_it_is_committed() -> None:
-    store = MemoryStore()
+    store = MemoryStore(LOCAL)
     assert await Committer(store).commit(count) == 1
     assert store.snapshot().counters.mac_next == 1
 
@@ -56,13 +57,13 @@ async def test_deciders_of_one_process_never_collide() -> None:
 
 
 async def test_no_changes_commit_nothing() -> None:
-    store = MemoryStore()
+    store = MemoryStore(LOCAL)
     assert await Committer(store).commit(lambda _: ((), "as before")) == "as before"
     assert store.snapshot().revision == 0
 
 
 async def test_a_refusal_leaves_the_state_and_lets_the_next_one_in() -> None:
-    store = MemoryStore()
+    store = MemoryStore(LOCAL)
     committer = Committer(store)
 
     def refuse(_: State) -> tuple[Sequence[Change], None]:

@@ -14,6 +14,7 @@ from ovsnet.model.ids import EndpointId, Mac, NetworkId
 from ovsnet.model.network import Egress, NetworkOptions
 from ovsnet.model.state import State
 from ovsnet.pipeline.gateway import GATEWAY_MAC
+from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
 from tests.states import FAST, ONE_ENDPOINT, ONE_NETWORK, WEB, WEB_ID, endpoint, state
 
@@ -39,12 +40,12 @@ class Reconciler:
 
 def door(
     start: State = ONE_NETWORK, refusal: Exception | None = None, reconciler: Reconciler | None = None
-) -> tuple[Endpoints, Committer]:
-    committer = Committer(MemoryStore(start))
+) -> tuple[Endpoints, Committer[State]]:
+    committer = Committer(MemoryStore(LOCAL, start))
     return door_of(committer, reconciler or Reconciler(refusal)), committer
 
 
-def door_of(committer: Committer, reconciler: Reconciler) -> Endpoints:
+def door_of(committer: Committer[State], reconciler: Reconciler) -> Endpoints:
     return Endpoints(committer, reconciler, clock=lambda: 1000.0, new_prefix=lambda: "0a:11:22", deadline=5.0)
 
 

@@ -9,6 +9,7 @@ from ovsnet.control.placements import Placements
 from ovsnet.engine.facts import EngineEndpoint, EngineFacts, EngineNetwork
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import Mac
+from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
 from tests.states import DB_ID, TWO_NETWORKS, WEB, WEB_ID, endpoint, state
 
@@ -21,7 +22,7 @@ SEEN = EngineFacts(
 
 
 async def test_names_and_labels_are_taken_over() -> None:
-    committer = Committer(MemoryStore(TWO_NETWORKS))
+    committer = Committer(MemoryStore(LOCAL, TWO_NETWORKS))
     await Naming(committer).learn(SEEN)
     after = committer.snapshot()
     assert (after.networks[WEB_ID].name, after.networks[WEB_ID].labels) == ("shop", (("a", "1"), ("b", "2")))
@@ -31,7 +32,7 @@ async def test_names_and_labels_are_taken_over() -> None:
 
 
 async def test_learning_the_same_again_commits_nothing() -> None:
-    committer = Committer(MemoryStore(TWO_NETWORKS))
+    committer = Committer(MemoryStore(LOCAL, TWO_NETWORKS))
     await Naming(committer).learn(SEEN)
     before = committer.snapshot()
     await Naming(committer).learn(SEEN)
@@ -56,7 +57,7 @@ JOINED = replace(endpoint(1), sandbox="/run/docker/netns/x")
 
 
 async def test_the_name_inside_is_remembered_and_not_looked_up_again() -> None:
-    committer = Committer(MemoryStore(state(WEB, JOINED)))
+    committer = Committer(MemoryStore(LOCAL, state(WEB, JOINED)))
     sandboxes = Sandboxes({"/run/docker/netns/x": {JOINED.mac: "eth0", Mac("02:00:00:00:00:77"): "eth1"}})
     for _ in range(2):
         await Placements(committer, sandboxes.find).observe(SEEN)
@@ -65,13 +66,13 @@ async def test_the_name_inside_is_remembered_and_not_looked_up_again() -> None:
 
 
 async def test_a_container_that_died_meanwhile_is_left_alone() -> None:
-    committer = Committer(MemoryStore(state(WEB, JOINED)))
+    committer = Committer(MemoryStore(LOCAL, state(WEB, JOINED)))
     await Placements(committer, Sandboxes({}).find).observe(SEEN)
     assert committer.snapshot().endpoints[E1].ifname == ""
 
 
 async def test_nobody_looks_into_a_container_that_does_not_run_yet() -> None:
-    committer = Committer(MemoryStore(state(WEB, JOINED)))
+    committer = Committer(MemoryStore(LOCAL, state(WEB, JOINED)))
     sandboxes = Sandboxes({})
     await Placements(committer, sandboxes.find).observe(EngineFacts(complete=True))
     assert sandboxes.looks == 0

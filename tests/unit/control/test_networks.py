@@ -13,14 +13,15 @@ from ovsnet.model.host import Datapath, SwitchFacts
 from ovsnet.model.ids import NetworkId
 from ovsnet.model.network import PortKind
 from ovsnet.model.state import State
+from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
 from tests.states import EMPTY, TWO_NETWORKS, WEB_ID
 
 REQUEST = NetworkRequest(id=NetworkId("c3" * 32), ipv4=IPv4Network("10.40.0.0/24"), gateway4=IPv4Address("10.40.0.1"))
 
 
-def networks(start: State = EMPTY, datapath: Datapath = Datapath.KERNEL) -> tuple[Networks, Committer]:
-    committer = Committer(MemoryStore(start))
+def networks(start: State = EMPTY, datapath: Datapath = Datapath.KERNEL) -> tuple[Networks, Committer[State]]:
+    committer = Committer(MemoryStore(LOCAL, start))
     return Networks(committer, lambda: SwitchFacts(datapath=datapath), lambda: 1000.0), committer
 
 

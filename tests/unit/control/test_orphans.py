@@ -12,6 +12,7 @@ from ovsnet.engine.facts import EngineEndpoint, EngineFacts, EngineNetwork
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool
 from ovsnet.model.ids import pool_id
 from ovsnet.model.state import State
+from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
 from tests.states import DB, TWO_NETWORKS, WEB, endpoint
 
@@ -38,8 +39,8 @@ def engine(*, without: Any = None, complete: bool = True) -> EngineFacts:
     return EngineFacts({it.id: it for it in networks}, {it.id: it for it in endpoints}, complete)
 
 
-def collector() -> tuple[Orphans, Committer, Clock]:
-    committer, clock = Committer(MemoryStore(START)), Clock()
+def collector() -> tuple[Orphans, Committer[State], Clock]:
+    committer, clock = Committer(MemoryStore(LOCAL, START)), Clock()
     return Orphans(committer, clock, AGE), committer, clock
 
 

@@ -1,0 +1,218 @@
+"""What this host was asked for: networks, endpoints, pools, addresses (ovsnet.ovsschema). Pure."""
+
+from collections.abc import Iterable, Mapping
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from types import MappingProxyType
+from typing import Any, Final
+
+from ovsnet.model.addressing import Allocation, AllocationKind, Pool
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.ids import EndpointId, NetworkId, PoolId, SharedId, Vlan, Vni, parse_mac
+from ovsnet.model.network import Network
+from ovsnet.model.state import Counters, State
+from ovsnet.store.changes import shown
+from ovsnet.store.codec import decode_labels, decode_options, encode_labels, encode_options, maybe, only
+from ovsnet.store.interface import Value
+from ovsnet.store.vocabulary import Columns, Edits, Parent, RowOf, Shape, Vocabulary
+
+
+def _encode_network(it: Network, _row: RowOf) -> Columns:
+    return {
+        "net_id": it.id,
+        "vni": int(it.vni),
+        "name": it.name,
+        "labels": encode_labels(it.labels),
+        "internal": it.internal,
+        "ipv4": maybe(it.ipv4),
+        "ipv6": maybe(it.ipv6),
+        "gateway4": maybe(it.gateway4),
+        "gateway6": maybe(it.gateway6),
+        **encode_options(it.options),
+        "shared": it.shared,
+        "created_at": repr(float(it.created_at)),
+    }
+
+
+def _decode_network(row: Any) -> Network:
+    return Network(
+        id=NetworkId(row.net_id),
+        vni=Vni(row.vni),
+        options=decode_options(row),
+        shared=SharedId(row.shared),
+        internal=row.internal,
+        ipv4=only(row.ipv4, IPv4Network),
+        ipv6=only(row.ipv6, IPv6Network),
+        gateway4=only(row.gateway4, IPv4Address),
+        gateway6=only(row.gateway6, IPv6Address),
+        name=row.name,
+        labels=decode_labels(row.labels),
+        created_at=float(row.created_at),
+    )
+
+
+# ---------------------------------------------------------------- endpoints
+
+
+def _encode_endpoint(it: Endpoint, row: RowOf) -> Columns:
+    return {
+        "endpoint_id": it.id,
+        "network": row(Network, it.network_id),
+        "mac": it.mac,
+        "ipv4": maybe(it.ipv4),
+        "ipv6": maybe(it.ipv6),
+        "vlan": [] if it.vlan is None else [int(it.vlan)],
+        "plugged": it.plugged,
+        "sandbox": it.sandbox,
+        "ifname": it.ifname,
+        "container_id": it.container_id,
+        "container_name": it.container_name,
+        "compose_service": it.compose_service,
+        "created_at": repr(float(it.created_at)),
+    }
+
+
+def _decode_endpoint(row: Any) -> Endpoint:
+    return Endpoint(
+        id=EndpointId(row.endpoint_id),
+        network_id=NetworkId(row.network.net_id),
+        mac=parse_mac(row.mac),
+        ipv4=only(row.ipv4, IPv4Interface),
+        ipv6=only(row.ipv6, IPv6Interface),
+        vlan=only(row.vlan, Vlan),
+        plugged=row.plugged,
+        sandbox=row.sandbox,
+        ifname=row.ifname,
+        container_id=row.container_id,
+        container_name=row.container_name,
+        compose_service=row.compose_service,
+        created_at=float(row.created_at),
+    )
+
+
+# ---------------------------------------------------------------- addresses
+
+
+def _encode_pool(it: Pool, _row: RowOf) -> Columns:
+    return {
+        "pool_id": it.id,
+        "space": it.space,
+        "subnet": str(it.subnet),
+        "sub_range": maybe(it.sub_range),
+        "cursor": maybe(it.cursor),
+        "created_at": repr(float(it.created_at)),
+    }
+
+
+def _decode_pool(row: Any) -> Pool:
+    return Pool(
+        id=PoolId(row.pool_id),
+        space=row.space,
+        subnet=ip_network(row.subnet),
+        sub_range=only(row.sub_range, ip_network),
+        cursor=only(row.cursor, ip_address),
+        created_at=float(row.created_at),
+    )
+
+
+def _encode_allocation(it: Allocation, row: RowOf) -> Columns:
+    return {
+        "pool": row(Pool, it.pool_id),
+        "address": str(it.address),
+        "kind": str(it.kind),
+        "holder": it.holder,
+        "released_at": [] if it.released_at is None else [repr(float(it.released_at))],
+        "created_at": repr(float(it.created_at)),
+    }
+
+
+def _decode_allocation(row: Any) -> Allocation:
+    return Allocation(
+        pool_id=PoolId(row.pool.pool_id),
+        address=ip_address(row.address),
+        kind=AllocationKind(row.kind),
+        holder=row.holder,
+        released_at=only(row.released_at, float),
+        created_at=float(row.created_at),
+    )
+
+
+# ---------------------------------------------------------------- counters
+
+
+def _encode_counters(it: Counters, _row: RowOf) -> Columns:
+    return {"mac_prefix": it.mac_prefix, "mac_next": it.mac_next, "ula_prefix": it.ula_prefix}
+
+
+def _decode_counters(row: Any) -> Counters:
+    return Counters(mac_prefix=row.mac_prefix, mac_next=row.mac_next, ula_prefix=row.ula_prefix)
+
+
+# ---------------------------------------------------------------- rules
+
+
+def _broken(after: State, edits: Edits) -> Iterable[str]:
+    yield from _shared_vnis(after, edits.get(Network, {}))
+    yield from _widows(after, edits.get(Network, {}))
+    yield from _strays(after, edits.get(Pool, {}))
+    for endpoint in edits.get(Endpoint, {}).values():
+        if isinstance(endpoint, Endpoint) and endpoint.network_id not in after.networks:
+            yield f"endpoint {shown(endpoint.id)} names network {shown(endpoint.network_id)}: it is missing"
+    for allocation in edits.get(Allocation, {}).values():
+        if isinstance(allocation, Allocation) and allocation.pool_id not in after.pools:
+            yield f"address {allocation.address} is in pool {allocation.pool_id}, which is not there"
+
+
+def _shared_vnis(after: State, networks: Mapping[Any, Value | None]) -> Iterable[str]:
+    made = [it for it in networks.values() if isinstance(it, Network)]
+    for network in made:
+        for other in after.networks.values():
+            if other.vni == network.vni and other.id != network.id:
+                yield f"network {network.title} cannot have VNI {network.vni}: network {other.title} has it"
+
+
+def _widows(after: State, networks: Mapping[Any, Value | None]) -> Iterable[str]:
+    gone = {key for key, value in networks.items() if value is None}
+    for endpoint in after.endpoints.values() if gone else ():
+        if endpoint.network_id in gone:
+            yield f"network {shown(endpoint.network_id)} cannot go: endpoint {endpoint.title} is on it"
+
+
+def _strays(after: State, pools: Mapping[Any, Value | None]) -> Iterable[str]:
+    gone = {key for key, value in pools.items() if value is None}
+    for allocation in after.allocations.values() if gone else ():
+        if allocation.pool_id in gone:
+            yield f"pool {allocation.pool_id} cannot go: address {allocation.address} is still known in it"
+
+
+LOCAL: Final = Vocabulary(
+    database="OVSNet",
+    schema_file="ovsnet.ovsschema",
+    empty=State,
+    shapes=MappingProxyType(
+        {
+            Network: Shape("Network", _encode_network, _decode_network),
+            Pool: Shape("Pool", _encode_pool, _decode_pool),
+            Endpoint: Shape("Endpoint", _encode_endpoint, _decode_endpoint),
+            Allocation: Shape("Allocation", _encode_allocation, _decode_allocation),
+            Counters: Shape("Global", _encode_counters, _decode_counters),
+        }
+    ),
+    fields=MappingProxyType({Network: "networks", Pool: "pools", Endpoint: "endpoints", Allocation: "allocations"}),
+    single=MappingProxyType({Counters: "counters"}),
+    broken=_broken,
+    parents=MappingProxyType(
+        {
+            Endpoint: (Parent(Network, lambda it: it.network_id),),
+            Allocation: (Parent(Pool, lambda it: it.pool_id),),
+        }
+    ),
+)
