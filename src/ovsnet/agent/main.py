@@ -41,6 +41,7 @@ from ovsnet.ipam.macs import mac_prefix
 from ovsnet.linux.links import LinkApplier
 from ovsnet.linux.namespace import find_inside
 from ovsnet.linux.routes import host_networks
+from ovsnet.linux.tunnels import TunnelApplier
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.host import HostFacts
@@ -72,8 +73,9 @@ async def run(settings: Settings, listener: socket.socket) -> int:
     ring = logs.configure(settings)
     async with AsyncExitStack() as stack, supervise.until_told_to_stop() as stop:
         links = await stack.enter_async_context(LinkApplier())
+        tunnels = await stack.enter_async_context(TunnelApplier())
         engine = await stack.enter_async_context(Engine(settings.docker_socket, driver="ovsnet"))
-        agent = Agent(settings, links, engine, ring)
+        agent = Agent(settings, links, tunnels, engine, ring)
         await agent.run(listener, stop)
     return 0
 
@@ -81,7 +83,9 @@ async def run(settings: Settings, listener: socket.socket) -> int:
 class Agent:
     """Everything of one host, wired together."""
 
-    def __init__(self, settings: Settings, links: LinkApplier, engine: Engine, ring: logs.Ring) -> None:
+    def __init__(
+        self, settings: Settings, links: LinkApplier, tunnels: TunnelApplier, engine: Engine, ring: logs.Ring
+    ) -> None:
         self._settings = settings
         self._log = structlog.get_logger("agent")
         self.store = OvsdbStore(str(store_socket(settings)), LOCAL, deadline=settings.store_deadline)
@@ -97,6 +101,7 @@ class Agent:
             {
                 Kind.BRIDGES: BridgeApplier(self.switch, {int(it): it.name.lower() for it in Table}),
                 Kind.LINKS: links,
+                Kind.TUNNELS: tunnels,
                 Kind.PORTS: self.ports,
                 Kind.FLOWS: self.flows,
             },
@@ -123,6 +128,7 @@ class Agent:
         self.store.watch(self.loop.nudge)
         self.switch.watch(self.loop.nudge)
         links.watch(self.loop.nudge)
+        tunnels.watch(self.loop.nudge)
 
     def facts(self) -> HostFacts:
         """What planning may depend on."""

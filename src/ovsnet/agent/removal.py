@@ -11,6 +11,7 @@ import msgspec
 from ovsnet.agent import logs
 from ovsnet.agent.keeper import alone
 from ovsnet.linux.links import LinkApplier
+from ovsnet.linux.tunnels import TunnelApplier
 from ovsnet.model.errors import ApplyError, OvsnetError, Unavailable
 from ovsnet.model.host import HostFacts
 from ovsnet.model.state import State
@@ -48,23 +49,25 @@ async def _remove_resources(settings: Settings) -> list[ApplyError]:
     switch = Switch(settings)
     async with AsyncExitStack() as stack:
         links = await stack.enter_async_context(LinkApplier())
+        tunnels = await stack.enter_async_context(TunnelApplier())
         group = await stack.enter_async_context(asyncio.TaskGroup())
         following = group.create_task(switch.run())
         try:
             await switch.wait_ready(FIRST_CONTACT)
-            return await _converge(settings, switch, links)
+            return await _converge(settings, switch, links, tunnels)
         except Unavailable as error:
             return [ApplyError("what is on the switch", str(error))]
         finally:
             following.cancel()
 
 
-async def _converge(settings: Settings, switch: Switch, links: LinkApplier) -> list[ApplyError]:
+async def _converge(settings: Settings, switch: Switch, links: LinkApplier, tunnels: TunnelApplier) -> list[ApplyError]:
     """Flows go with the bridge, so they are not asked for: it may be gone already."""
     converger = Converger(
         {
             Kind.BRIDGES: BridgeApplier(switch),
             Kind.LINKS: links,
+            Kind.TUNNELS: tunnels,
             Kind.PORTS: PortApplier(switch),
             Kind.FLOWS: FlowApplier(settings.bridge, settings.ovs_run_dir),
         },
@@ -74,7 +77,7 @@ async def _converge(settings: Settings, switch: Switch, links: LinkApplier) -> l
         lambda _state, _facts: {},
     )
     try:
-        await converger.resync([Kind.LINKS])
+        await converger.resync([Kind.LINKS, Kind.TUNNELS])
         return list((await converger.round()).failures)
     except OvsnetError as error:
         return [ApplyError("the host", str(error))]

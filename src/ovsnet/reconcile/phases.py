@@ -11,6 +11,7 @@ class Kind(StrEnum):
 
     BRIDGES = "bridges"
     LINKS = "links"
+    TUNNELS = "tunnels"
     PORTS = "ports"
     FLOWS = "flows"
 
@@ -36,10 +37,12 @@ class Phase:
 PHASES = (
     Phase(Kind.BRIDGES, Does.MAKES, "all else hangs on the bridge; fail_mode=secure: it forwards nothing yet"),
     Phase(Kind.LINKS, Does.MAKES, "ovs-vswitchd can only open a veth that exists", PortKind.VETH),
+    Phase(Kind.TUNNELS, Does.MAKES, "as a veth: a port needs a device that exists"),
     Phase(Kind.PORTS, Does.MAKES, "flows need the port's number; until they come its packets are dropped"),
     Phase(Kind.LINKS, Does.MAKES, "ovs-vswitchd makes the device of an internal port", PortKind.INTERNAL),
     Phase(Kind.FLOWS, Does.BOTH, "one bundle, so that no packet sees half of it; also before ports go away"),
     Phase(Kind.PORTS, Does.UNMAKES, "before its link, or ovs-vswitchd reports a port without a device"),
     Phase(Kind.LINKS, Does.UNMAKES, "nothing uses it any more; an internal port's device went with its port"),
+    Phase(Kind.TUNNELS, Does.UNMAKES, "after its port, as a link"),
     Phase(Kind.BRIDGES, Does.UNMAKES, "last: only when we leave the host"),
 )
