@@ -1,0 +1,49 @@
+"""Which members keep a copy of the cluster's database and vote. Pure.
+
+One of one or two, three of three or four, five of more: an even number of votes survives no more failures than the odd
+number below it, and every vote makes each change slower.
+"""
+
+from collections.abc import Collection, Mapping
+
+from ovsnet.model.cluster import Member, Role
+from ovsnet.model.ids import HostName
+
+MAX_VOTERS = 5
+
+
+def how_many(members: int) -> int:
+    """Votes for a cluster of this many hosts."""
+    return next(votes for votes in (5, 3, 1, 0) if members >= votes)
+
+
+def choose(members: Mapping[HostName, Member], dead: Collection[HostName], me: HostName) -> frozenset[HostName]:
+    """The voters there should be: living ones that vote already, then the longest members; always ourselves.
+
+    A dead voter keeps its vote until somebody living can take it: a cluster does not become smaller by a failure.
+    `me` is the one that decides, the leader.
+    """
+    wanted = how_many(len(members))
+
+    def preference(it: Member) -> tuple[bool, bool, bool, float, str]:
+        return (it.name != me, it.name in dead, it.role is not Role.VOTER, it.joined_at, it.name)
+
+    ranked = sorted(members.values(), key=preference)
+    return frozenset(it.name for it in ranked[:wanted])
+
+
+def next_step(
+    members: Mapping[HostName, Member], dead: Collection[HostName], me: HostName
+) -> tuple[HostName, Role] | None:
+    """The one change of a role to make now, None when all is as it should be.
+
+    One at a time, and a new voter before an old one goes: the votes never fall below what they were.
+    """
+    wanted = choose(members, dead, me)
+    missing = [it for it in members.values() if it.name in wanted and it.role is not Role.VOTER]
+    if missing:
+        return min(missing, key=lambda it: (it.joined_at, it.name)).name, Role.VOTER
+    surplus = [it for it in members.values() if it.name not in wanted and it.role is Role.VOTER]
+    if surplus:
+        return min(surplus, key=lambda it: (it.name not in dead, it.joined_at, it.name)).name, Role.CLIENT
+    return None
