@@ -8,23 +8,46 @@ them.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from ovsnet.linux.wire import (
+    ACKNOWLEDGE,
+    DONE,
+    DUMP,
+    ERROR,
+    NUMBER,
+    Frame,
+    attribute,
+    attributes,
+    frame,
+    frames,
+    number,
+    text,
+)
+from ovsnet.model.ids import IpAddress
 
 NEWLINK, DELLINK, GETLINK = 16, 17, 18
-ERROR, DONE = 2, 3
-REQUEST, ACKNOWLEDGE, DUMP, INTERRUPTED = 0x1, 0x4, 0x300, 0x10
 
-_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port: struct nlmsghdr
 _LINK = struct.Struct("=BxHiII")  # family, type, index, flags, change: struct ifinfomsg
-_ATTRIBUTE = struct.Struct("=HH")  # length, type: struct rtattr
-_NUMBER = struct.Struct("=I")
-_ERROR = struct.Struct("=i")
-_TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 _MAC, _NAME, _MTU, _PEER, _LINKINFO, _ALIAS, _GROUP, _MASK, _NEW_NAMESPACE = 1, 3, 4, 5, 18, 20, 27, 29, 45
-_KIND = 1
+_KIND, _DATA = 1, 2
+_VNI, _DEVICE, _LOCAL4, _LEARNING, _PORT, _LOCAL6 = 1, 3, 4, 7, 15, 17
 _ASKED = frozenset({_MAC, _NAME, _MTU, _PEER, _LINKINFO, _ALIAS, _GROUP, _NEW_NAMESPACE})
-_ASKED_OF_INFO = frozenset({_KIND})
+_ASKED_OF_INFO = frozenset({_KIND, _DATA})
+_ASKED_OF_VXLAN = frozenset({_VNI, _DEVICE, _LOCAL4, _LEARNING, _PORT, _LOCAL6})
 _UP = 0x1
-_SKIP_STATISTICS = 0x8
+_SKIP_STATISTICS = attribute(_MASK, NUMBER.pack(0x8))
+
+
+@dataclass(frozen=True, slots=True)
+class Vxlan:
+    """What a vxlan device is. `device` is the index of the interface it is bound to, 0 without one."""
+
+    vni: int
+    port: int
+    local: IpAddress | None = None
+    device: int = 0
+    learning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +55,7 @@ class Link:
     """One link of one network namespace. `kind` is "" for physical ones, `alias` is "" without one.
 
     `peer` is the index of a pair's other end in that one's namespace, 0 without one; it says nothing about this end,
-    so links that differ in it alone are equal.
+    so links that differ in it alone are equal. `vxlan` is None for other kinds.
     """
 
     index: int
@@ -44,6 +67,7 @@ class Link:
     group: int = 0
     up: bool = False
     peer: int = field(default=0, compare=False)
+    vxlan: Vxlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,91 +88,66 @@ class Message:
 
 def list_request(sequence: int) -> bytes:
     """The request for all links of the namespace, without their statistics."""
-    filters = _ATTRIBUTE.pack(8, _MASK) + _NUMBER.pack(_SKIP_STATISTICS)
-    body = _LINK.pack(0, 0, 0, 0, 0) + filters
-    return _HEADER.pack(_HEADER.size + len(body), GETLINK, REQUEST | DUMP, sequence, 0) + body
+    return frame(GETLINK, DUMP, sequence, _LINK.pack(0, 0, 0, 0, 0) + _SKIP_STATISTICS)
 
 
 def single_request(name: str) -> bytes:
     """The request for the link of that name."""
-    text = name.encode() + b"\0"
-    named = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(text), _NAME) + text.ljust(_aligned(len(text)), b"\0")
-    filters = _ATTRIBUTE.pack(8, _MASK) + _NUMBER.pack(_SKIP_STATISTICS)
-    body = _LINK.pack(0, 0, 0, 0, 0) + filters + named
-    return _HEADER.pack(_HEADER.size + len(body), GETLINK, REQUEST, 0, 0) + body
+    named = attribute(_NAME, name.encode() + b"\0")
+    return frame(GETLINK, 0, 0, _LINK.pack(0, 0, 0, 0, 0) + _SKIP_STATISTICS + named)
 
 
 def delete_request(sequence: int, *, index: int = 0, group: int | None = None) -> bytes:
     """The request to delete the link of that index, or all links of that group; it will be acknowledged."""
-    selection = b"" if group is None else _ATTRIBUTE.pack(8, _GROUP) + _NUMBER.pack(group)
-    body = _LINK.pack(0, 0, index, 0, 0) + selection
-    return _HEADER.pack(_HEADER.size + len(body), DELLINK, REQUEST | ACKNOWLEDGE, sequence, 0) + body
+    selection = b"" if group is None else attribute(_GROUP, NUMBER.pack(group))
+    return frame(DELLINK, ACKNOWLEDGE, sequence, _LINK.pack(0, 0, index, 0, 0) + selection)
 
 
 def messages(datagram: bytes) -> Iterator[Message]:
     """The messages of one datagram. Those about bridge ports, which look like links, are left out."""
-    start = 0
-    while start + _HEADER.size <= len(datagram):
-        length, kind, flags, sequence, _ = _HEADER.unpack_from(datagram, start)
-        if length < _HEADER.size:
-            return
-        body = datagram[start + _HEADER.size : start + length]
-        message = _message(kind, sequence, body, interrupted=bool(flags & INTERRUPTED))
+    for it in frames(datagram):
+        message = _message(it)
         if message is not None:
             yield message
-        start += _aligned(length)
 
 
-def _message(kind: int, sequence: int, body: bytes, *, interrupted: bool) -> Message | None:
-    if kind in (ERROR, DONE):
-        error = -_ERROR.unpack_from(body)[0] if len(body) >= _ERROR.size else 0
-        return Message(kind, sequence, error=error, interrupted=interrupted)
-    if kind not in (NEWLINK, DELLINK):
+def _message(it: Frame) -> Message | None:
+    if it.type in (ERROR, DONE):
+        return Message(it.type, it.sequence, error=it.error, interrupted=it.interrupted)
+    if it.type not in (NEWLINK, DELLINK):
         return None
-    family, _, index, flags, _ = _LINK.unpack_from(body)
+    family, _, index, flags, _ = _LINK.unpack_from(it.body)
     if family:  # AF_BRIDGE: a port left a bridge; the link itself is still there
         return None
-    found = _attributes(body, _LINK.size, _ASKED)
+    found = attributes(it.body, _LINK.size, _ASKED)
     link = _link(index, up=bool(flags & _UP), found=found)
-    return Message(kind, sequence, link, _NEW_NAMESPACE in found, interrupted=interrupted)
+    return Message(it.type, it.sequence, link, _NEW_NAMESPACE in found, interrupted=it.interrupted)
 
 
 def _link(index: int, *, up: bool, found: dict[int, bytes]) -> Link:
-    info = _attributes(found.get(_LINKINFO, b""), 0, _ASKED_OF_INFO)
+    info = attributes(found.get(_LINKINFO, b""), 0, _ASKED_OF_INFO)
+    kind = text(info.get(_KIND, b""))
     return Link(
         index=index,
-        name=_text(found.get(_NAME, b"")),
-        kind=_text(info.get(_KIND, b"")),
-        alias=_text(found.get(_ALIAS, b"")),
+        name=text(found.get(_NAME, b"")),
+        kind=kind,
+        alias=text(found.get(_ALIAS, b"")),
         mac=found.get(_MAC, b"").hex(":"),
-        mtu=_number(found.get(_MTU, b"")),
-        group=_number(found.get(_GROUP, b"")),
+        mtu=number(found.get(_MTU, b"")),
+        group=number(found.get(_GROUP, b"")),
         up=up,
-        peer=_number(found.get(_PEER, b"")),
+        peer=number(found.get(_PEER, b"")),
+        vxlan=_vxlan(info.get(_DATA, b"")) if kind == "vxlan" else None,
     )
 
 
-def _attributes(body: bytes, start: int, asked: frozenset[int]) -> dict[int, bytes]:
-    """The values of the attributes asked for."""
-    found = {}
-    end = len(body) - _ATTRIBUTE.size
-    while start <= end:
-        length, kind = _ATTRIBUTE.unpack_from(body, start)
-        if length < _ATTRIBUTE.size:
-            break
-        if kind & _TYPE_MASK in asked:
-            found[kind & _TYPE_MASK] = body[start + _ATTRIBUTE.size : start + length]
-        start += _aligned(length)
-    return found
-
-
-def _aligned(length: int) -> int:
-    return (length + 3) & ~3
-
-
-def _text(value: bytes) -> str:
-    return value.rstrip(b"\0").decode(errors="replace")
-
-
-def _number(value: bytes) -> int:
-    return int(_NUMBER.unpack_from(value)[0]) if len(value) >= _NUMBER.size else 0
+def _vxlan(data: bytes) -> Vxlan:
+    found = attributes(data, 0, _ASKED_OF_VXLAN)
+    local = found.get(_LOCAL4) or found.get(_LOCAL6)
+    return Vxlan(
+        vni=number(found.get(_VNI, b"")),
+        port=int.from_bytes(found.get(_PORT, b""), "big"),
+        local=ip_address(local) if local else None,
+        device=number(found.get(_DEVICE, b"")),
+        learning=bool(found.get(_LEARNING, b"\0")[0]),
+    )

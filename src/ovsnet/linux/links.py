@@ -17,7 +17,7 @@ from typing import Self
 
 from ovsnet.linux import interface
 from ovsnet.linux.linkmessage import Link
-from ovsnet.linux.linktable import NEIGHBOUR, LinkTable
+from ovsnet.linux.linktable import LinkTable
 from ovsnet.linux.namespace import links_inside
 from ovsnet.linux.netlink import Netlink, NewEnd
 from ovsnet.linux.ownership import (
@@ -31,6 +31,7 @@ from ovsnet.linux.ownership import (
     step_for_pair,
 )
 from ovsnet.linux.placement import sandbox_of
+from ovsnet.linux.subscription import NEIGHBOUR
 from ovsnet.model.delta import Delta
 from ovsnet.model.errors import ApplyError, Unavailable
 from ovsnet.model.host import LinkPlan, Placement

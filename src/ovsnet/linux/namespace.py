@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-from ovsnet.linux.linkmessage import DONE, ERROR, Link, list_request, messages
+from ovsnet.linux.linkmessage import Link, list_request, messages
+from ovsnet.linux.wire import DONE, ERROR
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import Mac
 
