@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ovsnet.model.state import State
+from ovsnet.ovsdb.serverfile import UMASK
 from ovsnet.settings import Settings
 from ovsnet.store import process
 from ovsnet.store.local import LOCAL
@@ -46,7 +47,7 @@ class Server:
     def start(self) -> "Server":
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, umask=process.UMASK
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, umask=UMASK
             )
         return self
 

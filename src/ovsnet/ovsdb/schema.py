@@ -3,18 +3,14 @@
 The schema is always asked of the server, so that one build of ours works with every version of Open vSwitch.
 """
 
-import asyncio
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import msgspec
 import ovs.db.error
 import ovs.db.idl
 
 from ovsnet.model.errors import Unavailable
-
-MAX_REPLY = 16 << 20
-"""Bytes after which a reply cannot be a schema; that of Open vSwitch 3.1 has about 40 000."""
+from ovsnet.ovsdb.question import Local, ask, words
 
 Wanted = Mapping[str, Collection[str]]
 """Columns by table."""
@@ -31,39 +27,12 @@ def socket_path(remote: str) -> str:
 async def fetch_schema(remote: str, database: str) -> Any:
     """The schema (RFC 7047 3.2) of `database` as its server tells it; Unavailable says why it does not."""
     try:
-        reply = await _ask(socket_path(remote), {"id": 0, "method": "get_schema", "params": [database]})
+        reply = await ask(Local(socket_path(remote)), "get_schema", [database])
     except OSError as error:
         raise Unavailable(remote, error.strerror or str(error)) from error
     if not isinstance(reply, dict) or not isinstance(reply.get("result"), dict):
-        raise Unavailable(remote, f"there is no database {database} on this server ({_words(reply)})")
+        raise Unavailable(remote, f"there is no database {database} on this server ({words(reply)})")
     return reply["result"]
-
-
-async def _ask(path: str, request: Mapping[str, object]) -> Any:
-    reader, writer = await asyncio.open_unix_connection(path)
-    try:
-        writer.write(msgspec.json.encode(request))
-        return await _read(reader)
-    finally:
-        writer.close()
-
-
-async def _read(reader: asyncio.StreamReader) -> Any:
-    """One JSON value. Tried at every pause of the server: it sends one reply and then waits for us."""
-    text = b""
-    while chunk := await reader.read(1 << 16):
-        text += chunk
-        try:
-            return msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            if len(text) > MAX_REPLY or text[:1] != b"{":
-                break
-    raise OSError(0, "it does not speak the OVSDB protocol")
-
-
-def _words(reply: Any) -> str:
-    error = reply.get("error") if isinstance(reply, dict) else reply
-    return str(error.get("details", error) if isinstance(error, dict) else error)
 
 
 def select(schema: Any, wanted: Wanted) -> Any:

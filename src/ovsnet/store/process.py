@@ -10,23 +10,18 @@ ovsdb-server.
 import fcntl
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
 
-from ovsnet.model.errors import ApplyError, Conflict, Unavailable
+from ovsnet.model.errors import ApplyError, Conflict
+from ovsnet.ovsdb.serverfile import QUIET, become, lock_of, make_file, make_folder, numbers, run_tool, sync
 from ovsnet.settings import Settings
 from ovsnet.store import schema
 from ovsnet.store.local import LOCAL
 from ovsnet.store.logfile import find_damage
-
-UMASK = 0o177
-"""Sockets and files of the server are for its own user only: ovsdb-server gives a socket 0770 less this."""
-TOOL_TIME = 120.0
-"""Seconds ovsdb-tool may take; converting 100 000 rows takes about 3."""
 
 log = structlog.get_logger(__name__)
 
@@ -50,22 +45,15 @@ def command(settings: Settings) -> list[str]:
         f"--remote=punix:{store_socket(settings)}",
         f"--unixctl={run_dir / 'store.ctl'}",
         f"--pidfile={run_dir / 'store.pid'}",
-        "-vsyslog:off",
-        "-vfile:off",
-        "-vconsole:info",
+        *QUIET,
     ]
 
 
 def become_server(settings: Settings) -> None:
     """Prepare the file and replace this process by the server; returns never, except by an OvsnetError."""
-    _make_folder(Path(settings.run_dir))
+    make_folder(Path(settings.run_dir))
     create_if_missing(Path(settings.state_dir))
-    os.umask(UMASK)
-    arguments = command(settings)
-    try:
-        os.execvp(arguments[0], arguments)  # noqa: S606
-    except FileNotFoundError as error:
-        raise _not_installed(arguments[0]) from error
+    become(command(settings))
 
 
 def create_if_missing(state_dir: Path) -> Path:
@@ -73,7 +61,7 @@ def create_if_missing(state_dir: Path) -> Path:
 
     ApplyError when it is damaged, written by a newer build, or not ours; Conflict while a server has it open.
     """
-    _make_folder(state_dir)
+    make_folder(state_dir)
     file = state_dir.absolute() / "ovsnet.db"
     if not file.exists():
         _create(file)
@@ -85,19 +73,12 @@ def create_if_missing(state_dir: Path) -> Path:
 
 
 def _create(file: Path) -> None:
-    """Under another name first, so that a crash never leaves half a file under this one."""
-    draft, definition = file.with_name(f".{file.name}.new"), file.with_name(".ovsnet.ovsschema")
-    draft.unlink(missing_ok=True)
+    definition = file.with_name(".ovsnet.ovsschema")
     definition.write_text(schema.text(LOCAL))
     try:
-        _tool("create", str(draft), str(definition))
-        draft.chmod(0o600)
-        _sync(draft)
-        draft.rename(file)
-        _sync(file.parent)
+        make_file(file, lambda draft: run_tool("create", str(draft), str(definition)))
     finally:
         definition.unlink()
-        _lock_of(draft).unlink(missing_ok=True)
     log.info("store created", file=str(file), schema=schema.version(LOCAL))
 
 
@@ -116,32 +97,32 @@ def _mend(file: Path) -> None:
     copy = file.with_name(f"{file.name}.torn")
     shutil.copy2(file, copy)
     os.truncate(file, damage.offset)
-    _sync(file)
+    sync(file)
     log.warning("last record of the store was torn and is cut off", file=str(file), copy=str(copy))
 
 
 def _convert_if_older(file: Path) -> None:
-    name, found, ours = _tool("db-name", str(file)), _tool("db-version", str(file)), schema.version(LOCAL)
+    name, found, ours = run_tool("db-name", str(file)), run_tool("db-version", str(file)), schema.version(LOCAL)
     if name != LOCAL.database:
         raise ApplyError(str(file), f"it holds the database {name}, not {LOCAL.database}; move it away")
-    if _numbers(found) > _numbers(ours):
+    if numbers(found) > numbers(ours):
         raise ApplyError(
             str(file),
             f"it was written by a newer ovsnet (schema {found}; this one has {ours}): install that version "
             f"again, or put back a copy of the file that is as old as this version",
         )
-    if _numbers(found) < _numbers(ours):
+    if numbers(found) < numbers(ours):
         _convert(file, found)
 
 
 def _convert(file: Path, found: str) -> None:
     backup = file.with_name(f"{file.name}.backup-{found}")
     shutil.copy2(file, backup)
-    _sync(backup)
+    sync(backup)
     definition = file.with_name(".ovsnet.ovsschema")
     definition.write_text(schema.text(LOCAL))
     try:
-        _tool("convert", str(file), str(definition))
+        run_tool("convert", str(file), str(definition))
     finally:
         definition.unlink()
     log.info("store converted", file=str(file), backup=str(backup), old=found, new=schema.version(LOCAL))
@@ -150,47 +131,9 @@ def _convert(file: Path, found: str) -> None:
 @contextmanager
 def _alone_with(file: Path) -> Iterator[None]:
     """Holds the lock ovsdb-server takes on a file it opens; Conflict while a server has it."""
-    with _lock_of(file).open("a") as lock:
+    with lock_of(file).open("a") as lock:
         try:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise Conflict(f"{file} is open in another ovsdb-server; stop that one first") from error
         yield
-
-
-def _lock_of(file: Path) -> Path:
-    return file.with_name(f".{file.name}.~lock~")
-
-
-def _tool(*arguments: str) -> str:
-    """What ovsdb-tool prints; ApplyError with its words when it fails."""
-    try:
-        run = subprocess.run(["ovsdb-tool", *arguments], capture_output=True, text=True, timeout=TOOL_TIME, check=False)
-    except FileNotFoundError as error:
-        raise _not_installed("ovsdb-tool") from error
-    if run.returncode:
-        raise ApplyError(arguments[1], f"ovsdb-tool {arguments[0]}: {run.stderr.strip()}")
-    return run.stdout.strip()
-
-
-def _not_installed(program: str) -> Unavailable:
-    return Unavailable(program, "it is not installed; install Open vSwitch (Debian: openvswitch-switch)")
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(it) for it in version.split("."))
-
-
-def _make_folder(path: Path) -> None:
-    """For us and our group, whatever the umask; one that is there keeps the mode its owner gave it."""
-    if not path.is_dir():
-        path.mkdir(parents=True)
-        path.chmod(0o750)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
