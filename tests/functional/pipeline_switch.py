@@ -20,8 +20,10 @@ from dataclasses import dataclass
 
 from tests.functional.pipeline_frames import IPV4, ethernet, ipv4, udp
 from tests.functional.switch import Switch, private_switch
+from tests.unit.pipeline.scenarios import Names
 
 from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.host import HostFacts, SwitchFacts
 from ovsnet.model.ids import Ofport
 from ovsnet.model.state import State
 from ovsnet.pipeline.compile import compile_flows
@@ -69,7 +71,8 @@ def port(endpoint: Endpoint) -> str:
 
 def compiled(state: State) -> dict[str, Resource]:
     """The flows of a state in which every endpoint has its port."""
-    return compile_flows(state, {port(it): number(it) for it in state.endpoints.values()}, port)
+    ofports = {port(it): number(it) for it in state.endpoints.values()}
+    return compile_flows(state, HostFacts(SwitchFacts(ofports=ofports)), Names())
 
 
 def replacement(resources: Mapping[str, Resource]) -> str:

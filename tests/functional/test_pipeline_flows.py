@@ -8,7 +8,7 @@ from tests.functional.pipeline_frames import IPV4, IPV6, ethernet, ipv4, ipv6, u
 from tests.functional.pipeline_switch import BRIDGE, PipelineSwitch, pipeline_switch, replacement
 from tests.functional.switch import Switch
 from tests.states import TWO_NETWORKS
-from tests.unit.pipeline.scenarios import SCENARIOS, compiled
+from tests.unit.pipeline.scenarios import SCENARIOS, scenario
 
 from ovsnet.ovs.flowtext import parse_flow_dump, parse_group_dump
 
@@ -25,8 +25,8 @@ def carrier() -> Iterator[PipelineSwitch]:
 @pytest.mark.parametrize("datapath", ["dummy", "netdev"])
 def test_the_switch_prints_our_flows_in_our_words(switch: Switch, datapath: str) -> None:
     switch.add_bridge(BRIDGE, datapath=datapath)
-    for name, of in SCENARIOS.items():
-        wanted = compiled(of)
+    for name in SCENARIOS:
+        wanted = scenario(name)
         switch.ofctl("bundle", BRIDGE, "-", stdin=replacement(wanted))
         flows = parse_flow_dump(switch.ofctl("--no-stats", "dump-flows", BRIDGE))
         groups = parse_group_dump(switch.ofctl("dump-groups", BRIDGE))

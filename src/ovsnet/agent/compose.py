@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import HostFacts, HostPlan
 from ovsnet.model.state import State
 from ovsnet.pipeline.compile import compile_flows
@@ -25,9 +24,6 @@ def compiler() -> Compile:
     """compile_flows with the names planning gives to ports."""
 
     def compile_for_host(state: State, facts: HostFacts) -> Mapping[str, Resource]:
-        def port_name(endpoint: Endpoint) -> str:
-            return names.port_name(endpoint, state.networks[endpoint.network_id])
-
-        return compile_flows(state, facts.switch.ofports, port_name)
+        return compile_flows(state, facts, names)
 
     return compile_for_host

@@ -67,6 +67,8 @@ class PortPlan:
     mtu: int = field(default=1500, compare=False)
     """`mtu_request`, set on creation for internal ports only."""
     external_ids: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """`Interface.options`, all of them; of ports of kind `vxlan` only, of others they are nobody's concern."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,10 +46,12 @@ def on_switch(
     ports: Mapping[str, PortPlan],
     failures: Sequence[ApplyError],
 ) -> tuple[EndpointInfo, ...]:
-    """Every port of ours on the switch, then every endpoint that should have one and does not."""
+    """Every port of an endpoint on the switch, then every endpoint that should have one and does not."""
     refused = {it.resource: it.reason for it in failures}
     absent = _absent(state, ports)
-    there = [_row(it, switch, _why_not(it, state, switch, refused)) for it in ports.values()]
+    there = [
+        _row(it, switch, _why_not(it, state, switch, refused)) for it in ports.values() if not names.is_tunnel(it.name)
+    ]
     lacking = [_row(it, switch, _why_absent(it.name, switch, refused)) for it in absent]
     return tuple(sorted((*there, *lacking), key=lambda it: (it.network, it.container, it.endpoint_id)))
 

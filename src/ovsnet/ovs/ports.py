@@ -148,6 +148,8 @@ class PortApplier:
 
     def _correct(self, row: Row, plan: PortPlan) -> None:
         assign(row, {"tag": rows.tag_of(plan)})
+        for interface in row.interfaces:
+            assign(interface, rows.option_columns(plan))
         wanted = {**plan.external_ids, OWNER_KEY: self._switch.instance}
         present = rows.our_ids(row.external_ids)
         for key in wanted.keys() | present.keys():

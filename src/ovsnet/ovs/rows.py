@@ -30,14 +30,17 @@ WANTED_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("stp_enable", "rstp_enable", "mcast_snooping_enable", "flow_tables"),
         ),
         "Port": ("name", "interfaces", "tag", "external_ids"),
-        "Interface": ("name", "type", "mtu_request", "ofport", "error", "ifindex", "external_ids"),
+        "Interface": ("name", "type", "options", "mtu_request", "ofport", "error", "ifindex", "external_ids"),
         "Flow_Table": ("name",),
     }
 )
 """No statistics: ovs-vswitchd writes those of every port every five seconds."""
 PROTOCOLS: Final = ("OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15")
 """We speak 1.4; people and tools use the others."""
-INTERFACE_TYPES: Mapping[PortKind, str] = MappingProxyType({PortKind.VETH: "", PortKind.INTERNAL: "internal"})
+INTERFACE_TYPES: Mapping[PortKind, str] = MappingProxyType(
+    {PortKind.VETH: "", PortKind.INTERNAL: "internal", PortKind.VXLAN: "vxlan"}
+)
+_KINDS: Final = {type_: kind for kind, type_ in INTERFACE_TYPES.items()}
 
 Row = Any
 """Anything that has the columns as attributes, with the values that the `ovs` package gives them."""
@@ -149,13 +152,15 @@ class SeenPort:
 
 def read_port(port: Row, interface: Row | None, *, on_our_bridge: bool) -> SeenPort:
     """What a port of ours is; a port that forwards nothing has its reason under FAULT_KEY and no number."""
-    kind = PortKind.INTERNAL if interface is not None and interface.type == "internal" else PortKind.VETH
+    kind = PortKind.VETH if interface is None else _KINDS.get(interface.type, PortKind.VETH)
     plan = PortPlan(
         name=port.name,
         kind=kind,
         vlan=Vlan(port.tag[0]) if port.tag else UNTAGGED,
         external_ids=MappingProxyType(our_ids(port.external_ids)),
     )
+    if interface is not None and kind is PortKind.VXLAN:
+        plan = replace(plan, options=MappingProxyType(dict(interface.options)))
     if interface is not None and interface.mtu_request:
         plan = replace(plan, mtu=int(interface.mtu_request[0]))
     fault = _port_fault(interface) if on_our_bridge else "it is on another bridge"
@@ -168,7 +173,7 @@ def read_port(port: Row, interface: Row | None, *, on_our_bridge: bool) -> SeenP
 def _port_fault(interface: Row | None) -> str:
     if interface is None:
         return "it has no interface"
-    if interface.type not in INTERFACE_TYPES.values():
+    if interface.type not in _KINDS:
         return f"it has become a port of type {interface.type}"
     if interface.ofport == [-1]:
         return interface.error[0] if interface.error else "ovs-vswitchd refused it"
@@ -202,7 +207,12 @@ def interface_columns(plan: PortPlan, instance: str, ifindex: int | None) -> dic
     if plan.kind is PortKind.INTERNAL:
         # Not its MAC: once the port is in a container, ovs-vswitchd cannot set it and complains at every change.
         columns |= {"mtu_request": plan.mtu}
-    return columns
+    return columns | option_columns(plan)
+
+
+def option_columns(plan: PortPlan) -> dict[str, object]:
+    """The options of an interface where they are ours to say."""
+    return {"options": dict(plan.options)} if plan.kind is PortKind.VXLAN else {}
 
 
 def port_columns(plan: PortPlan, instance: str) -> dict[str, object]:

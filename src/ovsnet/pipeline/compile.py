@@ -1,59 +1,85 @@
 """All features together: the flows and groups of one host. Pure.
 
-    endpoints ─► plugs (those with a port) ─┬─► flows of each plug ──────┐
-                                            └─► segments ─► their flows ─┼─► one mapping by key
-                                                   tables ─► base flows ─┘
+    endpoints ─► plugs (those with a port) ─┬─► flows of each plug ────────────────────┐
+                                            └─► segments ─┬─► their flows and groups ──┼─► one mapping by key
+    other hosts ─► what they have of these segments ──────┴─► flows of each remote ────┤
+                                                              tables ─► base flows ────┘
 
 It runs at every change, for thousands of endpoints of which one changed: the flows of a value are remembered.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from typing import Protocol
 
 from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.ids import Ofport
+from ovsnet.model.host import HostFacts
+from ovsnet.model.ids import Ofport, Vni
 from ovsnet.model.network import Network
+from ovsnet.model.overlay import TunnelKind
 from ovsnet.model.state import State
-from ovsnet.pipeline import flood, forward, gateway, guard, neighbour, origin, output
+from ovsnet.pipeline import elsewhere, flood, forward, gateway, guard, neighbour, origin, output
+from ovsnet.pipeline.elsewhere import Elsewhere
 from ovsnet.pipeline.flow import Flow, Resource
 from ovsnet.pipeline.plug import Gateway, Plug, Segment
-from ovsnet.pipeline.tables import check, miss_flows
+from ovsnet.pipeline.tables import keyed, miss_flows
 
 SPARE = 100
 """Results kept beyond twice those in use. One is some 8 KiB: endpoints come and go, the agent stays small."""
 
 
-def compile_flows(
-    state: State, ofports: Mapping[str, Ofport], port_name: Callable[[Endpoint], str]
-) -> dict[str, Resource]:
+class PortNames(Protocol):
+    """What planning calls the ports of this host (module `plan.names`)."""
+
+    def port_name(self, endpoint: Endpoint, network: Network) -> str:
+        """The port of an endpoint."""
+
+    def tunnel_port(self, kind: TunnelKind, vni: Vni) -> str:
+        """The port by which a network reaches other hosts."""
+
+
+def compile_flows(state: State, facts: HostFacts, names: PortNames) -> dict[str, Resource]:
     """The flows and groups this host should have, by key.
 
-    Endpoints that are not plugged, or whose port the switch has not taken up yet, have none. Where two claim
-    the same MAC or address, the older one has it.
+    Endpoints that are not plugged, or whose port the switch has not taken up yet, have none; nor has anything on other
+    hosts before the port of the tunnel was taken up. Where two claim the same MAC or address, the older one has it on
+    this host, the younger one among other hosts, and one on this host before any elsewhere: it was moved here.
     """
-    resources: dict[str, Resource] = dict(_base())
-    members: dict[Segment, list[Plug]] = defaultdict(list)
-    for plug in _plugs(state, ofports, port_name):
+    plugs = tuple(_plugs(state, facts.switch.ofports, names))
+    members = _by_segment(plugs)
+    remote = elsewhere.parts(state, facts, names.tunnel_port, members.keys())
+    resources: dict[str, Resource] = {**_base(), **keyed(*elsewhere.entrances(facts, remote))}
+    for part in remote.values():
+        resources.update(part.flows)
+    for plug in plugs:
         resources.update(_plug_flows(plug))
-        members[plug.segment].append(plug)
     for segment, group_id in flood.group_ids(members).items():
-        resources.update(_segment_resources(members[segment], group_id))
-    _forget(in_use=sum(map(len, members.values())))
+        resources.update(_segment_resources(members[segment], remote.get(segment), group_id))
+    _forget(in_use=len(plugs))
     return resources
 
 
-def _plugs(state: State, ofports: Mapping[str, Ofport], port_name: Callable[[Endpoint], str]) -> Iterator[Plug]:
+def _plugs(state: State, ofports: Mapping[str, Ofport], names: PortNames) -> Iterator[Plug]:
     """What is plugged, the youngest first: with `dict.update` the oldest has the last word."""
     for endpoint in sorted(state.endpoints.values(), key=_age, reverse=True):
         network = state.networks.get(endpoint.network_id)
-        ofport = ofports.get(port_name(endpoint)) if endpoint.plugged else None
-        if network is not None and ofport is not None:
+        if network is None or not endpoint.plugged:
+            continue
+        ofport = ofports.get(names.port_name(endpoint, network))
+        if ofport is not None:
             yield _plug(endpoint, network, ofport)
 
 
 def _age(endpoint: Endpoint) -> tuple[float, str]:
     return endpoint.created_at, endpoint.id
+
+
+def _by_segment(plugs: Sequence[Plug]) -> Mapping[Segment, list[Plug]]:
+    members: dict[Segment, list[Plug]] = defaultdict(list)
+    for plug in plugs:
+        members[plug.segment].append(plug)
+    return members
 
 
 @cache
@@ -73,7 +99,7 @@ def _plug(endpoint: Endpoint, network: Network, ofport: Ofport) -> Plug:
 
 @cache
 def _plug_flows(plug: Plug) -> Mapping[str, Flow]:
-    return _keyed(
+    return keyed(
         *origin.plug_flows(plug),
         *guard.plug_flows(plug),
         *neighbour.plug_flows(plug),
@@ -81,19 +107,20 @@ def _plug_flows(plug: Plug) -> Mapping[str, Flow]:
     )
 
 
-def _segment_resources(plugs: Sequence[Plug], group_id: int) -> Mapping[str, Resource]:
+def _segment_resources(plugs: Sequence[Plug], remote: Elsewhere | None, group_id: int) -> Mapping[str, Resource]:
     """What the plugs of one segment share: all of them are of one network."""
     one = plugs[0]
     flows = _segment_flows(one.segment, one.gateway, group_id, icc=one.icc)
     if not one.icc:
         return flows
-    group = flood.group(group_id, [plug.ofport for plug in plugs])
+    ports = [plug.ofport for plug in plugs]
+    group = flood.group(group_id, ports) if remote is None else flood.group(group_id, ports, remote.way, remote.vteps)
     return {**flows, group.key: group}
 
 
 @cache
 def _segment_flows(segment: Segment, of_network: Gateway, group_id: int, *, icc: bool) -> Mapping[str, Flow]:
-    return _keyed(
+    return keyed(
         *neighbour.segment_flows(segment, of_network, icc=icc),
         *gateway.segment_flows(segment, of_network),
         *forward.segment_flows(segment, icc=icc),
@@ -110,7 +137,7 @@ def _forget(*, in_use: int) -> None:
 
 @cache
 def _base() -> Mapping[str, Flow]:
-    return _keyed(
+    return keyed(
         *miss_flows(),
         *guard.base_flows(),
         *neighbour.base_flows(),
@@ -118,8 +145,3 @@ def _base() -> Mapping[str, Flow]:
         *forward.base_flows(),
         *output.base_flows(),
     )
-
-
-def _keyed(*flows: Flow) -> Mapping[str, Flow]:
-    check(flows)
-    return {flow.key: flow for flow in flows}

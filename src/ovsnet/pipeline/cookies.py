@@ -28,6 +28,7 @@ class Feature(IntEnum):
     OUTPUT = 7
     ISOLATE = 8
     """Drops between endpoints of a network with `icc=false`."""
+    TUNNEL = 9
 
 
 def cookie(feature: Feature, about: int = 0) -> int:

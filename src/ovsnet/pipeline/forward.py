@@ -1,13 +1,17 @@
-"""Table forward: a known MAC of the sender's segment to its port. What is not known goes nowhere. Pure."""
+"""Table forward: a known MAC of the segment to its port, or to its host. What is not known goes nowhere. Pure."""
 
 from collections.abc import Iterator
 
+from ovsnet.model.ids import Mac, Ofport
+from ovsnet.model.overlay import TunnelKind
 from ovsnet.pipeline.cookies import Feature
 from ovsnet.pipeline.flow import Flow
 from ovsnet.pipeline.packets import GROUP_BIT
 from ovsnet.pipeline.plug import Plug, Segment
 from ovsnet.pipeline.registers import OUTPUT_PORT
+from ovsnet.pipeline.remote import Remote
 from ovsnet.pipeline.tables import DROP, Priority, Table, flow, goto
+from ovsnet.pipeline.tunnel import aim, label
 
 
 def base_flows() -> Iterator[Flow]:
@@ -18,12 +22,23 @@ def base_flows() -> Iterator[Flow]:
 def plug_flows(plug: Plug) -> Iterator[Flow]:
     """The way to this endpoint, for its peers."""
     if plug.icc:
-        match = f"{plug.segment.match},dl_dst={plug.mac}"
-        actions = f"{OUTPUT_PORT.set_to(plug.ofport)},{goto(Table.OUTPUT)}"
-        yield flow(Table.FORWARD, Priority.NORMAL, match, actions, about=plug.segment.vni)
+        yield _way_to(plug.segment, plug.mac, plug.ofport)
+
+
+def remote_flows(remote: Remote) -> Iterator[Flow]:
+    """The way to this endpoint on another host, for its peers here."""
+    way = remote.way
+    aimed = (aim(remote.vtep), label(way.vni)) if way.kind is TunnelKind.OVS else ()
+    yield _way_to(way.segment, remote.mac, way.ofport, *aimed)
 
 
 def segment_flows(segment: Segment, *, icc: bool) -> Iterator[Flow]:
     """`icc=false`: the peers of a segment do not reach each other, by any destination."""
     if not icc:
         yield flow(Table.FORWARD, Priority.FIRST, segment.match, DROP, about=segment.vni, feature=Feature.ISOLATE)
+
+
+def _way_to(segment: Segment, mac: Mac, ofport: Ofport, *before: str) -> Flow:
+    """One and the same place for an endpoint here and for one elsewhere: there is one of them."""
+    actions = ",".join((*before, OUTPUT_PORT.set_to(ofport), goto(Table.OUTPUT)))
+    return flow(Table.FORWARD, Priority.NORMAL, f"{segment.match},dl_dst={mac}", actions, about=segment.vni)

@@ -18,6 +18,7 @@ from ovsnet.pipeline.packets import (
 )
 from ovsnet.pipeline.plug import Gateway, Plug, Segment
 from ovsnet.pipeline.registers import ND_OPTION
+from ovsnet.pipeline.remote import Remote
 from ovsnet.pipeline.tables import DROP, Priority, Table, flow, goto
 
 _SOLICITATION = f"icmp_type={NEIGHBOUR_SOLICITATION},icmp_code=0"
@@ -39,14 +40,22 @@ def plug_flows(plug: Plug) -> Iterator[Flow]:
         # A gratuitous request asks for the sender's own address: peers refresh by it; an answer would alarm.
         own = f"arp,in_port={plug.ofport},arp_tpa={plug.ipv4},arp_op={ARP_REQUEST}"
         yield flow(Table.NEIGHBOUR, Priority.EXCEPTION, own, goto(Table.FORWARD), about=plug.segment.vni)
-    if not plug.icc:
-        return
-    if plug.ipv4 is not None:
-        match = f"arp,{plug.segment.match},arp_tpa={plug.ipv4},arp_op={ARP_REQUEST}"
-        yield _answered(plug.segment, match, answer.arp(plug.mac, plug.ipv4))
-    for address in plug.ipv6:
-        match = f"icmp6,{plug.segment.match},{_SOLICITATION},nd_target={address}"
-        yield _answered(plug.segment, match, answer.solicitation(plug.mac, address, router=False))
+    if plug.icc:
+        yield from _answers(plug.segment, plug)
+
+
+def remote_flows(remote: Remote) -> Iterator[Flow]:
+    """Answers about this endpoint on another host to its peers here: no question crosses a tunnel."""
+    yield from _answers(remote.way.segment, remote)
+
+
+def _answers(segment: Segment, about: Plug | Remote) -> Iterator[Flow]:
+    if about.ipv4 is not None:
+        match = f"arp,{segment.match},arp_tpa={about.ipv4},arp_op={ARP_REQUEST}"
+        yield _answered(segment, match, answer.arp(about.mac, about.ipv4))
+    for address in about.ipv6:
+        match = f"icmp6,{segment.match},{_SOLICITATION},nd_target={address}"
+        yield _answered(segment, match, answer.solicitation(about.mac, address, router=False))
 
 
 def segment_flows(segment: Segment, gateway: Gateway, *, icc: bool) -> Iterator[Flow]:

@@ -19,6 +19,11 @@ class Segment:
         """What tells a packet of this segment, after the origin table."""
         return f"{SEGMENT_VLAN.equals(self.vlan)},{SEGMENT_VNI.equals(self.vni)}"
 
+    @property
+    def labels(self) -> str:
+        """What the origin table does so that `match` holds."""
+        return f"{SEGMENT_VLAN.set_to(self.vlan)},{SEGMENT_VNI.set_to(self.vni)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Gateway:

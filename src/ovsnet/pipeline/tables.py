@@ -1,5 +1,6 @@
 """The tables in packet order: what each is for, what it does with the unknown, where one may go next. Pure.
 
+    origin ─► tunnel ───────────────────────────────────────────────► forward
     origin ─► guard ─┬─────────────────────────► neighbour ─┬─► nd_reply ─► back to the sender
                      │                           ▲    │     └─► back to the sender (ARP)
                      ├─► ipv6 ─┬─► nd_guard ─────┘    └─────────┐
@@ -33,6 +34,7 @@ class Table(IntEnum):
     """A table's number; a packet only ever goes to a higher one."""
 
     ORIGIN = 0
+    TUNNEL = 5
     GUARD = 10
     TENTATIVE = 11
     IPV6 = 12
@@ -79,7 +81,13 @@ TABLES: Final[Mapping[Table, TableRule]] = MappingProxyType(
             Feature.ORIGIN,
             "which segment the packet belongs to, by the port it came in",
             None,
-            frozenset({Table.GUARD}),
+            frozenset({Table.TUNNEL, Table.GUARD, Table.FORWARD}),
+        ),
+        Table.TUNNEL: TableRule(
+            Feature.TUNNEL,
+            "which segment a packet from another host belongs to, by its VNI",
+            None,
+            frozenset({Table.FORWARD}),
         ),
         Table.GUARD: TableRule(
             Feature.GUARD,
@@ -143,13 +151,13 @@ TABLES: Final[Mapping[Table, TableRule]] = MappingProxyType(
         ),
         Table.FORWARD: TableRule(
             Feature.FORWARD,
-            "known MAC of the segment to its port",
+            "known MAC of the segment to its port, or to its host",
             None,
             frozenset({Table.FLOOD, Table.OUTPUT}),
         ),
         Table.FLOOD: TableRule(
             Feature.FLOOD,
-            "broadcast and multicast to the segment's other ports",
+            "broadcast and multicast to the segment's other ports and hosts",
             None,
             frozenset(),
         ),
@@ -191,3 +199,9 @@ def check(flows: Iterable[Flow]) -> None:
         for number in _GOTO.findall(it.actions):
             if int(number) not in allowed:
                 raise ValueError(f"{it.text}: table {it.table} may not go to {number} (pipeline/tables.py)")
+
+
+def keyed(*flows: Flow) -> Mapping[str, Flow]:
+    """Flows of one value by their key, checked."""
+    check(flows)
+    return {it.key: it for it in flows}

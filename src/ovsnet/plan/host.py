@@ -6,13 +6,14 @@ from ovsnet.model.state import State
 from ovsnet.plan import names
 from ovsnet.plan.links import plan_link
 from ovsnet.plan.ports import plan_port
+from ovsnet.plan.tunnels import plan_tunnel_ports, plan_tunnels
 
 NOTHING = HostPlan({}, {}, {})
 """The plan of a host we leave: everything that carries our mark is too much."""
 
 
 def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> HostPlan:
-    """Bridge, links and ports of this host."""
+    """Bridge, links, ports and tunnels of this host."""
     links: dict[str, LinkPlan] = {}
     ports: dict[str, PortPlan] = {}
     for endpoint in state.endpoints.values():
@@ -23,7 +24,8 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
         links[link.name] = link
         ports[link.name] = plan_port(endpoint, network, instance)
     ours = BridgePlan(bridge, facts.switch.datapath, {names.OWNER_KEY: instance})
-    return HostPlan({bridge: ours}, links, ports)
+    ports |= plan_tunnel_ports(state, facts.overlay, instance)
+    return HostPlan({bridge: ours}, links, ports, plan_tunnels(state, facts.overlay))
 
 
 def _possible(network: Network, facts: HostFacts) -> bool:

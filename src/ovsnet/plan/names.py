@@ -5,8 +5,9 @@ chance in 10**7 of a collision at 1 000 endpoints on a host; the link applier re
 """
 
 from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.ids import EndpointId
+from ovsnet.model.ids import EndpointId, Vni
 from ovsnet.model.network import Network, PortKind
+from ovsnet.model.overlay import TunnelKind
 
 OWNER_KEY = "ovsnet-owner"
 ENDPOINT_KEY = "ovsnet-endpoint"
@@ -19,6 +20,10 @@ MAC_KEY = "ovsnet-mac"
 ADDRESSES_KEY = "ovsnet-addresses"
 """External ids beside every port of ours; `ovsnet ps` is read from them. Addresses are separated by spaces."""
 ALIAS_PREFIX = "ovsnet:"
+FLOW_TUNNEL = "ovxlan0"
+"""The one tunnel port of kind ovs."""
+_TUNNEL_PREFIX = "ovx"
+"""No name of an endpoint's port begins so: x is no hex digit."""
 _DIGITS = 11
 
 
@@ -56,3 +61,23 @@ def port_name(endpoint: Endpoint, network: Network) -> str:
 def alias(endpoint: EndpointId) -> str:
     """The mark on a link of ours (IFLA_IFALIAS)."""
     return f"{ALIAS_PREFIX}{endpoint}"
+
+
+def tunnel_device(vni: Vni) -> str:
+    """The kernel's vxlan device of a network, which is an OVS port too."""
+    return f"{_TUNNEL_PREFIX}{vni:x}"
+
+
+def tunnel_port(kind: TunnelKind, vni: Vni) -> str:
+    """The name of the OVS port by which a network reaches other hosts."""
+    return FLOW_TUNNEL if kind is TunnelKind.OVS else tunnel_device(vni)
+
+
+def is_tunnel(port: str) -> bool:
+    """True for the name of a port of ours that is no endpoint's."""
+    return port.startswith(_TUNNEL_PREFIX)
+
+
+def tunnel_alias(vni: Vni) -> str:
+    """The mark on a vxlan device of ours."""
+    return f"{ALIAS_PREFIX}vxlan:{vni}"

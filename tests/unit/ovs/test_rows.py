@@ -46,7 +46,7 @@ def test_foreign_external_ids_are_not_seen() -> None:
         (interface(ofport=[-1]), "ovs-vswitchd refused it"),
         (interface(ifindex=[0]), "its link is gone"),
         (interface(ifindex=[13]), "its link was replaced by another one"),
-        (interface(type="vxlan"), "it has become a port of type vxlan"),
+        (interface(type="gre"), "it has become a port of type gre"),
         (None, "it has no interface"),
     ],
 )
@@ -84,6 +84,39 @@ def test_what_is_written_is_what_is_read() -> None:
         on_our_bridge=True,
     )
     assert (back.plan, back.plan.mtu) == (plan, plan.mtu)
+
+
+TUNNEL = PortPlan("ovxlan0", PortKind.VXLAN, external_ids=OURS, options={"key": "flow", "local_ip": "10.99.0.1"})
+
+
+def tunnel(**columns: Any) -> SimpleNamespace:
+    made = rows.interface_columns(TUNNEL, "test", None)
+    return interface(**{**made, **columns})
+
+
+def read_tunnel(row: SimpleNamespace) -> SeenPort:
+    return rows.read_port(port(name=TUNNEL.name), row, on_our_bridge=True)
+
+
+def test_a_tunnel_is_read_as_it_was_written() -> None:
+    assert read_tunnel(tunnel()) == SeenPort(TUNNEL, Ofport(7))
+
+
+@pytest.mark.parametrize("options", [{}, {"key": "flow"}, {**TUNNEL.options, "dst_port": "1"}])
+def test_a_tunnel_with_other_options_is_another_one(options: dict[str, str]) -> None:
+    seen = read_tunnel(tunnel(options=options))
+    assert seen.plan != TUNNEL
+    assert not seen.must_be_replugged, "options are changed in place"
+
+
+def test_options_of_other_ports_are_nobodys_concern() -> None:
+    assert read(interface(options={"n_rxq": "2"})) == read(interface(options={}))
+    assert "options" not in rows.interface_columns(PortPlan("va", PortKind.VETH, options={"x": "y"}), "test", 1)
+
+
+def test_a_tunnel_that_the_switch_refuses_says_why() -> None:
+    refused = tunnel(ofport=[-1], error=["could not add network device ovxlan0 to ofproto (File exists)"])
+    assert read_tunnel(refused).plan.external_ids[FAULT_KEY].endswith("(File exists)")
 
 
 # ---------------------------------------------------------------- bridge

@@ -5,11 +5,15 @@ To write the files anew after a change that is meant, run this module (`python -
 
 from collections.abc import Mapping
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
+from ovsnet.model.cluster import RemoteEndpoint
 from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.ids import NetworkId, Ofport, Vlan, Vni
-from ovsnet.model.network import Network, NetworkOptions
+from ovsnet.model.host import HostFacts, SwitchFacts
+from ovsnet.model.ids import EndpointId, HostName, IpAddress, NetworkId, Ofport, SharedId, Vlan, Vni
+from ovsnet.model.network import Mode, Network, NetworkOptions
+from ovsnet.model.overlay import Overlay, TunnelKind
 from ovsnet.model.state import State
 from ovsnet.pipeline.compile import compile_flows
 from ovsnet.pipeline.flow import Flow, Resource
@@ -29,6 +33,62 @@ def bare(number: int, network: Network = BARE) -> Endpoint:
     return replace(endpoint(number), network_id=network.id, ipv4=None, ipv6=None)
 
 
+A, B, C = HostName("a"), HostName("b"), HostName("c")
+"""This host and two others."""
+SHARED_WEB = replace(WEB, shared=SharedId(WEB.id), options=NetworkOptions(mode=Mode.OVERLAY))
+SHARED_DB = replace(DB, shared=SharedId(DB.id), options=NetworkOptions(mode=Mode.OVERLAY))
+SHARED_LONELY = replace(SHARED_WEB, options=NetworkOptions(mode=Mode.OVERLAY, icc=False))
+
+
+def vtep(host: HostName, family: int = 4) -> IpAddress:
+    """Where the tunnels of a host end."""
+    number = ord(host) - ord("a") + 1
+    return ip_address(f"10.99.0.{number}" if family == 4 else f"fd99::{number}")
+
+
+def remote(number: int, host: HostName, network: Network = SHARED_DB, *, created_at: float = 0.0) -> RemoteEndpoint:
+    """The endpoint with this number as another host published it; each host has an id of its own for it."""
+    it = endpoint(number, network)
+    return RemoteEndpoint(
+        id=EndpointId(f"{host}{it.id[1:]}"),
+        network=network.shared,
+        host=host,
+        mac=it.mac,
+        ipv4=None if it.ipv4 is None else it.ipv4.ip,
+        ipv6=None if it.ipv6 is None else it.ipv6.ip,
+        created_at=created_at,
+    )
+
+
+def overlay(
+    *remotes: RemoteEndpoint,
+    peers: tuple[HostName, ...] = (B, C),
+    kind: TunnelKind = TunnelKind.OVS,
+    family: int = 4,
+    here: HostName = A,
+) -> Overlay:
+    """The tunnels of this host to these others that live."""
+    networks = {it.network for it in remotes}
+    return Overlay(
+        local=vtep(here, family),
+        device="eth1",
+        kind=kind,
+        peers={it: vtep(it, family) for it in peers},
+        remotes={network: tuple(it for it in remotes if it.network == network) for network in networks},
+    )
+
+
+OVERLAYS: Mapping[str, Overlay] = {
+    "overlay-ovs": overlay(remote(5, B), remote(6, B), remote(7, C)),
+    "overlay-kernel": overlay(remote(5, B), remote(6, B), remote(7, C), kind=TunnelKind.KERNEL),
+    "overlay-dual-stack": overlay(remote(2, B, SHARED_WEB), remote(5, C, SHARED_WEB), family=6),
+    "overlay-icc-off": overlay(remote(2, B, SHARED_LONELY)),
+    "overlay-dead-peer": overlay(remote(5, B), remote(7, C), peers=(B,)),
+    # Number 3 was on b before it came here, and b has not withdrawn it yet; number 5 went from c to b.
+    "overlay-moved": overlay(remote(3, B), remote(5, B, created_at=2.0), remote(5, C, created_at=1.0)),
+}
+"""Those of the situations that have other hosts."""
+
 SCENARIOS: Mapping[str, State] = {
     "base": EMPTY,
     "one-network": TWO_ENDPOINTS,
@@ -40,6 +100,12 @@ SCENARIOS: Mapping[str, State] = {
     "icc-off": state(LONELY, endpoint(1, LONELY), endpoint(2, LONELY)),
     "no-gateway": state(NO_GATEWAY, endpoint(3, NO_GATEWAY), endpoint(4, NO_GATEWAY)),
     "unaddressed": state(BARE, bare(6), bare(7)),
+    "overlay-ovs": state(SHARED_DB, endpoint(3, SHARED_DB), endpoint(4, SHARED_DB)),
+    "overlay-kernel": state(SHARED_DB, endpoint(3, SHARED_DB), endpoint(4, SHARED_DB)),
+    "overlay-dual-stack": state(SHARED_WEB, endpoint(1, SHARED_WEB)),
+    "overlay-icc-off": state(SHARED_LONELY, endpoint(1, SHARED_LONELY)),
+    "overlay-dead-peer": state(SHARED_DB, endpoint(3, SHARED_DB)),
+    "overlay-moved": state(SHARED_DB, endpoint(3, SHARED_DB)),
 }
 
 
@@ -53,15 +119,39 @@ def port(it: Endpoint) -> str:
     return f"p{ofport(it)}"
 
 
-def compiled(of: State) -> dict[str, Resource]:
+class Names:
+    """What ports are called in the tests."""
+
+    def port_name(self, endpoint: Endpoint, network: Network) -> str:
+        """An endpoint's."""
+        assert endpoint.network_id == network.id
+        return port(endpoint)
+
+    def tunnel_port(self, kind: TunnelKind, vni: Vni) -> str:
+        """That of the tunnels."""
+        return "t" if kind is TunnelKind.OVS else f"t{vni}"
+
+
+def ofports(of: State) -> dict[str, Ofport]:
+    """When the switch has taken up every port; the tunnels' are numbered from 1000 on."""
+    devices = {f"t{it.vni}": Ofport(1000 + it.vni) for it in of.networks.values()}
+    return {port(it): ofport(it) for it in of.endpoints.values()} | devices | {"t": Ofport(1000)}
+
+
+def compiled(of: State, there: Overlay | None = None) -> dict[str, Resource]:
     """The flows when the switch has taken up every port."""
-    return compile_flows(of, {port(it): ofport(it) for it in of.endpoints.values()}, port)
+    return compile_flows(of, HostFacts(SwitchFacts(ofports=ofports(of)), there), Names())
+
+
+def scenario(name: str) -> dict[str, Resource]:
+    """The flows of a situation."""
+    return compiled(SCENARIOS[name], OVERLAYS.get(name))
 
 
 def text(name: str) -> str:
     """What the golden file of a scenario holds: its flows and groups, sorted, without those of every host."""
     common = {} if name == "base" else compiled(EMPTY)
-    own = [it for key, it in compiled(SCENARIOS[name]).items() if key not in common]
+    own = [it for key, it in scenario(name).items() if key not in common]
     return "".join(f"{it.text}\n" for it in sorted(own, key=_place))
 
 

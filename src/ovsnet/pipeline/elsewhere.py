@@ -1,0 +1,94 @@
+"""What this host's flows say of other hosts: the ways there and back, and the endpoints there. Pure.
+
+Only of segments that have endpoints here, and only once the switch has taken up the port of the way. There may be a
+hundred thousand endpoints elsewhere, and each one that comes or goes is a change here: see `remembered`.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from ovsnet.model.cluster import RemoteEndpoint
+from ovsnet.model.endpoint import link_local
+from ovsnet.model.host import HostFacts
+from ovsnet.model.ids import UNTAGGED, HostName, IpAddress, Vni
+from ovsnet.model.overlay import TunnelKind
+from ovsnet.model.state import State
+from ovsnet.pipeline import forward, neighbour, tunnel
+from ovsnet.pipeline.flow import Flow
+from ovsnet.pipeline.plug import Segment
+from ovsnet.pipeline.remembered import Latest
+from ovsnet.pipeline.remote import Remote, Way, living_vteps, reached, reaches_others
+from ovsnet.pipeline.tables import keyed
+
+SPARE = 1000
+"""Results kept beyond twice those in use. One is some 2 KiB."""
+PortName = Callable[[TunnelKind, Vni], str]
+"""What planning calls the port of a network's way to other hosts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The part of one segment that is on other hosts: its flows here, and who gets a copy of a broadcast."""
+
+    way: Way
+    vteps: frozenset[IpAddress]
+    flows: Mapping[str, Flow]
+    size: int
+
+
+_parts: Latest[Elsewhere] = Latest()
+
+
+def parts(state: State, facts: HostFacts, port_name: PortName, here: Collection[Segment]) -> dict[Segment, Elsewhere]:
+    """By segment, of those that have endpoints here."""
+    overlay = facts.overlay
+    if overlay is None:
+        return {}
+    vteps = living_vteps(overlay)
+    found: dict[Segment, Elsewhere] = {}
+    for network in state.networks.values():
+        # A network that reaches other hosts has no VLANs: the VNI alone is on the wire.
+        segment = Segment(network.vni, UNTAGGED)
+        ofport = facts.switch.ofports.get(port_name(overlay.kind, network.vni))
+        if ofport is not None and segment in here and reaches_others(network):
+            way = Way(segment, overlay.kind, ofport)
+            found[segment] = _part(way, overlay.remotes.get(network.shared, ()), vteps)
+    _forget(found)
+    return found
+
+
+def entrances(facts: HostFacts, of: Mapping[Segment, Elsewhere]) -> Iterator[Flow]:
+    """For kind ovs: which hosts may send here at all."""
+    ofport = next((it.way.ofport for it in of.values() if it.way.kind is TunnelKind.OVS), None)
+    if facts.overlay is not None and ofport is not None:
+        yield from tunnel.peer_flows(ofport, living_vteps(facts.overlay).values())
+
+
+def _part(way: Way, remotes: tuple[RemoteEndpoint, ...], vteps: Mapping[HostName, IpAddress]) -> Elsewhere:
+    def make() -> Elsewhere:
+        flows = dict(keyed(*tunnel.way_flows(way)))
+        there = reached(remotes, vteps)
+        for endpoint, vtep in there:
+            flows.update(_flows_of(endpoint, vtep, way))
+        return Elsewhere(way, frozenset(vtep for _, vtep in there), flows, len(there))
+
+    return _parts.get(way.segment, (way, vteps, remotes), make)
+
+
+@cache
+def _flows_of(endpoint: RemoteEndpoint, vtep: IpAddress, way: Way) -> Mapping[str, Flow]:
+    remote = Remote(
+        way=way,
+        vtep=vtep,
+        mac=endpoint.mac,
+        ipv4=endpoint.ipv4,
+        ipv6=() if endpoint.ipv6 is None else (endpoint.ipv6, link_local(endpoint.mac)),
+    )
+    return keyed(*neighbour.remote_flows(remote), *forward.remote_flows(remote))
+
+
+def _forget(in_use: Mapping[Segment, Elsewhere]) -> None:
+    _parts.keep(in_use)
+    if _flows_of.cache_info().currsize > 2 * sum(it.size for it in in_use.values()) + SPARE:
+        _flows_of.cache_clear()

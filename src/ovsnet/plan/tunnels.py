@@ -1,0 +1,118 @@
+"""What carries packets to other hosts: one port for all networks, or a device and its port for each. Pure.
+
+Which endpoints are elsewhere and who lives is said in `pipeline.remote`; flows and devices must agree about it.
+"""
+
+from collections.abc import Mapping
+
+from ovsnet.model.cluster import RemoteEndpoint
+from ovsnet.model.host import PortPlan, TunnelPlan
+from ovsnet.model.ids import HostName, IpAddress, Mac, NetworkId
+from ovsnet.model.network import Network, PortKind
+from ovsnet.model.overlay import Overlay, TunnelKind
+from ovsnet.model.state import State
+from ovsnet.pipeline.remembered import Latest
+from ovsnet.pipeline.remote import living_vteps, reached, reaches_others
+from ovsnet.plan import names
+
+TO_ALL = ""
+"""In place of a MAC in `TunnelPlan.forwards`: this VTEP gets a copy of each broadcast."""
+Forwards = frozenset[tuple[str, IpAddress]]
+
+_forwards: Latest[Forwards] = Latest()
+
+
+def plan_tunnels(state: State, overlay: Overlay | None) -> dict[str, TunnelPlan]:
+    """Kind kernel: a device for each network that reaches other hosts; none while our VTEP is on no interface."""
+    if overlay is None or overlay.kind is not TunnelKind.KERNEL or not overlay.device:
+        return {}
+    vteps = living_vteps(overlay)
+    here = _macs_here(state)
+    networks = [it for it in state.networks.values() if reaches_others(it)]
+    plans = [_device(it, overlay, _forwards_of(it, overlay, vteps, here.get(it.id, frozenset()))) for it in networks]
+    _forwards.keep({it.id for it in networks})
+    return {it.name: it for it in plans}
+
+
+def plan_tunnel_ports(state: State, overlay: Overlay | None, instance: str) -> dict[str, PortPlan]:
+    """The ports of the tunnels on our bridge: one of Open vSwitch's own, or those of the devices."""
+    networks = [it for it in state.networks.values() if reaches_others(it)]
+    if overlay is None or not networks:
+        return {}
+    if overlay.kind is TunnelKind.OVS:
+        port = _flow_based(overlay, instance)
+        return {port.name: port}
+    if not overlay.device:
+        return {}
+    ports = [_device_port(it, instance) for it in networks]
+    return {it.name: it for it in ports}
+
+
+def _flow_based(overlay: Overlay, instance: str) -> PortPlan:
+    """VTEP and VNI come from the flows. Unlike the kernel, Open vSwitch sends no UDP checksum unless it is told to,
+    and over IPv6 a receiver may insist on one (RFC 6935).
+    """
+    options = {
+        "remote_ip": "flow",
+        "key": "flow",
+        "local_ip": str(overlay.local),
+        "dst_port": str(overlay.udp_port),
+    }
+    if overlay.local.version == 6:
+        options["csum"] = "true"
+    return PortPlan(
+        name=names.FLOW_TUNNEL,
+        kind=PortKind.VXLAN,
+        external_ids={names.OWNER_KEY: instance},
+        options=options,
+    )
+
+
+def _device_port(network: Network, instance: str) -> PortPlan:
+    """A port like that of a veth pair: its device is made by us and opened by ovs-vswitchd."""
+    facts = {
+        names.OWNER_KEY: instance,
+        names.NETWORK_KEY: network.id,
+        names.NETWORK_NAME_KEY: network.name,
+    }
+    return PortPlan(
+        name=names.tunnel_device(network.vni),
+        kind=PortKind.VETH,
+        mtu=network.options.mtu,
+        external_ids={key: value for key, value in facts.items() if value},
+    )
+
+
+def _device(network: Network, overlay: Overlay, forwards: Forwards) -> TunnelPlan:
+    return TunnelPlan(
+        name=names.tunnel_device(network.vni),
+        vni=network.vni,
+        local=overlay.local,
+        device=overlay.device,
+        udp_port=overlay.udp_port,
+        mtu=network.options.mtu,
+        alias=names.tunnel_alias(network.vni),
+        forwards=forwards,
+    )
+
+
+def _forwards_of(
+    network: Network, overlay: Overlay, vteps: Mapping[HostName, IpAddress], here: frozenset[Mac]
+) -> Forwards:
+    remotes = overlay.remotes.get(network.shared, ())
+    return _forwards.get(network.id, (vteps, here, remotes), lambda: _places(remotes, vteps, here))
+
+
+def _places(remotes: tuple[RemoteEndpoint, ...], vteps: Mapping[HostName, IpAddress], here: frozenset[Mac]) -> Forwards:
+    there = reached(remotes, vteps)
+    # One VTEP a MAC: the last one is the youngest. A MAC that has moved here is sought nowhere else.
+    of_macs = {endpoint.mac: vtep for endpoint, vtep in there if endpoint.mac not in here}
+    return frozenset(((TO_ALL, vtep) for _, vtep in there)) | frozenset(of_macs.items())
+
+
+def _macs_here(state: State) -> Mapping[NetworkId, frozenset[Mac]]:
+    macs: dict[NetworkId, set[Mac]] = {}
+    for endpoint in state.endpoints.values():
+        if endpoint.plugged:
+            macs.setdefault(endpoint.network_id, set()).add(endpoint.mac)
+    return {network: frozenset(it) for network, it in macs.items()}
