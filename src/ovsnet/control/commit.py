@@ -33,6 +33,11 @@ class Committer(Generic[S]):
         """The state as it is known now, for reading only: decisions belong into `commit`."""
         return self._store.snapshot()
 
+    @property
+    def available(self) -> bool:
+        """False while nothing can be committed; the snapshot is then the last one that was known."""
+        return self._store.available
+
     async def commit(self, decide: Callable[[S], tuple[Sequence[Change], T]]) -> T:
         """Call `decide` with the present state, commit the changes it returns, and give back its result.
 

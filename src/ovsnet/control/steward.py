@@ -1,0 +1,207 @@
+"""Who votes: the leader's agent says it, every member's agent does it.
+
+leader:       members, who lives ──► voters.next_step ──► Member.role, one at a time
+              servers of RAFT that are no voter's any more ──► kicked
+every member: Member.role is not what we are ──► our server becomes it
+              the voters' addresses changed ──► our server is told (a relay starts anew on them)
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from ovsnet.cluster.identity import IdentityFiles, Membership, write_membership, write_private
+from ovsnet.cluster.peers import Peer, Peers
+from ovsnet.control.commit import Committer
+from ovsnet.control.members import voters_of, with_role
+from ovsnet.control.voters import next_step
+from ovsnet.model.cluster import Cluster, Member, Role
+from ovsnet.model.errors import OvsnetError, Unavailable
+from ovsnet.model.ids import HostName
+
+log = structlog.get_logger("cluster")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One server of RAFT: its id and the address in its URL."""
+
+    id: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class RaftView:
+    """What our own server says. `servers` are all it knows, itself included; `out`: it was taken out of the cluster."""
+
+    leader: bool = False
+    out: bool = False
+    servers: tuple[Server, ...] = ()
+
+
+class DatabaseServer(Protocol):
+    """The process that serves the cluster's database on this host."""
+
+    async def view(self) -> RaftView:
+        """What it says of RAFT; Unavailable when it does not answer, and on a relay."""
+
+    async def kick(self, server: str) -> None:
+        """Take another server out of RAFT."""
+
+    async def leave(self) -> None:
+        """Take our own server out of RAFT; returns when it is out."""
+
+    async def restart(self) -> None:
+        """End the process; whoever keeps it starts the next one, as member.json then says."""
+
+    async def allow(self, voters: Sequence[str]) -> None:
+        """Have the database accept members at these voters' addresses, and check that it keeps them apart (RBAC)."""
+
+
+class Steward:
+    """Both halves. `membership` is what this host is; it changes under its hands."""
+
+    def __init__(
+        self,
+        committer: Committer[Cluster],
+        server: DatabaseServer,
+        files: IdentityFiles,
+        membership: Membership,
+        peers: Peers,
+        dead: Callable[[], frozenset[HostName]],
+        period: float,
+    ) -> None:
+        self._committer = committer
+        self._server = server
+        self._files = files
+        self.membership = membership
+        self._peers = peers
+        self._dead = dead
+        self._period = period
+        self._wake = asyncio.Event()
+        self._allowed: tuple[str, ...] = ()
+        self.leader = False
+        self.problem = ""
+
+    def nudge(self) -> None:
+        """The members changed, or somebody died."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled: at every nudge, and now and then, because a leader may change without one."""
+        while True:
+            try:
+                await self._look()
+                self.problem = ""
+            except OvsnetError as error:
+                self._complain(str(error))
+            try:
+                async with asyncio.timeout(self._period):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+
+    def _complain(self, problem: str) -> None:
+        if problem != self.problem:
+            log.warning("the cluster's database is not as it should be", reason=problem)
+        self.problem = problem
+
+    async def _look(self) -> None:
+        raft = await self._raft()
+        self.leader = raft.leader
+        if raft.out:
+            await self._become(Role.CLIENT, self.membership.voters)
+            return
+        if not self._committer.available:
+            return
+        cluster = self._committer.snapshot()
+        mine = cluster.members.get(HostName(self.membership.host))
+        if mine is None:
+            return
+        voters = tuple(str(it.address) for it in voters_of(cluster))
+        if mine.role is not self.membership.role:
+            await self._change_role(mine, voters)
+        elif set(voters) != set(self.membership.voters):
+            await self._become(mine.role, voters)
+        if raft.leader and mine.role is Role.VOTER:
+            await self._lead(cluster, raft, voters)
+
+    async def _raft(self) -> RaftView:
+        if self.membership.role is Role.CLIENT:
+            return RaftView()
+        try:
+            return await self._server.view()
+        except Unavailable:
+            return RaftView()  # it is being started
+
+    async def _lead(self, cluster: Cluster, raft: RaftView, voters: tuple[str, ...]) -> None:
+        if voters != self._allowed:
+            await self._server.allow(voters)
+            self._allowed = voters
+        for server in raft.servers:
+            if server.address not in voters and self._is_gone(cluster, server):
+                log.info("a server without a vote is taken out", server=server.id, address=server.address)
+                await self._server.kick(server.id)
+        if not self._complete(raft, voters):
+            return  # the last change is still being made
+        step = next_step(cluster.members, self._dead(), HostName(self.membership.host))
+        if step is not None:
+            name, role = step
+            log.info("a member gets another role", host=name, role=role.value)
+            await self._committer.commit(lambda state: (with_role(state, name, role), None))
+
+    def _is_gone(self, cluster: Cluster, server: Server) -> bool:
+        """It cannot leave by itself: it is no member's, or that of a dead one."""
+        owners = [it.name for it in cluster.members.values() if str(it.address) == server.address]
+        return all(it in self._dead() for it in owners)
+
+    @staticmethod
+    def _complete(raft: RaftView, voters: tuple[str, ...]) -> bool:
+        return {it.address for it in raft.servers} == set(voters)
+
+    # ------------------------------------------------------------ what we are ourselves
+
+    async def _change_role(self, mine: Member, voters: tuple[str, ...]) -> None:
+        if mine.role is Role.VOTER:
+            await self._fetch_key()
+        else:
+            await self._server.leave()
+            self._files.authority_key.unlink(missing_ok=True)
+        await self._become(mine.role, voters)
+
+    async def _fetch_key(self) -> None:
+        if self._files.authority_key.exists():
+            return
+        problem: OvsnetError = Unavailable("the cluster", "no other voter is known")
+        for voter in voters_of(self._committer.snapshot()):
+            if voter.name == self.membership.host:
+                continue
+            try:
+                answer = await self._peers.promote(Peer(voter.address, voter.name))
+            except OvsnetError as error:
+                problem = error
+                continue
+            write_private(self._files.authority_key, answer.authority_key.encode())
+            return
+        raise problem
+
+    async def _become(self, role: Role, voters: Sequence[str]) -> None:
+        """Write down what we are and have the server start anew as that, where it must."""
+        old = self.membership
+        self.membership = Membership(
+            cluster_id=old.cluster_id,
+            host=old.host,
+            address=old.address,
+            vtep=old.vtep,
+            role=role,
+            voters=tuple(voters),
+            founder=old.founder and role is Role.VOTER,
+        )
+        write_membership(self._files, self.membership)
+        if role is Role.CLIENT or old.role is not role:
+            log.info("the database's server starts anew", role=role.value, voters=", ".join(voters))
+            await self._server.restart()
