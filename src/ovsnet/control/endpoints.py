@@ -9,7 +9,7 @@ from ovsnet.control.commit import Committer
 from ovsnet.control.requests import EndpointRequest, Joined
 from ovsnet.ipam.macs import next_mac
 from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.errors import Conflict, NotFound, OvsnetError
+from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError
 from ovsnet.model.ids import EndpointId, Mac, NetworkId
 from ovsnet.model.network import Egress, Network, PortKind, parse_endpoint_options
 from ovsnet.model.state import State
@@ -115,6 +115,7 @@ def _decide_create(
     known = state.endpoints.get(request.id)
     if known is not None:
         return (), _same(known, wanted)
+    _check_segment(network, wanted)
     _check_free(state, network, wanted)
     if request.mac is not None:
         return (Put(wanted),), wanted
@@ -133,6 +134,14 @@ def _same(known: Endpoint, wanted: Endpoint) -> Endpoint:
     ):
         raise Conflict(f"endpoint {known.title} exists with other settings; remove the container and start it again")
     return known
+
+
+def _check_segment(network: Network, wanted: Endpoint) -> None:
+    if network.shared and wanted.vlan is not None:
+        raise BadRequest(
+            f"network {network.title} has mode=overlay, where the VNI is the segment: no endpoint of it has a VLAN; "
+            "leave the driver option vlan out"
+        )
 
 
 def _check_free(state: State, network: Network, wanted: Endpoint) -> None:

@@ -1,37 +1,98 @@
-"""Who may create and delete a network, and what it is then."""
+"""Who may create and delete a network, and what it is then.
 
-from collections.abc import Callable, Sequence
+mode=bridge     a Network of this host
+mode=overlay    first a SharedNetwork, which other hosts see; then a Network, this host's part of it
+ovsnet.network  a part of a SharedNetwork that another host made (control/replicas.py asks the engine for it)
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from hashlib import blake2s
+from functools import partial
 
 from ovsnet.control.commit import Committer
 from ovsnet.control.requests import NetworkRequest
-from ovsnet.model.errors import BadRequest, Conflict
+from ovsnet.control.shared_networks import SharedNetworks, check_vni, taken_vnis, users_on
+from ovsnet.ipam.vnis import free_vni
+from ovsnet.model.addressing import LOCAL_SPACE, SHARED_SPACE, AllocationKind
+from ovsnet.model.cluster import Cluster, SharedNetwork
+from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError
 from ovsnet.model.host import Datapath, SwitchFacts
-from ovsnet.model.ids import MAX_VNI, NetworkId, Vni
-from ovsnet.model.network import Network, NetworkOptions, PortKind, parse_options
+from ovsnet.model.ids import UNTAGGED, IpAddress, IpNetwork, NetworkId, SharedId, Vni
+from ovsnet.model.network import (
+    DEFAULT_MTU,
+    SHARED_OPTION,
+    AskedOptions,
+    Mode,
+    Network,
+    NetworkOptions,
+    PortKind,
+    parse_options,
+)
 from ovsnet.model.state import State
 from ovsnet.store.interface import Change, Drop, Put
+
+_ALONE = "network {!r} is no network of a cluster; remove it on its host with 'docker network rm'"
 
 
 class Networks:
     """CreateNetwork and DeleteNetwork. Needs neither the switch nor the engine to answer."""
 
     def __init__(
-        self, committer: Committer[State], switch: Callable[[], SwitchFacts], clock: Callable[[], float]
+        self,
+        committer: Committer[State],
+        switch: Callable[[], SwitchFacts],
+        clock: Callable[[], float],
+        shared: SharedNetworks | None = None,
     ) -> None:
+        """`shared` is None on a host that is in no cluster; `clock`: seconds since the epoch."""
         self._committer = committer
         self._switch = switch
         self._clock = clock
+        self._shared = shared
 
     async def create(self, request: NetworkRequest) -> Network:
         """Make the network; again with the same request it changes nothing. BadRequest names every bad option."""
-        options = parse_options(request.options, ipv6=request.ipv6 is not None)
-        _check_port(options, self._switch())
+        asked = parse_options(request.options)
+        if asked.part_of:
+            return await self._create_part(request, asked.part_of)
+        _check_port(asked.options, self._switch())
+        mode = asked.mode or (Mode.OVERLAY if self._shared else Mode.BRIDGE)
+        if mode is Mode.OVERLAY:
+            return await self._create_everywhere(request, asked)
+        return await self._create_here(request, asked)
+
+    async def delete(self, network_id: NetworkId) -> None:
+        """Drop the network with every endpoint the engine forgot to delete before; unknown ones are gone already.
+
+        A part of a network of the cluster takes that along. Where that cannot be, an error says why: the engine has
+        forgotten its part by now, and gets it again.
+        """
+        kept = await self._release(network_id)
+        await self._committer.commit(lambda state: (network_removal(state, network_id), None))
+        if kept is not None:
+            raise kept
+
+    async def remove(self, name_or_id: str) -> SharedNetwork:
+        """Remove a network of the cluster from all hosts; Conflict, naming them, while containers use it anywhere."""
+        if self._shared is None:
+            raise BadRequest(_ALONE.format(name_or_id))
+        state = self._committer.snapshot()
+        try:
+            network = self._shared.find(name_or_id)
+        except NotFound as error:
+            if any(name_or_id in (it.name, it.id) for it in state.networks.values() if name_or_id and not it.shared):
+                raise BadRequest(_ALONE.format(name_or_id)) from error
+            raise
+        parts = [it for it in state.networks.values() if it.shared == network.id]
+        await self._shared.release(network.id, [user for part in parts for user in users_on(state, part)])
+        return network
+
+    async def _create_here(self, request: NetworkRequest, asked: AskedOptions) -> Network:
         network = Network(
             id=request.id,
             vni=Vni(0),
-            options=options,
+            options=asked.resolved(mode=Mode.BRIDGE, mtu=DEFAULT_MTU, ipv6=request.ipv6 is not None),
             internal=request.internal,
             ipv4=request.ipv4,
             ipv6=request.ipv6,
@@ -39,11 +100,78 @@ class Networks:
             gateway6=request.gateway6,
             created_at=self._clock(),
         )
-        return await self._committer.commit(lambda state: _decide_create(state, network))
+        return await self._committer.commit(partial(_decide_create, network, asked.vni, self._cluster))
 
-    async def delete(self, network_id: NetworkId) -> None:
-        """Drop the network with every endpoint the engine forgot to delete before; unknown ones are gone already."""
-        await self._committer.commit(lambda state: (network_removal(state, network_id), None))
+    async def _create_everywhere(self, request: NetworkRequest, asked: AskedOptions) -> Network:
+        """The cluster's half first: other hosts may refuse it, and what only they know of harms nobody."""
+        if self._shared is None:
+            raise BadRequest(
+                "mode=overlay: this host is in no cluster; 'ovsnet cluster init' makes one and 'ovsnet cluster join' "
+                "makes it a member of one, or use mode=bridge"
+            )
+        _check_everywhere(request, asked)
+        shared, here = self._shared, self._committer.snapshot()
+        wanted = _shared_network(request, here, shared, self._clock())
+        fresh = wanted.id not in shared.snapshot().networks
+        with shared.making(wanted.id):
+            made = await shared.add(wanted, asked, here)
+            try:
+                return await self._commit_part(request.id, made)
+            except OvsnetError:
+                if fresh:
+                    with suppress(OvsnetError):  # Orphans collects it: it never got a name
+                        await shared.take_back([made.id])
+                raise
+
+    async def _create_part(self, request: NetworkRequest, part_of: SharedId) -> Network:
+        """This host's part of a network another host made. What the engine says of it was told by us before."""
+        network = self._cluster().networks.get(part_of)
+        if network is None:
+            raise BadRequest(
+                f"network option {SHARED_OPTION}={part_of!r}: no network of the cluster has this id; "
+                "ovsnet itself uses the option, leave it out"
+            )
+        for told, known in ((request.ipv4, network.ipv4), (request.ipv6, network.ipv6)):
+            if told != known:
+                raise BadRequest(
+                    f"network {network.title} of the cluster has the subnet {known}, not {told}; ovsnet makes it on "
+                    f"every host by itself (an engine before 28 makes none without IPv4)"
+                )
+        _check_port(network.options, self._switch())
+        return await self._commit_part(request.id, network)
+
+    async def _commit_part(self, network_id: NetworkId, shared: SharedNetwork) -> Network:
+        part = Network(
+            id=network_id,
+            vni=shared.vni,
+            options=shared.options,
+            internal=shared.internal,
+            ipv4=shared.ipv4,
+            ipv6=shared.ipv6,
+            gateway4=shared.gateway4,
+            gateway6=shared.gateway6,
+            shared=shared.id,
+            name=shared.name,
+            labels=shared.labels,
+            created_at=self._clock(),
+        )
+        return await self._committer.commit(partial(_decide_part, part, self._cluster))
+
+    async def _release(self, network_id: NetworkId) -> OvsnetError | None:
+        """Remove the network of the cluster that this is a part of; why not, if it cannot be."""
+        network = self._committer.snapshot().networks.get(network_id)
+        if network is None or not network.shared or self._shared is None:
+            return None
+        try:
+            # The engine has no container on it any more, whatever we still know of.
+            await self._shared.release(network.shared, ())
+        except OvsnetError as error:
+            text = f"{error}. Until then the network stays in the cluster, and is back on this host within seconds"
+            return Conflict(text)
+        return None
+
+    def _cluster(self) -> Cluster:
+        return self._shared.snapshot() if self._shared else Cluster()
 
 
 def network_removal(state: State, network_id: NetworkId) -> Sequence[Change]:
@@ -62,23 +190,83 @@ def _check_port(options: NetworkOptions, switch: SwitchFacts) -> None:
         )
 
 
-def _decide_create(state: State, network: Network) -> tuple[Sequence[Change], Network]:
+def _check_everywhere(request: NetworkRequest, asked: AskedOptions) -> None:
+    """What only a network of one host can be."""
+    families = [space for space, subnet in ((request.space4, request.ipv4), (request.space6, request.ipv6)) if subnet]
+    if not families or not set(families) <= {LOCAL_SPACE, SHARED_SPACE}:
+        raise BadRequest(
+            "a network of all hosts needs addresses that are unique among them, which only our own IPAM driver gives; "
+            "add --ipam-driver ovsnet, or -o mode=bridge for a network of this host alone"
+        )
+    if asked.options.vlan != UNTAGGED:
+        raise BadRequest(
+            f"network option vlan={asked.options.vlan} does not go with mode=overlay: there the VNI is the segment; "
+            "leave it out, or use mode=bridge"
+        )
+
+
+def _shared_network(request: NetworkRequest, here: State, shared: SharedNetworks, now: float) -> SharedNetwork:
+    """All but VNI and MTU, which the cluster decides. --ip-range and aux addresses are told to the IPAM driver only."""
+    return SharedNetwork(
+        id=SharedId(request.id),
+        vni=Vni(0),
+        origin=shared.me,
+        internal=request.internal,
+        ipv4=request.ipv4,
+        ipv6=request.ipv6,
+        range4=_range(here, request.space4, request.ipv4),  # type: ignore[arg-type]
+        range6=_range(here, request.space6, request.ipv6),  # type: ignore[arg-type]
+        gateway4=request.gateway4,
+        gateway6=request.gateway6,
+        reserved=_reserved(here, {(request.space4, request.ipv4), (request.space6, request.ipv6)}),
+        created_at=now,
+    )
+
+
+def _range(here: State, space: str, subnet: IpNetwork | None) -> IpNetwork | None:
+    pools = (it for it in here.pools.values() if (it.space, it.subnet) == (space, subnet))
+    return next((it.sub_range for it in pools), None)
+
+
+def _reserved(here: State, subnets: Collection[tuple[str, IpNetwork | None]]) -> tuple[IpAddress, ...]:
+    """In the order of their text, as the cluster's database gives them back."""
+    pools = {it.id for it in here.pools.values() if (it.space, it.subnet) in subnets}
+    held = (it for it in here.allocations.values() if it.pool_id in pools and it.kind is AllocationKind.RESERVED)
+    return tuple(sorted((it.address for it in held if it.held), key=str))
+
+
+def _decide_create(
+    network: Network, vni: Vni | None, cluster: Callable[[], Cluster], state: State
+) -> tuple[Sequence[Change], Network]:
     known = state.networks.get(network.id)
-    if known is None:
-        made = replace(network, vni=_free_vni(state, network.id))
-        return (Put(made),), made
-    same = replace(network, vni=known.vni, name=known.name, labels=known.labels, created_at=known.created_at)
+    if known is not None:
+        return (), _same(replace(network, vni=vni or known.vni), known)
+    taken = taken_vnis(cluster(), state)
+    if vni is not None:
+        check_vni(vni, taken)
+    made = replace(network, vni=vni or free_vni(network.id, taken))
+    return (Put(made),), made
+
+
+def _decide_part(part: Network, cluster: Callable[[], Cluster], state: State) -> tuple[Sequence[Change], Network]:
+    known = state.networks.get(part.id)
+    if known is not None:
+        return (), _same(part, known)
+    # The engine has one part of each network: an older one is what is left of a network it forgot.
+    old = [it for it in state.networks.values() if it.shared == part.shared]
+    left = replace(state, networks={key: it for key, it in state.networks.items() if it not in old})
+    removals = [change for it in old for change in network_removal(state, it.id)]
+    return (*removals, *_renumbered(left, part, taken_vnis(cluster(), left)), Put(part)), part
+
+
+def _renumbered(state: State, part: Network, taken: Mapping[Vni, str]) -> Sequence[Change]:
+    """A network of this host alone has a number that nobody else knows: it makes room."""
+    used = {*taken, part.vni}
+    return [Put(replace(it, vni=free_vni(it.id, used))) for it in state.networks.values() if it.vni == part.vni]
+
+
+def _same(again: Network, known: Network) -> Network:
+    same = replace(again, name=known.name, labels=known.labels, created_at=known.created_at)
     if same != known:
         raise Conflict(f"network {known.title} exists with other settings; remove it first or choose another name")
-    return (), known
-
-
-def _free_vni(state: State, network_id: NetworkId) -> Vni:
-    """Starts at a number made from the id, so that two hosts rarely want the same one."""
-    taken = {it.vni for it in state.networks.values()}
-    if len(taken) >= MAX_VNI:
-        raise Conflict(f"all {MAX_VNI} network numbers are in use; remove a network first")
-    vni = int.from_bytes(blake2s(network_id.encode(), digest_size=3).digest()) or 1
-    while vni in taken:
-        vni = vni % MAX_VNI + 1
-    return Vni(vni)
+    return known

@@ -11,7 +11,10 @@ from ovsnet.model.ids import EndpointId, IpAddress, IpNetwork, Mac, NetworkId, P
 
 @dataclass(frozen=True, slots=True)
 class NetworkRequest:
-    """CreateNetwork. `options` are the user's `-o` options as text; a family that is not used is None."""
+    """CreateNetwork. `options` are the user's `-o` options as text; a family that is not used is None.
+
+    `space4` and `space6` are the address spaces the subnets are from: they tell whose IPAM driver gives the addresses.
+    """
 
     id: NetworkId
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -20,6 +23,8 @@ class NetworkRequest:
     gateway4: IPv4Address | None = None
     ipv6: IPv6Network | None = None
     gateway6: IPv6Address | None = None
+    space4: str = ""
+    space6: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,8 @@ from ovsnet.control.requests import AddressRequest, PoolRequest
 from ovsnet.docker import answers, wire
 from ovsnet.docker.answers import Answer
 from ovsnet.docker.calls import Calls
-from ovsnet.model.addressing import Pool
+from ovsnet.model.addressing import LOCAL_SPACE, SHARED_SPACE, Pool
 from ovsnet.model.ids import IpAddress, IpInterface, PoolId
-
-LOCAL_SPACE, SHARED_SPACE = "ovsnet-local", "ovsnet-global"
-"""Kept apart: a swarm manager that is also a node asks for the same subnet in both."""
 
 
 class Addresses(Protocol):

@@ -65,6 +65,7 @@ class IpamData(Message, frozen=True):
 
     pool: str | None = field(name="Pool", default=None)
     gateway: str | None = field(name="Gateway", default=None)
+    space: str | None = field(name="AddressSpace", default=None)
 
 
 class CreateNetwork(Message, frozen=True):
@@ -88,7 +89,14 @@ class CreateNetwork(Message, frozen=True):
             gateway4=gateway4.ip if gateway4 else None,
             ipv6=ipv6,
             gateway6=gateway6.ip if gateway6 else None,
+            space4=_space(self.ipv4, "IPv4Data"),
+            space6=_space(self.ipv6, "IPv6Data"),
         )
+
+
+def _space(subnets: list[IpamData] | None, name: str) -> str:
+    """The address space of a family's subnet, "" when the network does not use it."""
+    return fields.word(subnets[0].space or "", f"{name}.AddressSpace") if subnets else ""
 
 
 def _family(

@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from ovsnet.model.ids import IpAddress, IpNetwork, PoolId
 
+LOCAL_SPACE, SHARED_SPACE = "ovsnet-local", "ovsnet-global"
+"""Our address spaces. Kept apart: a swarm manager that is also a node asks for the same subnet in both."""
+
 
 class AllocationKind(StrEnum):
     """What an address was asked for."""

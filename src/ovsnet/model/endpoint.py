@@ -15,7 +15,8 @@ class Endpoint:
     `sandbox` is the path of the container's network namespace ("" before Join).
     `ifname` is what the interface is called inside ("" until it was seen there): a lost interface is made anew by it.
     `container_*` come from the engine's events ("" until then), and so does `compose_service`, which the container's
-    label names ("" for most).
+    label names ("" for most). `aliases` are the other names it has on its network, the engine's own short id among
+    them; they are asked for only where other hosts need them (() until then).
     """
 
     id: EndpointId
@@ -30,6 +31,7 @@ class Endpoint:
     container_id: str = ""
     container_name: str = ""
     compose_service: str = ""
+    aliases: tuple[str, ...] = ()
     created_at: float = 0.0
 
     @property

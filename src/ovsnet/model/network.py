@@ -6,13 +6,16 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from ovsnet.model.errors import BadRequest
-from ovsnet.model.ids import NOT_SHARED, UNTAGGED, NetworkId, SharedId, Vlan, Vni, parse_vlan
+from ovsnet.model.ids import MAX_VNI, NOT_SHARED, UNTAGGED, NetworkId, SharedId, Vlan, Vni, parse_vlan
 
 ENGINE_PREFIX = "com.docker.network."
 """Options with this prefix are the engine's own; we use the MTU and let the others pass."""
 MTU_ALIAS = "com.docker.network.driver.mtu"
 MIN_MTU, MAX_MTU, MIN_IPV6_MTU = 68, 65535, 1280
 """RFC 791 3.2, the kernel's limit for a veth, RFC 8200 5."""
+DEFAULT_MTU = 1500
+SHARED_OPTION = "ovsnet.network"
+"""Reserved: an agent writes it to say which network of the cluster the one it makes in its engine is a part of."""
 
 
 class Mode(StrEnum):
@@ -54,10 +57,32 @@ class NetworkOptions:
 
     mode: Mode = Mode.BRIDGE
     vlan: Vlan = UNTAGGED
-    mtu: int = 1500
+    mtu: int = DEFAULT_MTU
     port: PortKind = PortKind.VETH
     icc: bool = True
     egress: Egress = Egress.DOCKER
+
+
+@dataclass(frozen=True, slots=True)
+class AskedOptions:
+    """The `-o` options of a network as they were given.
+
+    `mode`, `mtu` and `vni` are None where they were not: what they are then depends on the cluster, and so the ones in
+    `options` do not count. `part_of` is what SHARED_OPTION names.
+    """
+
+    options: NetworkOptions = field(default_factory=NetworkOptions)
+    mode: Mode | None = None
+    mtu: int | None = None
+    vni: Vni | None = None
+    part_of: SharedId = NOT_SHARED
+
+    def resolved(self, *, mode: Mode, mtu: int, ipv6: bool) -> NetworkOptions:
+        """All options with these defaults; BadRequest when the MTU is too small for IPv6."""
+        chosen = replace(self.options, mode=self.mode or mode, mtu=self.mtu or mtu)
+        if ipv6 and chosen.mtu < MIN_IPV6_MTU:
+            raise BadRequest(f"mtu={chosen.mtu} is too small for IPv6; use at least {MIN_IPV6_MTU} or leave --ipv6 out")
+        return chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +136,12 @@ def _mtu(text: str) -> int:
     return int(text)
 
 
+def _vni(text: str) -> Vni:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_VNI:
+        raise BadRequest(f"vni={text!r} is not a VNI; use a whole number from 1 to {MAX_VNI}")
+    return Vni(int(text))
+
+
 def _switch(key: str) -> Callable[[str], bool]:
     def parse(text: str) -> bool:
         if text.lower() not in ("true", "false"):
@@ -135,8 +166,15 @@ NETWORK_OPTIONS: Mapping[str, OptionRule] = {
         "bridge, overlay",
         "bridge: this host only; overlay: all hosts of the cluster, the default on a host that is in one",
     ),
-    "vlan": OptionRule(parse_vlan, "1-4094", "VLAN of the network's ports; default untagged"),
-    "mtu": OptionRule(_mtu, f"{MIN_MTU}-{MAX_MTU}", "bytes of the largest packet; default 1500"),
+    "vlan": OptionRule(parse_vlan, "1-4094", "VLAN of the network's ports, with mode=bridge only; default untagged"),
+    "mtu": OptionRule(
+        _mtu,
+        f"{MIN_MTU}-{MAX_MTU}",
+        f"bytes of the largest packet; default {DEFAULT_MTU}, and with mode=overlay what fits into the tunnels",
+    ),
+    "vni": OptionRule(
+        _vni, f"1-{MAX_VNI}", "the network's number on the switch and in the tunnels; default a free one"
+    ),
     "port": OptionRule(_choice("port", CONTAINER_PORTS), "veth, internal", "what the container's interface is made of"),
     "icc": OptionRule(_switch("icc"), "true, false", "false: containers reach the gateway but not each other"),
     "egress": OptionRule(_choice("egress", Egress), "docker, none", "docker: Docker's gateway bridge does NAT and -p"),
@@ -147,14 +185,22 @@ ENDPOINT_OPTIONS: Mapping[str, OptionRule] = {
 }
 
 
-def parse_options(given: Mapping[str, str], *, ipv6: bool) -> NetworkOptions:
+def parse_options(given: Mapping[str, str]) -> AskedOptions:
     """The options of a new network; BadRequest names every bad key with what is allowed, all in one message."""
-    options = NetworkOptions(**_parse(given, NETWORK_OPTIONS, "network option"))  # type: ignore[arg-type]
+    parsed = _parse(
+        {key: text for key, text in given.items() if key != SHARED_OPTION}, NETWORK_OPTIONS, "network option"
+    )
+    vni = parsed.pop("vni", None)
+    options = NetworkOptions(**parsed)  # type: ignore[arg-type]
     if MTU_ALIAS in given and "mtu" not in given:
         options = replace(options, mtu=_mtu(given[MTU_ALIAS]))
-    if ipv6 and options.mtu < MIN_IPV6_MTU:
-        raise BadRequest(f"mtu={options.mtu} is too small for IPv6; use at least {MIN_IPV6_MTU} or leave --ipv6 out")
-    return options
+    return AskedOptions(
+        options=options,
+        mode=options.mode if "mode" in given else None,
+        mtu=options.mtu if "mtu" in given or MTU_ALIAS in given else None,
+        vni=None if vni is None else Vni(int(str(vni))),
+        part_of=SharedId(given.get(SHARED_OPTION, NOT_SHARED)),
+    )
 
 
 def parse_endpoint_options(given: Mapping[str, str]) -> Vlan | None:

@@ -64,6 +64,16 @@ def decode_labels(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((str(key), str(value)) for key, value in json.loads(text)) if text else ()
 
 
+def encode_names(names: tuple[str, ...]) -> str:
+    """Names as JSON, in their order; "" for none."""
+    return json.dumps(names) if names else ""
+
+
+def decode_names(text: str) -> tuple[str, ...]:
+    """Names from JSON."""
+    return tuple(str(it) for it in json.loads(text)) if text else ()
+
+
 def maybe(value: object) -> list[str]:
     """A set of at most one."""
     return [] if value is None else [str(value)]

@@ -20,7 +20,16 @@ from ovsnet.model.ids import EndpointId, NetworkId, PoolId, SharedId, Vlan, Vni,
 from ovsnet.model.network import Network
 from ovsnet.model.state import Counters, State
 from ovsnet.store.changes import shown
-from ovsnet.store.codec import decode_labels, decode_options, encode_labels, encode_options, maybe, only
+from ovsnet.store.codec import (
+    decode_labels,
+    decode_names,
+    decode_options,
+    encode_labels,
+    encode_names,
+    encode_options,
+    maybe,
+    only,
+)
 from ovsnet.store.interface import Value
 from ovsnet.store.vocabulary import Columns, Edits, Parent, RowOf, Shape, Vocabulary
 
@@ -76,6 +85,7 @@ def _encode_endpoint(it: Endpoint, row: RowOf) -> Columns:
         "container_id": it.container_id,
         "container_name": it.container_name,
         "compose_service": it.compose_service,
+        "aliases": encode_names(it.aliases),
         "created_at": repr(float(it.created_at)),
     }
 
@@ -94,6 +104,7 @@ def _decode_endpoint(row: Any) -> Endpoint:
         container_id=row.container_id,
         container_name=row.container_name,
         compose_service=row.compose_service,
+        aliases=decode_names(row.aliases),
         created_at=float(row.created_at),
     )
 

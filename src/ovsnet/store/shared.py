@@ -4,7 +4,6 @@ A host may write the rows that carry its name (RBAC compares the column with its
 member's row stands beside the name: a host that was taken out of the cluster has no such row and can write nothing.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from types import MappingProxyType
@@ -23,7 +22,16 @@ from ovsnet.model.cluster import (
     Token,
 )
 from ovsnet.model.ids import EndpointId, HostName, SharedId, Vni, parse_mac
-from ovsnet.store.codec import decode_labels, decode_options, encode_labels, encode_options, maybe, only
+from ovsnet.store.codec import (
+    decode_labels,
+    decode_names,
+    decode_options,
+    encode_labels,
+    encode_names,
+    encode_options,
+    maybe,
+    only,
+)
 from ovsnet.store.vocabulary import Columns, Edits, Kind, Parent, RowOf, Shape, Vocabulary
 
 # ---------------------------------------------------------------- cluster and members
@@ -145,7 +153,7 @@ def _encode_endpoint(it: RemoteEndpoint, row: RowOf) -> Columns:
         "mac": it.mac,
         "ipv4": maybe(it.ipv4),
         "ipv6": maybe(it.ipv6),
-        "names": json.dumps(it.names) if it.names else "",
+        "names": encode_names(it.names),
         "created_at": repr(float(it.created_at)),
     }
 
@@ -158,7 +166,7 @@ def _decode_endpoint(row: Any) -> RemoteEndpoint:
         mac=parse_mac(row.mac),
         ipv4=only(row.ipv4, IPv4Address),
         ipv6=only(row.ipv6, IPv6Address),
-        names=tuple(str(it) for it in json.loads(row.names)) if row.names else (),
+        names=decode_names(row.names),
         created_at=float(row.created_at),
     )
 

@@ -61,6 +61,10 @@ async def test_creating_it_again_otherwise_is_refused() -> None:
         ({"egress": "nat"}, "egress=nat is not supported yet"),
         ({"icc": "maybe"}, "use one of: true, false"),
         ({"port": "tap"}, "use one of: veth, internal"),
+        ({"vni": "0"}, "vni='0' is not a VNI; use a whole number from 1 to 16777215"),
+        ({"vni": "16777216"}, "is not a VNI"),
+        ({"mode": "overlay"}, "'ovsnet cluster init'.*'ovsnet cluster join'"),
+        ({"ovsnet.network": "c3" * 32}, "ovsnet itself uses the option, leave it out"),
         ({"com.docker.network.driver.mtu": "1"}, "mtu='1' is not an MTU"),
         ({"vlan": "x", "mtu": "y"}, "mtu='y'.*vlan='x'"),
     ],
@@ -90,6 +94,14 @@ async def test_good_options_are_taken() -> None:
         "none",
         PortKind.INTERNAL,
     )
+
+
+async def test_a_number_can_be_chosen_and_is_given_once() -> None:
+    door, _ = networks(TWO_NETWORKS)
+    assert (await door.create(replace(REQUEST, options={"vni": "5001"}))).vni == 5001
+    other = replace(REQUEST, id=NetworkId("d4" * 32), options={"vni": "10"})
+    with pytest.raises(Conflict, match="vni=10 is the number of network web"):
+        await door.create(other)
 
 
 async def test_internal_ports_are_refused_in_the_userspace_datapath() -> None:

@@ -63,6 +63,8 @@ def test_a_network_with_everything() -> None:
         gateway4=IPv4Address("10.50.0.1"),
         ipv6=IPv6Network("fd00:50::/64"),
         gateway6=IPv6Address("fd00:50::1"),
+        space4="ovsnet-local",
+        space6="ovsnet-local",
     )
 
 
@@ -72,6 +74,7 @@ def test_a_plain_network_of_the_oldest_engine() -> None:
         ipv4=IPv4Network("172.19.0.0/16"),
         gateway4=IPv4Address("172.19.0.1"),
         options={},
+        space4="LocalDefault",
     )
 
 
