@@ -8,18 +8,29 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from ipaddress import ip_address
+from typing import Any, Protocol, TypeVar
 
-from ovsnet.linux.links import LinkApplier
 from ovsnet.model.delta import diff
-from ovsnet.model.host import LinkPlan, Placement
-from ovsnet.model.ids import Mac
+from ovsnet.model.host import LinkPlan, Placement, TunnelPlan
+from ovsnet.model.ids import Mac, Vni
 from ovsnet.model.network import PortKind
+from ovsnet.reconcile.appliers import Applier
 
 CLONE_NEWNET = 0x40000000
 DEADLINE = 10.0
 """Seconds; generous, since the machine may be busy."""
 _numbers = itertools.count(1)
+
+
+class Named(Protocol):
+    """A plan whose resource key is its name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+V = TypeVar("V", bound=Named)
 
 
 @contextmanager
@@ -112,16 +123,44 @@ def internal(number: int, *, into: Placement | None = None) -> LinkPlan:
     )
 
 
-async def settle(applier: LinkApplier, *plans: LinkPlan) -> list[str]:
+def tunnel(number: int, *forwards: tuple[str, str], mtu: int = 1400, local: str = "10.99.0.1") -> TunnelPlan:
+    """The plan of a vxlan device on the interface "under"; the same number is the same network."""
+    return TunnelPlan(
+        name=f"ovx{number:x}",
+        vni=Vni(number),
+        local=ip_address(local),
+        device="under",
+        udp_port=4789,
+        mtu=mtu,
+        alias=f"ovsnet:vxlan:{number}",
+        forwards=frozenset((mac, ip_address(vtep)) for mac, vtep in forwards),
+    )
+
+
+def underlay() -> None:
+    """The interface that has the host's tunnel addresses: a Linux bridge, so that others can be joined to it."""
+    ip("link", "add", "under", "mtu", "1500", "type", "bridge")
+    ip("addr", "add", "10.99.0.1/24", "dev", "under")
+    ip("addr", "add", "fd99::1/64", "dev", "under", "nodad")
+    ip("link", "set", "under", "up")
+
+
+async def settle(applier: Applier[V], *plans: V) -> list[str]:
     """Have exactly these; returns the texts of the refusals."""
     want = {it.name: it for it in plans}
     return [str(error) for error in await applier.apply(diff(want, applier.have()))]
 
 
+class Watched(Protocol):
+    """An applier that tells when somebody else changed what it has."""
+
+    def watch(self, changed: Callable[[], None]) -> None: ...
+
+
 class Watch:
     """Counts the nudges of an applier and waits for what follows them."""
 
-    def __init__(self, applier: LinkApplier) -> None:
+    def __init__(self, applier: Watched) -> None:
         self.nudges = 0
         self._nudged = asyncio.Event()
         applier.watch(self._note)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 SIOCETHTOOL = 0x8946
 SET_TRANSMIT_CHECKSUM = 0x17
+GET_JOINING, SET_JOINING = 0x2B, 0x2C
+"""ETHTOOL_GGRO, ETHTOOL_SGRO."""
 SYSCTLS = Path("/proc/sys/net")
 
 SILENT = {
@@ -32,13 +34,21 @@ def stop_transmit_offload(name: str, within: socket.socket) -> None:
 
     One switch: the kernel does no segmentation offload without the checksum offload.
     """
-    value = ctypes.create_string_buffer(struct.pack("=II", SET_TRANSMIT_CHECKSUM, 0))
-    request = struct.pack("16sP16x", name.encode(), ctypes.addressof(value))
-    fcntl.ioctl(within, SIOCETHTOOL, request)
+    _ethtool(name, within, SET_TRANSMIT_CHECKSUM)
+
+
+def stop_joining(name: str, within: socket.socket) -> None:
+    """Have the interface hand up packets as they came, instead of joining those of one connection (GRO)."""
+    _ethtool(name, within, SET_JOINING)
+
+
+def joins(name: str, within: socket.socket) -> bool:
+    """True when the interface may hand up packets that are joined from several, larger than its MTU (GRO)."""
+    return bool(_ethtool(name, within, GET_JOINING))
 
 
 def silence(name: str) -> None:
-    """Keep the host's own protocols off the interface. What this kernel does not have needs no silencing."""
+    """Keep the host's own protocols off the interface. What it does not speak needs no silencing."""
     for path, value in SILENT.items():
         _write(path.format(name), value)
 
@@ -50,7 +60,15 @@ def allow_ipv6(name: str, *, allowed: bool) -> None:
     _write(f"ipv6/conf/{name}/disable_ipv6", "0" if allowed else "1")
 
 
+def _ethtool(name: str, within: socket.socket, command: int) -> int:
+    """One command of ethtool's with the value 0; returns the value that the kernel gives back."""
+    value = ctypes.create_string_buffer(struct.pack("=II", command, 0))
+    request = struct.pack("16sP16x", name.encode(), ctypes.addressof(value))
+    fcntl.ioctl(within, SIOCETHTOOL, request)
+    return int(struct.unpack_from("=II", value)[1])
+
+
 def _write(path: str, value: str) -> None:
-    family = path.split("/", 1)[0]
-    if (SYSCTLS / family).exists():
-        (SYSCTLS / path).write_text(value)
+    setting = SYSCTLS / path
+    if setting.exists():  # there is none of IPv6 while the MTU is below 1280 (RFC 8200 5)
+        setting.write_text(value)

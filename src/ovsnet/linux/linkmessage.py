@@ -8,7 +8,7 @@ them.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 
 from ovsnet.linux.wire import (
     ACKNOWLEDGE,
@@ -36,16 +36,19 @@ _ASKED = frozenset({_MAC, _NAME, _MTU, _PEER, _LINKINFO, _ALIAS, _GROUP, _NEW_NA
 _ASKED_OF_INFO = frozenset({_KIND, _DATA})
 _ASKED_OF_VXLAN = frozenset({_VNI, _DEVICE, _LOCAL4, _LEARNING, _PORT, _LOCAL6})
 _UP = 0x1
+ANY = IPv4Address(0)
 _SKIP_STATISTICS = attribute(_MASK, NUMBER.pack(0x8))
 
 
 @dataclass(frozen=True, slots=True)
 class Vxlan:
-    """What a vxlan device is. `device` is the index of the interface it is bound to, 0 without one."""
+    """What a vxlan device is. Without an interface it is bound to `device` (an index) is 0, without an address `local`
+    is 0.0.0.0.
+    """
 
     vni: int
     port: int
-    local: IpAddress | None = None
+    local: IpAddress = ANY
     device: int = 0
     learning: bool = False
 
@@ -147,7 +150,7 @@ def _vxlan(data: bytes) -> Vxlan:
     return Vxlan(
         vni=number(found.get(_VNI, b"")),
         port=int.from_bytes(found.get(_PORT, b""), "big"),
-        local=ip_address(local) if local else None,
+        local=ip_address(local) if local else ANY,
         device=number(found.get(_DEVICE, b"")),
         learning=bool(found.get(_LEARNING, b"\0")[0]),
     )

@@ -8,14 +8,14 @@ A pair gets its mark last, so that a mark means: finished. What a crash left bef
 """
 
 import asyncio
-import errno
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from ovsnet.linux import interface
+from ovsnet.linux.attempts import attempt, taken, unless_gone
 from ovsnet.linux.linkmessage import Link
 from ovsnet.linux.linktable import LinkTable
 from ovsnet.linux.namespace import links_inside
@@ -125,7 +125,7 @@ class LinkApplier:
             async with self._netlink() as kernel:
                 refused = await self._remove(kernel, doomed)
                 async with asyncio.TaskGroup() as tasks:
-                    settling = [tasks.create_task(_attempt(it.name, self._settle(kernel, it))) for it in wanted]
+                    settling = [tasks.create_task(attempt(it.name, self._settle(kernel, it))) for it in wanted]
                 return refused + [error for it in settling if (error := it.result()) is not None]
         except OSError as error:
             raise Unavailable(NEIGHBOUR, f"no socket can be had: {error.strerror}") from error
@@ -142,7 +142,7 @@ class LinkApplier:
             if link is not None and link.kind == "veth":
                 pairs.append(link)
             elif link is not None:
-                refused.append(await _attempt(name, _unless_gone(kernel.change(name, alias=""))))
+                refused.append(await attempt(name, unless_gone(kernel.change(name, alias=""))))
         refused += await _delete_pairs(kernel, pairs)
         return [it for it in refused if it is not None]
 
@@ -155,7 +155,7 @@ class LinkApplier:
         if step is Step.REFUSE and await self._far_end_is_ours(link, plan):
             step = Step.REPAIR
         if step is Step.REFUSE:
-            raise ApplyError(plan.name, _taken(link))
+            raise ApplyError(plan.name, taken(link))
         if step is Step.REPAIR:
             await kernel.change(plan.name, alias=plan.alias, mtu=plan.mtu, state="up")
             return
@@ -179,7 +179,7 @@ class LinkApplier:
             return
         link = await self._device(plan)
         if not may_adopt(link, self._mark):
-            raise ApplyError(plan.name, _taken(link))
+            raise ApplyError(plan.name, taken(link))
         # Not up: on the host it would be one more interface of the host in the container's network.
         await kernel.change(plan.name, alias=plan.alias, mtu=plan.mtu, **_address(plan))
         if plan.placement is not None:
@@ -242,40 +242,15 @@ async def _move_inside(kernel: Netlink, link: Link, plan: LinkPlan, placement: P
 
 async def _delete_pairs(kernel: Netlink, pairs: Sequence[Link]) -> list[ApplyError | None]:
     if len(pairs) == 1:
-        return [await _attempt(pairs[0].name, _unless_gone(kernel.delete(pairs[0].index)))]
-    refused = [await _attempt(it.name, _unless_gone(kernel.change(it.name, group=CONDEMNED))) for it in pairs]
+        return [await attempt(pairs[0].name, unless_gone(kernel.delete(pairs[0].index)))]
+    refused = [await attempt(it.name, unless_gone(kernel.change(it.name, group=CONDEMNED))) for it in pairs]
     if pairs:
         condemned = [it.name for it, error in zip(pairs, refused, strict=True) if error is None]
-        error = await _attempt("", _unless_gone(kernel.delete_group(CONDEMNED)))
+        error = await attempt("", unless_gone(kernel.delete_group(CONDEMNED)))
         if error is not None:
             refused += [ApplyError(name, error.reason) for name in condemned]
     return refused
 
 
-async def _unless_gone(request: Awaitable[None]) -> None:
-    """What is to be removed and has gone by itself is as wanted."""
-    try:
-        await request
-    except OSError as error:
-        if error.errno != errno.ENODEV:
-            raise
-
-
-async def _attempt(name: str, action: Awaitable[None]) -> ApplyError | None:
-    """Do it; a refusal is a value, so that the other links go on."""
-    try:
-        await action
-    except ApplyError as error:
-        return error
-    except OSError as error:
-        return ApplyError(name, error.strerror or str(error))
-    return None
-
-
 def _address(plan: LinkPlan) -> dict[str, str]:
     return {} if plan.mac is None else {"address": plan.mac}
-
-
-def _taken(link: Link | None) -> str:
-    kind = (link.kind if link is not None else "") or "physical"
-    return f"the name is taken by a {kind} link that is not ours; rename or delete that link"

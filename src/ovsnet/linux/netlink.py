@@ -8,7 +8,7 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv6Interface, ip_network
@@ -18,13 +18,20 @@ from typing import Any, Self
 from pyroute2 import AsyncIPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from ovsnet.linux.linkmessage import delete_request, messages
+from ovsnet.linux.fdbmessage import EVERYBODY, drop_request, put_request
+from ovsnet.linux.linkmessage import delete_request
+from ovsnet.linux.vxlan import Change
+from ovsnet.linux.wire import ACKNOWLEDGE, ERROR, frames
+from ovsnet.model.host import TunnelPlan
 from ovsnet.model.ids import IpInterface, IpNetwork, Mac
 
 NODAD = 0x02
 """IFA_F_NODAD: the address is usable at once."""
 NOT_ANY_HOSTS = frozenset({3, 4, 5})
 """RTN_BROADCAST, RTN_ANYCAST, RTN_MULTICAST: routes that name no network of their own."""
+
+AT_ONCE = 100
+"""So many changes go into one datagram: were all refused, the answers would just fit into the socket's buffer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,27 @@ class Netlink:
     async def make_veth(self, near: NewEnd, far: NewEnd) -> None:
         """Make both ends in one step: either both are there or none."""
         await self._link("add", kind="veth", peer=_attributes(far), **_attributes(near))
+
+    async def make_vxlan(self, plan: TunnelPlan, *, device: int, group: int) -> None:
+        """Make a vxlan device that learns nothing, down and without an alias, bound to the interface of that index."""
+        version = "vxlan_local" if plan.local.version == 4 else "vxlan_local6"
+        await self._link(
+            "add",
+            kind="vxlan",
+            ifname=plan.name,
+            group=group,
+            vxlan_id=plan.vni,
+            vxlan_link=device,
+            vxlan_port=plan.udp_port,
+            vxlan_learning=0,
+            **{version: str(plan.local)},
+        )
+
+    async def forward(self, index: int, changes: Sequence[Change]) -> None:
+        """Write where the vxlan device of that index sends what, in that order. After a refusal, which is raised, it
+        goes on with the others.
+        """
+        await asyncio.to_thread(_forward_now, index, changes, self._deadline)
 
     async def change(self, name: str, **attributes: Any) -> None:
         """Change a link by its name: alias, group, mtu, address (MAC), state ("up")."""
@@ -111,13 +139,46 @@ class Netlink:
 
 
 def _delete_now(request: bytes, deadline: float) -> None:
+    for error in _exchange([request], deadline).values():
+        raise OSError(error, os.strerror(error))
+
+
+def _forward_now(index: int, changes: Sequence[Change], deadline: float) -> None:
+    refused: list[OSError] = []
+    for start in range(0, len(changes), AT_ONCE):
+        some = changes[start : start + AT_ONCE]
+        requests = [_request(index, it, number, last=number == len(some)) for number, it in enumerate(some, 1)]
+        for number, error in _exchange(requests, deadline).items():
+            if some[number - 1].goes or error != errno.ENOENT:  # what is to go and has gone is as wanted
+                refused.append(_refusal(some[number - 1], error))
+    if refused:
+        raise refused[0]
+
+
+def _request(index: int, change: Change, number: int, *, last: bool) -> bytes:
+    flags = ACKNOWLEDGE if last else 0
+    mac = change.mac or EVERYBODY
+    if change.goes and change.vtep is not None:
+        return put_request(number, flags, index, mac, change.vtep)
+    return drop_request(number, flags, index, mac, change.vtep)
+
+
+def _refusal(change: Change, error: int) -> OSError:
+    return OSError(error, f"{os.strerror(error)}, when {change.mac or 'broadcasts'} should go to {change.vtep}")
+
+
+def _exchange(requests: Sequence[bytes], deadline: float) -> Mapping[int, int]:
+    """Send requests, numbered from 1, the last of which asks for an acknowledgement. Returns who was refused and
+    why.
+    """
     kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+    errors: dict[int, int] = {}
     with socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE) as kernel:
         kernel.settimeout(deadline)
-        kernel.send(request)
-        for answer in messages(kernel.recv(1 << 16)):
-            if answer.error:
-                raise OSError(answer.error, os.strerror(answer.error))
+        kernel.send(b"".join(requests))
+        while len(requests) not in errors:
+            errors.update({it.sequence: it.error for it in frames(kernel.recv(1 << 16)) if it.type == ERROR})
+    return {number: error for number, error in errors.items() if error}
 
 
 def _attributes(end: NewEnd) -> dict[str, Any]:

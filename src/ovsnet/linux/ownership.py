@@ -19,6 +19,8 @@ CONDEMNED = 0x6F76_7332
 NO_GROUP = 0
 INSIDE = "/inside"
 """Ends the alias of a container's end: it is ours, but comes and goes with the host's end."""
+TUNNEL = "vxlan:"
+"""Follows the mark in the alias of a tunnel (vxlan.py), which is not one of the containers' links."""
 BROKEN = 0
 """Reported as the MTU of a link that does not work, so that it differs from whatever is wanted."""
 _SWITCH_MADE = frozenset({"openvswitch", "tun"})
@@ -89,7 +91,8 @@ class OurLinks:
 
 def is_ours(link: Link, mark: str) -> bool:
     """True for host ends and internal ports that carry our mark, and for pairs that we did not finish."""
-    marked = link.alias.startswith(mark) and not link.alias.endswith(INSIDE)
+    other = link.alias.startswith(mark + TUNNEL) or link.alias.endswith(INSIDE)
+    marked = link.alias.startswith(mark) and not other
     return marked or (link.group == HALF_MADE and not link.alias and _is_pair(link))
 
 
