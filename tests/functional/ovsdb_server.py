@@ -57,6 +57,11 @@ class Server:
     def terminate(self) -> None:
         self._end(signal.SIGTERM)
 
+    def wait(self) -> int:
+        """The exit code, once it has ended."""
+        assert self._process is not None
+        return self._process.wait(PATIENCE)
+
     def freeze(self) -> None:
         os.kill(self.pid, signal.SIGSTOP)
 

@@ -20,6 +20,10 @@ MAX_REPLY = 16 << 20
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
+class HungUp(OSError):
+    """The server closed the connection instead of answering."""
+
+
 class Place(Protocol):
     """Where a server listens."""
 
@@ -109,11 +113,20 @@ def words(reply: Any) -> str:
 async def _read(reader: asyncio.StreamReader) -> Any:
     """One JSON value. Tried at every pause of the server: it sends one reply and then waits for us."""
     text = b""
-    while chunk := await reader.read(1 << 16):
+    while chunk := await _some(reader):
         text += chunk
         try:
             return msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError):
             if len(text) > MAX_REPLY or text[:1] != b"{":
                 break
-    raise OSError(0, "it hung up" if not text else "it does not speak the OVSDB protocol")
+    if not text:
+        raise HungUp(0, "it closed the connection")
+    raise OSError(0, "it does not speak the OVSDB protocol")
+
+
+async def _some(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read(1 << 16)
+    except (ConnectionResetError, BrokenPipeError):
+        return b""
