@@ -1,6 +1,6 @@
 """Frames as bytes: what a container with a raw socket can put on its wire. Pure."""
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 ARP, IPV4, IPV6 = 0x0806, 0x0800, 0x86DD
@@ -43,6 +43,17 @@ def ipv6(source: str, destination: str, payload: bytes, *, header: int = UDP, ho
 def udp(payload: bytes) -> bytes:
     """A datagram that arrives and that no kernel answers: its checksum is wrong."""
     return (9).to_bytes(2) * 2 + (8 + len(payload)).to_bytes(2) + b"\xde\xad" + payload
+
+
+def vxlan(source: str, destination: str, vni: int, frame: bytes, *, port: int = 4789) -> bytes:
+    """The IP packet that carries a frame between hosts (RFC 7348), of either family, its checksums right."""
+    inner = b"\x08" + bytes(3) + vni.to_bytes(3) + b"\0" + frame
+    length = (8 + len(inner)).to_bytes(2)
+    ends = (ip_address(source), ip_address(destination))
+    head = (50000).to_bytes(2) + port.to_bytes(2) + length
+    pseudo = b"".join(it.packed for it in ends) + length + UDP.to_bytes(2)
+    packet = head + _sum(pseudo + head + bytes(2) + inner) + inner
+    return ipv4(source, destination, packet) if ends[0].version == 4 else ipv6(source, destination, packet)
 
 
 def icmpv6(source: str, destination: str, kind: int, body: bytes, *, hop_limit: int = 255) -> bytes:

@@ -103,7 +103,7 @@ class Container:
         self.ipv6 = "" if endpoint.ipv6 is None else str(endpoint.ipv6.ip)
         self.link_local = str(endpoint.link_local)
         self.ofport = number(endpoint)
-        self.wire = _inside(namespace, _raw_socket)
+        self.wire = inside(namespace, lambda: raw_socket("eth0"))
         self.arrived: list[bytes] = []
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
@@ -259,9 +259,10 @@ class PipelineSwitch:
 
     # ------------------------------------------------------------ asking the switch
 
-    def trace(self, ofport: int, packet: bytes) -> Trace:
-        """What would happen to this frame."""
-        said = self.switch.call("ovs-appctl", "ofproto/trace", BRIDGE, f"in_port={ofport}", packet.hex())
+    def trace(self, ofport: int, packet: bytes, tunnel: str = "") -> Trace:
+        """What would happen to this frame; `tunnel` says how it came from another host, as a match."""
+        origin = f"in_port={ofport},{tunnel}" if tunnel else f"in_port={ofport}"
+        said = self.switch.call("ovs-appctl", "ofproto/trace", BRIDGE, origin, packet.hex())
         steps = re.findall(r"^ *(\d+)\. .*?priority (\d+)(?:, cookie (0x[0-9a-f]+))?", said, re.MULTILINE)
         return Trace(
             tables=tuple(int(table) for table, _, _ in steps),
@@ -292,7 +293,7 @@ def pipeline_switch(state: State) -> Iterator[PipelineSwitch]:
 # ------------------------------------------------------------ sockets in other namespaces
 
 
-def _inside(namespace: str, make: Callable[[], socket.socket]) -> socket.socket:
+def inside(namespace: str, make: Callable[[], socket.socket]) -> socket.socket:
     """What `make` returns when called in the namespace. A thread has its own, and its sockets stay."""
     made: list[socket.socket] = []
 
@@ -311,8 +312,9 @@ def _inside(namespace: str, make: Callable[[], socket.socket]) -> socket.socket:
     return made[0]
 
 
-def _raw_socket() -> socket.socket:
+def raw_socket(device: str) -> socket.socket:
+    """What comes in and goes out by a device of the calling thread's namespace."""
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
-    wire.bind(("eth0", 0))
+    wire.bind((device, 0))
     wire.settimeout(PATIENCE)
     return wire

@@ -122,6 +122,8 @@ def port(it: Endpoint) -> str:
 class Names:
     """What ports are called in the tests."""
 
+    DNS_PORT = "dns"
+
     def port_name(self, endpoint: Endpoint, network: Network) -> str:
         """An endpoint's."""
         assert endpoint.network_id == network.id
@@ -134,7 +136,7 @@ class Names:
 
 def ofports(of: State) -> dict[str, Ofport]:
     """When the switch has taken up every port; the tunnels' are numbered from 1000 on."""
-    devices = {f"t{it.vni}": Ofport(1000 + it.vni) for it in of.networks.values()}
+    devices = {f"t{it.vni}": Ofport(1000 + it.vni % 1000) for it in of.networks.values()}
     return {port(it): ofport(it) for it in of.endpoints.values()} | devices | {"t": Ofport(1000)}
 
 

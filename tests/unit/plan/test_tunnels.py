@@ -1,0 +1,158 @@
+"""What carries packets to other hosts, and which of them are in it."""
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+
+from ovsnet.model.host import HostFacts, HostPlan
+from ovsnet.model.ids import NetworkId, Vni
+from ovsnet.model.network import PortKind
+from ovsnet.model.overlay import Overlay, TunnelKind
+from ovsnet.model.state import State
+from ovsnet.plan import names
+from ovsnet.plan.host import plan_host
+from tests.states import DB, WEB, endpoint, state
+from tests.unit.pipeline.scenarios import SHARED_DB, SHARED_LONELY, SHARED_WEB, B, C, overlay, remote, vtep
+
+EMPTY_NETWORK = state(SHARED_DB)
+ONE = state(SHARED_DB, endpoint(3, SHARED_DB))
+KERNEL = TunnelKind.KERNEL
+DEVICE = "ovxb"
+"""That of SHARED_DB, whose VNI is 11."""
+
+
+def plan(wanted: State, there: Overlay | None) -> HostPlan:
+    return plan_host(wanted, HostFacts(overlay=there), bridge="br-test", instance="test")
+
+
+def tunnel_ports(wanted: State, there: Overlay | None) -> list[str]:
+    return [it for it in plan(wanted, there).ports if names.is_tunnel(it)]
+
+
+# ---------------------------------------------------------------- kind ovs
+
+
+def test_one_port_carries_all_networks() -> None:
+    host = plan(state(SHARED_WEB, SHARED_DB, DB), overlay())
+    assert not host.tunnels
+    (port,) = host.ports.values()
+    assert (port.name, port.kind) == ("ovxlan0", PortKind.VXLAN)
+    assert port.options == {"remote_ip": "flow", "key": "flow", "local_ip": "10.99.0.1", "dst_port": "4789"}
+    assert port.external_ids == {"ovsnet-owner": "test"}
+
+
+def test_it_has_the_clusters_udp_port() -> None:
+    (port,) = plan(EMPTY_NETWORK, replace(overlay(), udp_port=8472)).ports.values()
+    assert port.options["dst_port"] == "8472"
+
+
+def test_over_ipv6_packets_have_a_checksum() -> None:
+    (port,) = plan(EMPTY_NETWORK, overlay(family=6)).ports.values()
+    assert port.options["local_ip"] == "fd99::1"
+    assert port.options["csum"] == "true"
+
+
+@pytest.mark.parametrize("kind", TunnelKind)
+@pytest.mark.parametrize(
+    ("wanted", "there"),
+    [
+        (ONE, False),
+        (state(), True),
+        (state(WEB, endpoint(1)), True),
+        (state(SHARED_LONELY, endpoint(1, SHARED_LONELY)), True),
+    ],
+    ids=["in no cluster", "no network", "a network of this host", "a network whose endpoints reach nobody"],
+)
+def test_there_is_no_tunnel_where_nothing_can_use_one(kind: TunnelKind, wanted: State, there: bool) -> None:
+    found = overlay(kind=kind) if there else None
+    assert tunnel_ports(wanted, found) == []
+    assert not plan(wanted, found).tunnels
+
+
+# ---------------------------------------------------------------- kind kernel
+
+
+def test_each_network_has_a_device_and_its_port() -> None:
+    private = replace(WEB, id=NetworkId("c3" * 32), vni=Vni(12))
+    host = plan(state(SHARED_WEB, SHARED_DB, private), overlay(kind=KERNEL))
+    assert host.tunnels.keys() == host.ports.keys() == {"ovxa", "ovxb"}
+    device, port = host.tunnels[DEVICE], host.ports[DEVICE]
+    assert (device.vni, device.local, device.device) == (11, IPv4Address("10.99.0.1"), "eth1")
+    assert (device.udp_port, device.mtu, device.alias) == (4789, 1500, "ovsnet:vxlan:11")
+    assert port.kind is PortKind.VETH
+    assert not port.options
+    assert port.external_ids == {
+        "ovsnet-owner": "test",
+        "ovsnet-network": SHARED_DB.id,
+        "ovsnet-network-name": "db",
+    }
+
+
+def test_a_device_has_the_mtu_of_its_network() -> None:
+    small = replace(SHARED_DB, options=replace(SHARED_DB.options, mtu=1400))
+    assert plan(state(small), overlay(kind=KERNEL)).tunnels[DEVICE].mtu == 1400
+
+
+def test_while_our_vtep_is_on_no_interface_there_is_no_device_and_no_port() -> None:
+    host = plan(EMPTY_NETWORK, replace(overlay(kind=KERNEL), device=""))
+    assert not host.tunnels
+    assert not host.ports
+
+
+def test_a_device_knows_each_mac_and_who_gets_broadcasts() -> None:
+    there = overlay(remote(5, B), remote(6, B), remote(7, C), kind=KERNEL)
+    assert plan(ONE, there).tunnels[DEVICE].forwards == {
+        ("0a:00:00:00:00:05", vtep(B)),
+        ("0a:00:00:00:00:06", vtep(B)),
+        ("0a:00:00:00:00:07", vtep(C)),
+        ("", vtep(B)),
+        ("", vtep(C)),
+    }
+
+
+def test_a_host_without_endpoints_of_the_network_gets_no_broadcasts() -> None:
+    there = overlay(remote(5, B), remote(2, C, SHARED_WEB), kind=KERNEL)
+    assert plan(ONE, there).tunnels[DEVICE].forwards == {("0a:00:00:00:00:05", vtep(B)), ("", vtep(B))}
+
+
+def test_what_a_dead_host_has_is_withdrawn() -> None:
+    there = overlay(remote(5, B), remote(7, C), peers=(C,), kind=KERNEL)
+    assert plan(ONE, there).tunnels[DEVICE].forwards == {("0a:00:00:00:00:07", vtep(C)), ("", vtep(C))}
+
+
+def test_a_mac_that_has_moved_here_is_sought_nowhere_else() -> None:
+    there = overlay(remote(3, B), remote(5, B), kind=KERNEL)
+    assert plan(ONE, there).tunnels[DEVICE].forwards == {("0a:00:00:00:00:05", vtep(B)), ("", vtep(B))}
+    left = state(SHARED_DB, replace(endpoint(3, SHARED_DB), plugged=False))
+    assert ("0a:00:00:00:00:03", vtep(B)) in plan(left, there).tunnels[DEVICE].forwards
+
+
+def test_of_two_hosts_that_claim_a_mac_the_younger_has_it_whatever_the_order() -> None:
+    old, young = remote(5, B, created_at=1.0), remote(5, C, created_at=2.0)
+    for both in ((old, young), (young, old)):
+        forwards = plan(ONE, overlay(*both, kind=KERNEL)).tunnels[DEVICE].forwards
+        assert [it for mac, it in forwards if mac] == [vtep(C)]
+
+
+def test_hosts_that_our_vtep_cannot_reach_are_as_good_as_dead() -> None:
+    foreign = replace(overlay(remote(5, B), remote(6, C), kind=KERNEL), peers={B: vtep(B, 6), C: overlay().local})
+    assert plan(ONE, foreign).tunnels[DEVICE].forwards == frozenset()
+
+
+def test_the_same_network_with_other_endpoints_is_planned_anew() -> None:
+    seen = [plan(ONE, overlay(*there, kind=KERNEL)).tunnels[DEVICE].forwards for there in ([remote(5, B)], [], [])]
+    assert [len(it) for it in seen] == [2, 0, 0]
+
+
+# ---------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize("vni", [1, 2**24 - 1])
+def test_names_fit_the_kernel_and_are_no_endpoints(vni: int) -> None:
+    name = names.tunnel_device(Vni(vni))
+    assert len(name) <= 15
+    assert names.is_tunnel(name)
+    assert names.is_tunnel(names.FLOW_TUNNEL)
+    assert name != names.FLOW_TUNNEL
+    assert not any(names.is_tunnel(it) for it in plan(ONE, None).ports)
