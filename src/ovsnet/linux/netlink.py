@@ -11,7 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import IPv6Interface, ip_network
+from ipaddress import IPv6Interface, ip_address, ip_network
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,14 +22,20 @@ from ovsnet.linux.fdbmessage import EVERYBODY, drop_request, put_request
 from ovsnet.linux.linkmessage import delete_request
 from ovsnet.linux.vxlan import Change
 from ovsnet.linux.wire import ACKNOWLEDGE, ERROR, frames
-from ovsnet.model.host import TunnelPlan
-from ovsnet.model.ids import IpInterface, IpNetwork, Mac
+from ovsnet.model.host import Route, TunnelPlan
+from ovsnet.model.ids import IpAddress, IpInterface, IpNetwork, Mac
 
 NODAD = 0x02
 """IFA_F_NODAD: the address is usable at once."""
+ON_LINK, ON_HOST = 253, 254
+"""RT_SCOPE_LINK: without a gateway; RT_SCOPE_HOST."""
+LOCAL, LOCAL_TABLE = 2, 255
+"""RTN_LOCAL, RT_TABLE_LOCAL: what the host takes in itself."""
 NOT_ANY_HOSTS = frozenset({3, 4, 5})
 """RTN_BROADCAST, RTN_ANYCAST, RTN_MULTICAST: routes that name no network of their own."""
 
+EVERYWHERE = 0
+"""RT_SCOPE_UNIVERSE."""
 AT_ONCE = 100
 """So many changes go into one datagram: were all refused, the answers would just fit into the socket's buffer."""
 
@@ -43,6 +49,15 @@ class NewEnd:
     group: int = 0
     mac: Mac | None = None
     namespace: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An address of this host, and the index of the interface that has it. `everywhere`: it is of global scope."""
+
+    address: IpAddress
+    index: int
+    everywhere: bool
 
 
 class Netlink:
@@ -117,6 +132,29 @@ class Netlink:
                 (index,) = await self._kernel.link_lookup(ifname=name)
                 await self._kernel.addr("replace", index=index, address=str(address), **flags)
 
+    async def add_route(self, name: str, route: Route) -> None:
+        """Have a route through a link that is up; again it changes nothing."""
+        way = {"scope": ON_LINK} if route.gateway is None else {"gateway": str(route.gateway)}
+        with _refusals():
+            async with asyncio.timeout(self._deadline):
+                (index,) = await self._kernel.link_lookup(ifname=name)
+                await self._kernel.route("replace", dst=str(route.destination), oif=index, **way)
+
+    async def add_local(self, network: IpNetwork, *, protocol: int) -> None:
+        """Make these addresses the host's own, without an interface that has them; again it changes nothing."""
+        await self._local("replace", network, protocol)
+
+    async def drop_local(self, network: IpNetwork, *, protocol: int) -> None:
+        """Undo `add_local`; ProcessLookupError when there is no such route with this mark."""
+        await self._local("del", network, protocol)
+
+    async def _local(self, command: str, network: IpNetwork, protocol: int) -> None:
+        loopback = socket.if_nametoindex("lo")
+        route = {"dst": str(network), "oif": loopback, "type": LOCAL, "table": LOCAL_TABLE, "scope": ON_HOST}
+        with _refusals():
+            async with asyncio.timeout(self._deadline):
+                await self._kernel.route(command, proto=protocol, **route)
+
     async def networks(self) -> AsyncIterator[IpNetwork]:
         """Where the routes of all tables lead, defaults left out, and the subnets of all addresses."""
         with _refusals():
@@ -127,6 +165,23 @@ class Netlink:
                             yield ip_network((route.get("dst"), route["dst_len"]))
                     async for address in await self._kernel.addr("dump", family=family):
                         yield ip_network((address.get("address"), address["prefixlen"]), strict=False)
+
+    async def addresses(self) -> AsyncIterator[Held]:
+        """All addresses of this host, of each interface in the kernel's order: primary ones first."""
+        with _refusals():
+            async with asyncio.timeout(self._deadline):
+                async for it in await self._kernel.addr("dump"):
+                    own = ip_address(it.get("local") or it.get("address"))  # "address" is the far end's on a line
+                    yield Held(own, it["index"], everywhere=it["scope"] == EVERYWHERE)
+
+    async def source_towards(self, address: IpAddress) -> IpAddress | None:
+        """The address this host would send from to another one; OSError when it has no route there."""
+        with _refusals():
+            async with asyncio.timeout(self._deadline):
+                for route in await self._kernel.route("get", dst=str(address)):
+                    source = route.get("prefsrc")
+                    return None if source is None else ip_address(source)
+        return None
 
     async def _link(self, command: str, **attributes: Any) -> None:
         with _refusals():
