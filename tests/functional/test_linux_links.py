@@ -80,6 +80,11 @@ async def test_offloads_are_off_at_both_ends_where_it_cannot(applier: LinkApplie
     assert not offload(pair(1).peer)
 
 
+async def test_an_mtu_too_small_for_ipv6_is_no_trouble(applier: LinkApplier) -> None:
+    assert await settle(applier, pair(1, mtu=1000)) == []
+    assert links()[pair(1).name]["mtu"] == 1000
+
+
 async def test_have_is_what_was_written(applier: LinkApplier) -> None:
     plans = [pair(number) for number in range(1, 51)]
     assert await settle(applier, *plans) == []
