@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ovsnet.cluster.__main__ import NO_MEMBER
+from ovsnet.cluster.identity import identity_files
+from ovsnet.cluster.process import control_socket
 from ovsnet.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -82,18 +85,39 @@ def test_the_agent_follows_its_socket_store_and_switch() -> None:
     assert words("ovsnet.service", "Unit", "After") == [
         "ovsnet.socket",
         "ovsnet-store.service",
+        "ovsnet-cluster.service",
         "openvswitch-switch.service",
     ]
     # Wants and not Requires: without switch or store the engine must still get its answer.
-    assert words("ovsnet.service", "Unit", "Wants") == ["ovsnet-store.service", "openvswitch-switch.service"]
+    assert words("ovsnet.service", "Unit", "Wants") == [
+        "ovsnet-store.service",
+        "ovsnet-cluster.path",
+        "openvswitch-switch.service",
+    ]
 
 
 def test_the_units_use_the_paths_of_the_settings() -> None:
     defaults = Settings()
     assert unit("ovsnet.socket")["Socket"]["ListenStream"] == defaults.plugin_socket
-    for name in ("ovsnet.service", "ovsnet-store.service"):
+    for name in ("ovsnet.service", "ovsnet-store.service", "ovsnet-cluster.service"):
         assert f"/run/{unit(name)['Service']['RuntimeDirectory']}" == defaults.run_dir
         assert f"/var/lib/{unit(name)['Service']['StateDirectory']}" == defaults.state_dir
+    member = str(identity_files(defaults).membership)
+    assert unit("ovsnet-cluster.path")["Path"]["PathExists"] == member
+    assert unit("ovsnet-cluster.service")["Unit"]["ConditionPathExists"] == member
+    assert f"--target={control_socket(defaults)}" in words("ovsnet-cluster.service", "Service", "ExecStop")
+
+
+def test_the_clusters_database_is_not_started_again_where_there_is_no_cluster() -> None:
+    service = unit("ovsnet-cluster.service")["Service"]
+    assert service["RestartPreventExitStatus"] == service["SuccessExitStatus"] == str(NO_MEMBER)
+
+
+def test_all_units_are_installed_and_enabled() -> None:
+    (line,) = (it for it in (ROOT / "scripts" / "install").read_text().splitlines() if it.startswith("names="))
+    names = {it.name for it in UNITS}
+    assert set(line.removeprefix("names=(").removesuffix(")").split()) == names
+    assert {"ovsnet.service", *words("ovsnet.service", "Install", "Also")} == names
 
 
 def test_the_locks_name_every_dependency_by_hash_and_no_registry() -> None:

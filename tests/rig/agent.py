@@ -89,7 +89,9 @@ class Agent:
     @property
     def store_pid(self) -> int:
         """The ovsdb-server that holds the desired state."""
-        stores = [pid for pid, command in self._children().items() if "ovsdb-server" in command.split(None, 1)[0]]
+        stores = [
+            pid for pid, command in self._children().items() if "ovsdb-server" in command and "store.sock" in command
+        ]
         assert len(stores) == 1, f"one store expected below the keeper: {self._children()}"
         return stores[0]
 

@@ -5,7 +5,7 @@ from typing import Final
 from tests.rig.host import PROJECT, Host
 
 HIDDEN: Final = ("/tmp", "/var/tmp", "/home", "/root")
-# The store has a /tmp of its own and sees no homes. An installed program lies elsewhere; this clone may lie there.
+# The databases have a /tmp of their own and see no homes. An installed program lies elsewhere; this clone may lie there.
 VISIBLE: Final = "[Service]\nPrivateTmp=no\nReadWritePaths=/tmp\nProtectHome=no\n"
 UNITS: Final = PROJECT / "packaging" / "systemd"
 
@@ -15,7 +15,8 @@ def install(host: Host) -> None:
     host.run("ln", "-sf", str(PROJECT / ".venv/bin/ovsnet"), "/usr/bin/ovsnet")
     host.shell(f"cp {UNITS}/* /etc/systemd/system/")
     if any(PROJECT.is_relative_to(folder) for folder in HIDDEN):
-        host.write_file("/etc/systemd/system/ovsnet-store.service.d/clone.conf", VISIBLE)
+        for unit in ("ovsnet-store.service", "ovsnet-cluster.service"):
+            host.write_file(f"/etc/systemd/system/{unit}.d/clone.conf", VISIBLE)
     host.run("systemctl", "daemon-reload")
     host.run("systemctl", "enable", "--now", "ovsnet.service")
 

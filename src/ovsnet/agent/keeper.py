@@ -1,10 +1,12 @@
 """The keeper: a small parent that holds what must outlive the agent process where there is no systemd.
 
     ovsnet agent ──► keeper ──┬── ovsdb-server   (the store)
+                              ├── ovsdb-server   (the cluster's database, while this host is a member)
                               └── agent          (restarted when it dies)
 
 It owns the listening plugin socket: while no agent runs, the engine's calls wait in the socket's queue instead of
-failing. It imports nothing heavy and does nothing else. Under systemd the units take its place.
+failing. Whether this host is a member is looked up at every start of a child and at SIGHUP, which the agent sends. It
+imports nothing heavy and does nothing else. Under systemd the units take its place.
 """
 
 import ctypes
@@ -16,11 +18,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
+from ovsnet.cluster.identity import identity_files
 from ovsnet.model.errors import Conflict, Unavailable
 from ovsnet.settings import Settings
 
@@ -31,56 +34,93 @@ LOCK_PATIENCE = 15.0
 STOP_PATIENCE = 10.0
 """Seconds a child gets between SIGTERM and SIGKILL."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
-"""Seconds before a dead child is started again: doubles at each death, back to the first after a quiet minute."""
+"""Seconds before a dead child is started again: doubles at each death, back to the first after a quiet minute, and
+after an end in order (code 0).
+"""
+FAREWELL_PATIENCE = 2.0
+"""Seconds the command may take that ends a child in order."""
+KEEPER = "OVSNET_KEEPER"
+"""In the children's environment: the keeper's process id, for who wants it to look again (SIGHUP)."""
 PR_SET_PDEATHSIG = 1
 """prctl(2)."""
 
 
-class Child:
-    """One process that must be running, and when it may be started again."""
+def _always() -> bool:
+    return True
 
-    def __init__(self, name: str, command: Sequence[str], keep_fds: Sequence[int] = ()) -> None:
+
+class Child:
+    """One process that must be running while it is `wanted`, and when it may be started again.
+
+    `farewell` is a command that ends it in order, for a process that has more to do then than SIGTERM lets it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        keep_fds: Sequence[int] = (),
+        wanted: Callable[[], bool] = _always,
+        farewell: Sequence[str] = (),
+    ) -> None:
         self.name = name
         self._command = command
         self._keep_fds = tuple(keep_fds)
+        self._wanted = wanted
+        self._farewell = tuple(farewell)
         self._process: subprocess.Popen[bytes] | None = None
         self._pause = FIRST_PAUSE
         self._started = 0.0
         self._not_before = 0.0
+        self._idle = False
 
     def tend(self) -> None:
-        """Start it when it is not running and its pause is over."""
+        """Start it when it is not running and its pause is over; end it when it is wanted no longer."""
+        self._idle = not self._wanted()
         if self._process is not None and self._process.poll() is None:
+            if self._idle:
+                self._process.terminate()
             return
         now = time.monotonic()
         if self._process is not None:
-            _say(f"{self.name} ended with code {self._process.returncode}; starting it again in {self._pause:g} s")
+            self._mourn(self._process.returncode, now)
             self._process = None
-            self._not_before = now + self._pause
-            quiet = now - self._started > 60
-            self._pause = FIRST_PAUSE if quiet else min(LONGEST_PAUSE, self._pause * 2)
-        if now >= self._not_before:
+        if not self._idle and now >= self._not_before:
             self._start(now)
 
     def due(self) -> float:
-        """Seconds until `tend` has something to do; infinite while it runs."""
-        return float("inf") if self._process is not None else max(0.0, self._not_before - time.monotonic())
+        """Seconds until `tend` has something to do; infinite while it runs or is not wanted."""
+        waiting = self._process is None and not self._idle
+        return max(0.0, self._not_before - time.monotonic()) if waiting else float("inf")
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL when that was not heard."""
+        """The farewell, SIGTERM when there is none or it failed, and SIGKILL when that was not heard."""
         if self._process is None or self._process.poll() is not None:
             return
-        self._process.terminate()
+        if not self._told_to_end():
+            self._process.terminate()
         try:
             self._process.wait(STOP_PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
-    def signal(self, number: int) -> None:
-        """Pass a signal on."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(number)
+    def _mourn(self, code: int, now: float) -> None:
+        quiet = code == 0 or now - self._started > 60
+        pause = FIRST_PAUSE if quiet else self._pause
+        again = "" if self._idle else f"; starting it again in {pause:g} s"
+        _say(f"{self.name} ended with code {code}{again}")
+        self._not_before = now + pause
+        self._pause = FIRST_PAUSE if quiet else min(LONGEST_PAUSE, pause * 2)
+
+    def _told_to_end(self) -> bool:
+        if not self._farewell:
+            return False
+        with suppress(OSError, subprocess.TimeoutExpired):
+            done = subprocess.run(self._farewell, capture_output=True, timeout=FAREWELL_PATIENCE, check=False)
+            return done.returncode == 0
+        return False
 
     def _start(self, now: float) -> None:
         self._started = now
@@ -88,6 +128,7 @@ class Child:
             self._command,
             pass_fds=self._keep_fds,
             stdin=subprocess.DEVNULL,
+            env={**os.environ, KEEPER: str(os.getpid())},
             preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
         )
 
@@ -96,23 +137,33 @@ def run(settings: Settings, agent_arguments: Sequence[str]) -> int:
     """Until SIGTERM or SIGINT; returns the exit code. Conflict when another keeper runs on the same run_dir."""
     with alone(settings) as lock:
         listener = listen(Path(settings.plugin_socket))
-        lines = commands(agent_arguments, listener)
+        lines = commands(settings, agent_arguments, listener)
         store = Child("store", lines["store"])
+        cluster = Child(
+            "cluster",
+            lines["cluster"],
+            wanted=identity_files(settings).membership.exists,
+            farewell=lines["end cluster"],
+        )
         agent = Child("agent", lines["agent"], keep_fds=(listener.fileno(), lock.fileno()))
         try:
-            _tend([store, agent])
+            _tend([store, cluster, agent])
         finally:
             agent.stop()
+            cluster.stop()
             store.stop()
             Path(settings.plugin_socket).unlink(missing_ok=True)
     return 0
 
 
-def commands(arguments: Sequence[str], listener: socket.socket) -> dict[str, list[str]]:
-    """What the two children are started with."""
+def commands(settings: Settings, arguments: Sequence[str], listener: socket.socket) -> dict[str, list[str]]:
+    """What the children are started with, and what ends the cluster's database: a leader hands over first."""
     python = [sys.executable, "-P", "-m"]
+    control = Path(settings.run_dir).absolute() / "cluster.ctl"
     return {
         "store": [*python, "ovsnet.store", *arguments],
+        "cluster": [*python, "ovsnet.cluster", *arguments],
+        "end cluster": ["ovs-appctl", f"--timeout={FAREWELL_PATIENCE:.0f}", f"--target={control}", "exit"],
         "agent": [*python, "ovsnet.agent", *arguments, "--listen-fd", str(listener.fileno())],
     }
 
@@ -182,7 +233,9 @@ def _lives(pid: str) -> bool:
 
 
 def _tend(children: Sequence[Child]) -> None:
-    """Wait for signals only: SIGCHLD says that somebody died, SIGTERM and SIGINT that we shall stop."""
+    """Wait for signals only: SIGCHLD says that somebody died, SIGHUP that something has changed, SIGTERM and SIGINT
+    that we shall stop.
+    """
     watched = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     while True:
@@ -190,13 +243,8 @@ def _tend(children: Sequence[Child]) -> None:
             child.tend()
         due = min(child.due() for child in children)
         caught = signal.sigtimedwait(watched, min(due, 3600.0))
-        if caught is None or caught.si_signo == signal.SIGCHLD:
-            continue
-        if caught.si_signo == signal.SIGHUP:
-            for child in children:
-                child.signal(signal.SIGHUP)
-            continue
-        return
+        if caught is not None and caught.si_signo in {signal.SIGTERM, signal.SIGINT}:
+            return
 
 
 def _die_with_parent() -> None:

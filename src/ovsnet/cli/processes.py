@@ -1,4 +1,4 @@
-"""`ovsnet agent` and `ovsnet store`: become that process. Its code is not imported here: exec replaces us."""
+"""`ovsnet agent`, `store` and `cluster-store`: become that process. Its code is not imported here: exec replaces us."""
 
 import os
 import sys
@@ -35,6 +35,18 @@ def store(config: Path | None, overrides: tuple[str, ...]) -> None:
     It outlives restarts of the agent. Needs root.
     """
     _become("ovsnet.store", arguments(config, overrides))
+
+
+@click.command(name="cluster-store", short_help="Run this member's server of the cluster's database.")
+@options.config
+@options.overrides
+def cluster_store(config: Path | None, overrides: tuple[str, ...]) -> None:
+    """Run this member's server of the cluster's database in the foreground.
+
+    A voter holds a copy of it, any other member follows the voters. Where there is no cluster it ends with code 3.
+    Needs root.
+    """
+    _become("ovsnet.cluster", arguments(config, overrides))
 
 
 @click.command(short_help="Take everything of ours off this host.")
