@@ -9,6 +9,9 @@ import msgspec
 
 from ovsnet.model.delta import diff
 
+SHOWN = 10
+"""So many members of a set are named; the others are counted."""
+
 
 class DriftState(StrEnum):
     """In which way a resource is not as wanted."""
@@ -60,8 +63,8 @@ def _difference(kind: str, key: str, want: Any, have: Any) -> DriftItem:
         kind=kind,
         key=key,
         state=DriftState.DIFFERENT,
-        want=_text(want, names),
-        have=_text(have, names),
+        want=_text(want, names, beside=have),
+        have=_text(have, names, beside=want),
     )
 
 
@@ -73,11 +76,16 @@ def _counting_fields(value: Any) -> list[str]:
     return [it.name for it in fields(value) if it.compare] if is_dataclass(value) else []
 
 
-def _text(value: Any, names: Sequence[str] = ()) -> str:
+def _text(value: Any, names: Sequence[str] = (), beside: Any = None) -> str:
     shown = names or _counting_fields(value)
     if not shown:
         return str(value)
-    return ", ".join(f"{name}={_word(getattr(value, name))}" for name in shown)
+    return ", ".join(f"{name}={_word(_own(getattr(value, name), getattr(beside, name, None)))}" for name in shown)
+
+
+def _own(value: Any, other: Any) -> Any:
+    """Of two sets only what the other one has not: a network may have thousands of endpoints, and one is missing."""
+    return value - other if isinstance(value, frozenset) and isinstance(other, frozenset) else value
 
 
 def _word(value: Any) -> str:
@@ -85,6 +93,10 @@ def _word(value: Any) -> str:
         return str(value.value)
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}={_word(it)}" for key, it in sorted(value.items())) + "}"
+    if isinstance(value, frozenset):
+        words = sorted(_word(it) for it in value)
+        more = [f"{len(words) - SHOWN} more"] if len(words) > SHOWN else []
+        return "{" + ", ".join(words[:SHOWN] + more) + "}"
     if isinstance(value, tuple):
         return "[" + ", ".join(_word(it) for it in value) + "]"
     return str(value)

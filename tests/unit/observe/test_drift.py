@@ -1,9 +1,10 @@
 """Want against is, for people."""
 
 from dataclasses import replace
+from ipaddress import ip_address
 
-from ovsnet.model.host import PortPlan
-from ovsnet.model.ids import Vlan
+from ovsnet.model.host import PortPlan, TunnelPlan
+from ovsnet.model.ids import IpAddress, Vlan, Vni
 from ovsnet.model.network import PortKind
 from ovsnet.observe.drift import DriftItem, DriftState, compare, counted
 from ovsnet.pipeline.flow import Flow, Group
@@ -51,6 +52,28 @@ def test_values_that_are_not_records_are_shown_as_text() -> None:
 def test_lists_are_shown_with_their_items() -> None:
     (item,) = compare("flows", {"g": Group(7, ("output:1", "output:2"))}, {"g": Group(7, ("output:1",))})
     assert (item.want, item.have) == ("buckets=[output:1, output:2]", "buckets=[output:1]")
+
+
+def ways(*vteps: str) -> frozenset[tuple[str, IpAddress]]:
+    return frozenset(("", ip_address(it)) for it in vteps)
+
+
+TUNNEL = TunnelPlan("ovx5", Vni(5), ip_address("192.0.2.1"), "eth0", 4789, 1450, "ovsnet:vxlan:5")
+
+
+def test_of_sets_only_what_one_side_has_is_shown() -> None:
+    many = [f"192.0.2.{it}" for it in range(10, 100)]
+    want = replace(TUNNEL, forwards=ways(*many, "192.0.2.2"))
+    have = replace(TUNNEL, forwards=ways(*many, "192.0.2.3"))
+    (item,) = compare("tunnels", {"ovx5": want}, {"ovx5": have})
+    assert (item.want, item.have) == ("forwards={[, 192.0.2.2]}", "forwards={[, 192.0.2.3]}")
+
+
+def test_of_a_large_set_the_first_members_are_shown() -> None:
+    want = replace(TUNNEL, forwards=ways(*(f"192.0.2.{it}" for it in range(10, 100))))
+    (item,) = compare("tunnels", {"ovx5": want}, {})
+    assert item.want.count("192.0.2.") == 1 + 10
+    assert item.want.endswith(", 80 more}")
 
 
 def test_drift_is_counted_by_kind() -> None:
