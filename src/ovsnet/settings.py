@@ -51,6 +51,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     address_reserve: Annotated[
         int, _help("addresses a host holds ahead for each network of the cluster it uses", ge=0, le=256)
     ] = 8
+    reserve_idle: Annotated[
+        float, _help("seconds without a container until a host gives back the addresses of a network", ge=0)
+    ] = 60.0
     tunnel: Annotated[
         str,
         _help(
@@ -58,6 +61,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             pattern="^(auto|ovs|kernel)$",
         ),
     ] = "auto"
+    dns_address: Annotated[
+        str,
+        _help(
+            "address at which containers ask for names, in 169.254.0.0/17, on every network",
+            pattern=r"^169\.254\.(12[0-7]|1[01]\d|\d{1,2})\.(25[0-5]|2[0-4]\d|1?\d{1,2})$",
+        ),
+    ] = "169.254.83.83"
+    dns_domain: Annotated[str, _help("domain of the cluster's names", pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")] = (
+        "ovsnet.internal"
+    )
     resync_period: Annotated[float, _help("seconds between full comparisons with the host", ge=1)] = 300.0
     retry_period: Annotated[float, _help("seconds until what the host refused is tried again", gt=0)] = 1.0
     orphan_age: Annotated[float, _help("seconds the engine must not know an endpoint before we collect it", ge=0)] = (

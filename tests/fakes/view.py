@@ -4,10 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
-from ovsnet.model.errors import ApplyError
+from ovsnet.api.orders import (
+    Done,
+    ForgetOrder,
+    InitOrder,
+    Invitation,
+    JoinOrder,
+    LeaveOrder,
+    RecordOrder,
+    TokenOrder,
+)
+from ovsnet.model.errors import ApplyError, OvsnetError
 from ovsnet.model.host import Datapath, PortPlan, SwitchFacts
 from ovsnet.model.ids import Ofport
 from ovsnet.model.state import State
+from ovsnet.observe.cluster import ClusterFacts
 from ovsnet.observe.drift import DriftItem
 from ovsnet.observe.status import AgentFacts
 from ovsnet.plan.names import port_name
@@ -46,6 +57,48 @@ def switch_of(state: State) -> SwitchFacts:
 
 
 @dataclass
+class Orders:
+    """Takes every order, or refuses it with `refusal`; remembers what was asked."""
+
+    refusal: OvsnetError | None = None
+    given: list[object] = field(default_factory=list)
+
+    async def init(self, order: InitOrder) -> Invitation:
+        return self._invitation(order)
+
+    async def join(self, order: JoinOrder) -> Done:
+        return self._done(order)
+
+    async def token(self, order: TokenOrder) -> Invitation:
+        return self._invitation(order)
+
+    async def leave(self, order: LeaveOrder) -> Done:
+        return self._done(order)
+
+    async def forget(self, order: ForgetOrder) -> Done:
+        return self._done(order)
+
+    async def add_record(self, order: RecordOrder) -> Done:
+        return self._done(order)
+
+    async def drop_record(self, order: RecordOrder) -> Done:
+        return self._done(order)
+
+    async def remove_network(self, name: str) -> Done:
+        return self._done(name)
+
+    def _done(self, order: object) -> Done:
+        self.given.append(order)
+        if self.refusal is not None:
+            raise self.refusal
+        return Done(message="done.")
+
+    def _invitation(self, order: object) -> Invitation:
+        self._done(order)
+        return Invitation(token="a word", command="ovsnet cluster join 10.0.0.1 --token …", expires_at=1.0)  # noqa: S106
+
+
+@dataclass
 class Values:
     """An AgentView of what it is given. `looks` are the answers to successive calls of `drift`; the last one
     stays.
@@ -59,6 +112,8 @@ class Values:
     refused: Sequence[ApplyError] = ()
     looks: Sequence[Sequence[DriftItem] | Exception] = ((),)
     log: Sequence[str] = ("agent started", "ready")
+    shared: ClusterFacts = field(default_factory=ClusterFacts)
+    orders: Orders = field(default_factory=Orders)
 
     def __post_init__(self) -> None:
         self.asked = 0
@@ -67,6 +122,9 @@ class Values:
     def agent(self) -> AgentFacts:
         self.asked += 1
         return self.facts
+
+    def cluster(self) -> ClusterFacts:
+        return self.shared
 
     def state(self) -> State:
         return self.wanted

@@ -34,7 +34,7 @@ def test_every_documented_route_of_a_busy_agent_answers_as_documented(host: Name
     paths = documented()
     assert sorted(paths) == sorted(document["paths"])
 
-    for path in paths:
+    for path in (it for it in paths if "get" in document["paths"][it]):
         content = document["paths"][path]["get"]["responses"]["200"]["content"]
         at = f"http://ovsnet{path.replace('{network}', 'web')}"
         if "application/json" not in content:

@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -21,8 +22,11 @@ from ovsnet import __version__
 from ovsnet.agent import logs, supervise
 from ovsnet.agent.after_round import AfterRound
 from ovsnet.agent.compose import compiler, planner
+from ovsnet.agent.fabric import Fabric, Here
+from ovsnet.agent.operator import operator
 from ovsnet.agent.view import Parts, View
 from ovsnet.api.server import serve
+from ovsnet.cluster.identity import identity_files, read_membership
 from ovsnet.control.addresses import Addresses
 from ovsnet.control.commit import Committer
 from ovsnet.control.endpoints import Endpoints
@@ -75,18 +79,27 @@ async def run(settings: Settings, listener: socket.socket) -> int:
         links = await stack.enter_async_context(LinkApplier())
         tunnels = await stack.enter_async_context(TunnelApplier())
         engine = await stack.enter_async_context(Engine(settings.docker_socket, driver="ovsnet"))
-        agent = Agent(settings, links, tunnels, engine, ring)
-        await agent.run(listener, stop)
+        agent = Agent(settings, Neighbours(links, tunnels, engine, ring), stop)
+        await agent.run(listener)
     return 0
 
 
-class Agent:
-    """Everything of one host, wired together."""
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """What was opened before the agent is built and is closed after it."""
 
-    def __init__(
-        self, settings: Settings, links: LinkApplier, tunnels: TunnelApplier, engine: Engine, ring: logs.Ring
-    ) -> None:
+    links: LinkApplier
+    tunnels: TunnelApplier
+    engine: Engine
+    ring: logs.Ring
+
+
+class Agent:
+    """Everything of one host, wired together. Ends when `stop` is set."""
+
+    def __init__(self, settings: Settings, to: Neighbours, stop: asyncio.Event) -> None:
         self._settings = settings
+        self._stop = stop
         self._log = structlog.get_logger("agent")
         self.store = OvsdbStore(str(store_socket(settings)), LOCAL, deadline=settings.store_deadline)
         self.switch = Switch(settings, patience=SLOW_SWITCH)
@@ -100,8 +113,8 @@ class Agent:
         self.converger = Converger(
             {
                 Kind.BRIDGES: BridgeApplier(self.switch, {int(it): it.name.lower() for it in Table}),
-                Kind.LINKS: links,
-                Kind.TUNNELS: tunnels,
+                Kind.LINKS: to.links,
+                Kind.TUNNELS: to.tunnels,
                 Kind.PORTS: self.ports,
                 Kind.FLOWS: self.flows,
             },
@@ -121,18 +134,29 @@ class Agent:
         self.committer = Committer(self.store)
         self.naming = Naming(self.committer)
         self.placements = Placements(self.committer, find_inside)
-        self.orphans = Orphans(self.committer, time.monotonic, settings.orphan_age)
-        self.follower = Follower(engine, self._learn, relist_every=settings.orphan_period)
-        parts = Parts(self.store, self.switch, self.ports, self.loop, self.follower)
-        self.view = View(parts, engine, settings, ring)
+        self.follower = Follower(to.engine, self._learn, relist_every=settings.orphan_period)
+        self.fabric = self._fabric(to.engine)
+        shared = self.fabric.networks if self.fabric else None
+        self.orphans = Orphans(self.committer, time.monotonic, settings.orphan_age, shared)
+        self.networks = Networks(self.committer, self.switch.facts, time.time, shared)
+        parts = Parts(self.store, self.switch, self.ports, self.loop, self.follower, self.fabric)
+        self.view = View(parts, to.engine, settings, to.ring, operator(settings, self.fabric, self.networks, stop.set))
         self.store.watch(self.loop.nudge)
         self.switch.watch(self.loop.nudge)
-        links.watch(self.loop.nudge)
-        tunnels.watch(self.loop.nudge)
+        to.links.watch(self.loop.nudge)
+        to.tunnels.watch(self.loop.nudge)
+
+    def _fabric(self, engine: Engine) -> Fabric | None:
+        """The cluster side, on a host that is a member of one."""
+        membership = read_membership(identity_files(self._settings))
+        if membership is None:
+            return None
+        here = Here(self.store, self.committer, engine, self.switch.facts, host_networks, self.loop.nudge)
+        return Fabric(self._settings, membership, here)
 
     def facts(self) -> HostFacts:
         """What planning may depend on."""
-        return HostFacts(self.switch.facts())
+        return HostFacts(self.switch.facts(), self.fabric.overlay() if self.fabric else None)
 
     def reachable(self) -> bool:
         """Whether the switch answers, and did in the last round: its database may, and ovs-vswitchd may not."""
@@ -142,7 +166,7 @@ class Agent:
         """See Loop.settled."""
         await self.loop.settled(revision, resources, deadline)
 
-    async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
+    async def run(self, listener: socket.socket) -> None:
         """From the first contact with the neighbours to the last answer."""
         doors = PluginServer(self._calls(), self._settings)
         control_socket = Path(self._settings.run_dir) / f"flow-monitor.{os.getpid()}.ctl"
@@ -155,12 +179,14 @@ class Agent:
                 group.create_task(self.after_round.run()),
                 group.create_task(self.follower.run()),
             ]
+            if self.fabric is not None:
+                background.append(group.create_task(self.fabric.run()))
             await self._first_contact()
             async with serve(self.view):
                 await doors.start(listener)
                 supervise.notify("READY=1")
                 self._log.info("agent serves", version=__version__, socket=self._settings.plugin_socket)
-                await stop.wait()
+                await self._stop.wait()
                 supervise.notify("STOPPING=1")
                 await doors.stop()
             for task in background:
@@ -186,6 +212,8 @@ class Agent:
         await self.view.meet_engine(facts)
         await self.naming.learn(facts)
         await self.placements.observe(facts)
+        if self.fabric is not None:
+            await self.fabric.learn(facts)
         collected = await self.orphans.consider(facts)
         if collected:
             self._log.info("collected what the engine forgot", count=collected)
@@ -194,7 +222,6 @@ class Agent:
         await announce(self._settings.bridge, endpoints, self._settings.ovs_run_dir)
 
     def _calls(self) -> Calls:
-        networks = Networks(self.committer, self.switch.facts, time.time)
         endpoints = Endpoints(
             self.committer,
             self,
@@ -203,4 +230,4 @@ class Agent:
             deadline=self._settings.busy_deadline - JOIN_MARGIN,
         )
         addresses = Addresses(self.committer, time.time, host_networks, self._settings)
-        return {**NetworkDriver(networks, endpoints).calls, **IpamDriver(addresses).calls}
+        return {**NetworkDriver(self.networks, endpoints).calls, **IpamDriver(addresses).calls}

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ovsnet import __version__
+from ovsnet.agent.fabric import Fabric
 from ovsnet.agent.logs import Ring
+from ovsnet.api.orders import Orders
 from ovsnet.engine.client import Engine
 from ovsnet.engine.events import Follower
 from ovsnet.engine.facts import EngineFacts
 from ovsnet.model.errors import ApplyError
 from ovsnet.model.host import PortPlan, SwitchFacts
 from ovsnet.model.state import State
+from ovsnet.observe.cluster import ClusterFacts
 from ovsnet.observe.drift import DriftItem, compare
 from ovsnet.observe.status import AgentFacts
 from ovsnet.ovs.ports import PortApplier
@@ -35,16 +38,18 @@ class Parts:
     ports: PortApplier
     loop: Loop
     follower: Follower
+    fabric: Fabric | None = None
 
 
 class View:
     """Values of this moment (see api.views.AgentView)."""
 
-    def __init__(self, parts: Parts, engine: Engine, settings: Settings, ring: Ring) -> None:
+    def __init__(self, parts: Parts, engine: Engine, settings: Settings, ring: Ring, orders: Orders) -> None:
         self._parts = parts
         self._engine = engine
         self._settings = settings
         self._ring = ring
+        self._orders = orders
         self._began = time.monotonic()
         self._engine_version = ""
 
@@ -52,6 +57,15 @@ class View:
     def settings(self) -> Settings:
         """The settings in force."""
         return self._settings
+
+    @property
+    def orders(self) -> Orders:
+        """Who carries out what is ordered."""
+        return self._orders
+
+    def cluster(self) -> ClusterFacts:
+        """What is known of the cluster."""
+        return self._parts.fabric.facts() if self._parts.fabric else ClusterFacts()
 
     async def meet_engine(self, facts: EngineFacts) -> None:
         """Ask an engine that came (back) what it is: it may have been upgraded meanwhile."""

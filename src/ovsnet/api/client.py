@@ -19,7 +19,7 @@ from ovsnet.api.schema import (
     VersionInfo,
 )
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError, Unavailable
-from ovsnet.observe.unixget import get
+from ovsnet.observe.unixget import request
 
 T = TypeVar("T")
 TIMEOUT = 30.0
@@ -72,8 +72,15 @@ class Client:
 
     def body(self, path: str) -> bytes:
         """The answer as it came."""
+        return self._request("GET", path, None)
+
+    def order(self, path: str, order: object, answer: type[T], *, timeout: float | None = None) -> T:
+        """Have the agent do something; errors as it tells them. `timeout`: seconds, for what takes longer."""
+        return decode(self._request("POST", path, msgspec.json.encode(order), timeout), answer)
+
+    def _request(self, method: str, path: str, content: bytes | None, timeout: float | None = None) -> bytes:
         try:
-            status, body = get(self.path, path, self._timeout)
+            status, body = request(self.path, method, path, content, timeout or self._timeout)
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable("the agent", _why(error, self.path)) from error
         if status != http.client.OK:

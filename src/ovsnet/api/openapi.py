@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ovsnet import __version__
+from ovsnet.api.orders import ORDERS, Order
 from ovsnet.api.routes import ROUTES, Route
 from ovsnet.api.schema import ErrorBody
 
@@ -19,15 +20,19 @@ _REFERENCE = "#/components/schemas/{name}"
 def document() -> dict[str, Any]:
     """The whole document, OpenAPI 3.1."""
     answers = [it.answer for it in ROUTES if it.answer is not bytes]
-    schemas, components = msgspec.json.schema_components([*answers, ErrorBody], ref_template=_REFERENCE)
+    bodies = [kind for it in ORDERS for kind in (it.body, it.answer)]
+    schemas, components = msgspec.json.schema_components([*answers, *bodies, ErrorBody], ref_template=_REFERENCE)
     by_path = dict(zip((it.path for it in ROUTES if it.answer is not bytes), schemas, strict=False))
+    of_orders = iter(schemas[len(answers) :])
     paths = {it.path: {"get": _operation(it, by_path.get(it.path))} for it in ROUTES}
+    for order in ORDERS:
+        paths.setdefault(order.path, {})["post"] = _order(order, next(of_orders), next(of_orders))
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "ovsnet agent",
             "version": __version__,
-            "description": "HTTP on a Unix socket (setting `api_socket`). Read only.",
+            "description": "HTTP on a Unix socket (setting `api_socket`). Whoever may use the socket may give orders.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "http://localhost", "description": "the socket; the host name is ignored"}],
@@ -44,6 +49,18 @@ def _operation(route: Route, schema: Mapping[str, Any] | None) -> dict[str, Any]
         "summary": route.summary,
         "parameters": _parameters(route.path),
         "responses": {"200": {"description": route.summary, "content": content}, **refusals},
+    }
+
+
+def _order(order: Order, body: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
+    refusals = {str(code): _refusal(code) for code in (*order.refusals, *_ALWAYS)}
+    done = {"description": order.summary, "content": {"application/json": {"schema": answer}}}
+    return {
+        "operationId": _name(order.path),
+        "summary": order.summary,
+        "parameters": _parameters(order.path),
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": {"200": done, **refusals},
     }
 
 

@@ -11,9 +11,12 @@ from typing import Any
 
 from ovsnet.api.schema import (
     CheckReport,
+    ClusterStatus,
     DriftItem,
     EndpointInfo,
     Lease,
+    MemberInfo,
+    NameInfo,
     NetworkDetails,
     NetworkInfo,
     Settings,
@@ -22,7 +25,7 @@ from ovsnet.api.schema import (
 )
 from ovsnet.api.views import AgentView
 from ovsnet.model.errors import Unavailable
-from ovsnet.observe import endpoints, leases, networks, report, status
+from ovsnet.observe import cluster, endpoints, leases, names, networks, report, status
 
 API_VERSION = "v1"
 LOOK_DEADLINE = 10.0
@@ -46,7 +49,7 @@ class Route:
 
 async def _status(view: AgentView, _: Mapping[str, str]) -> Status:
     seen = await _drift_if_known(view)
-    return status.status_of(view.agent(), view.state(), view.switch(), view.failures(), seen)
+    return status.status_of(view.agent(), view.state(), view.switch(), view.failures(), seen, view.cluster())
 
 
 async def _networks(view: AgentView, _: Mapping[str, str]) -> tuple[NetworkInfo, ...]:
@@ -63,6 +66,18 @@ async def _endpoints(view: AgentView, _: Mapping[str, str]) -> tuple[EndpointInf
 
 async def _leases(view: AgentView, _: Mapping[str, str]) -> tuple[Lease, ...]:
     return leases.all_leases(view.state())
+
+
+async def _cluster(view: AgentView, _: Mapping[str, str]) -> ClusterStatus:
+    return cluster.status_of(view.cluster())
+
+
+async def _members(view: AgentView, _: Mapping[str, str]) -> tuple[MemberInfo, ...]:
+    return cluster.members_of(view.cluster())
+
+
+async def _names(view: AgentView, _: Mapping[str, str]) -> tuple[NameInfo, ...]:
+    return names.all_names(view.cluster().cluster)
 
 
 async def _check(view: AgentView, _: Mapping[str, str]) -> CheckReport:
@@ -89,7 +104,9 @@ async def _version(view: AgentView, _: Mapping[str, str]) -> VersionInfo:
 async def _report(view: AgentView, path: Mapping[str, str]) -> bytes:
     seen = await _drift_if_known(view)
     answers: dict[str, Any] = {
-        "status": status.status_of(view.agent(), view.state(), view.switch(), view.failures(), seen),
+        "status": await _status(view, path),
+        "cluster": cluster.status_of(view.cluster()),
+        "members": cluster.members_of(view.cluster()),
         "check": None if seen is None else CheckReport(clean=not seen, items=seen),
         "endpoints": await _endpoints(view, path),
         "config": view.settings,
@@ -129,6 +146,9 @@ ROUTES = (
     ),
     Route("/v1/endpoints", tuple[EndpointInfo, ...], _endpoints, "Every container interface on the switch"),
     Route("/v1/leases", tuple[Lease, ...], _leases, "Every address that is held or rests after its release"),
+    Route("/v1/cluster", ClusterStatus, _cluster, "The cluster this host is in"),
+    Route("/v1/cluster/members", tuple[MemberInfo, ...], _members, "Every host of the cluster"),
+    Route("/v1/dns", tuple[NameInfo, ...], _names, "Every name on the networks of the cluster"),
     Route("/v1/check", CheckReport, _check, "Read the host afresh and compare: want, is", (503,)),
     Route("/v1/config", Settings, _config, "The settings in force"),
     Route("/v1/version", VersionInfo, _version, "Versions of the agent and of its neighbours"),

@@ -4,21 +4,26 @@ these.
 
 import msgspec
 
+from ovsnet.observe.cluster import ClusterStatus, MemberInfo
 from ovsnet.observe.doctor import Finding
 from ovsnet.observe.drift import DriftItem
 from ovsnet.observe.endpoints import EndpointInfo
 from ovsnet.observe.leases import Lease, PoolUsage
+from ovsnet.observe.names import NameInfo
 from ovsnet.observe.networks import NetworkDetails, NetworkInfo
 from ovsnet.observe.status import Status
 from ovsnet.settings import Settings
 
 __all__ = [
     "CheckReport",
+    "ClusterStatus",
     "DriftItem",
     "EndpointInfo",
     "ErrorBody",
     "Finding",
     "Lease",
+    "MemberInfo",
+    "NameInfo",
     "NetworkDetails",
     "NetworkInfo",
     "PoolUsage",

@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 
 from ovsnet.api import openapi
+from ovsnet.api.orders import ORDERS, Order
 from ovsnet.api.routes import ROUTES, Route
 from ovsnet.api.schema import ErrorBody
 from ovsnet.api.views import AgentView
@@ -67,6 +68,8 @@ def application(view: AgentView) -> web.Application:
     app = web.Application(middlewares=[_errors_as_bodies], client_max_size=view.settings.max_body)
     for route in ROUTES:
         app.router.add_get(route.path, _handler(route, view))
+    for order in ORDERS:
+        app.router.add_post(order.path, _carrier(order, view))
     app.router.add_get(openapi.PATH, _openapi)
     return app
 
@@ -127,6 +130,18 @@ def _handler(route: Route, view: AgentView) -> _Handler:
         return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
 
     return handle
+
+
+def _carrier(order: Order, view: AgentView) -> _Handler:
+    async def carry_out(request: web.Request) -> web.StreamResponse:
+        try:
+            body = msgspec.json.decode(await request.read() or b"{}", type=order.body)
+        except msgspec.MsgspecError as error:
+            raise BadRequest(f"the body of {request.path} cannot be read: {error}; see GET {openapi.PATH}") from error
+        answer = await order.carry_out(view.orders, body, request.match_info)
+        return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+
+    return carry_out
 
 
 async def _openapi(_: web.Request) -> web.StreamResponse:

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from ovsnet.api.orders import Orders
 from ovsnet.model.errors import ApplyError
 from ovsnet.model.host import PortPlan, SwitchFacts
 from ovsnet.model.state import State
+from ovsnet.observe.cluster import ClusterFacts
 from ovsnet.observe.drift import DriftItem
 from ovsnet.observe.status import AgentFacts
 from ovsnet.settings import Settings
@@ -17,6 +19,13 @@ class AgentView(Protocol):
     @property
     def settings(self) -> Settings:
         """The settings in force."""
+
+    @property
+    def orders(self) -> Orders:
+        """Who carries out what is ordered."""
+
+    def cluster(self) -> ClusterFacts:
+        """What is known of the cluster; of none on a host that is in none."""
 
     def agent(self) -> AgentFacts:
         """What the agent knows of itself and its neighbours."""

@@ -26,8 +26,11 @@ class Verb:
 VERBS = {
     "agent": Verb("ovsnet.cli.processes:agent", "Run the agent of this host in the foreground."),
     "store": Verb("ovsnet.cli.processes:store", "Run the database of the desired state in the foreground."),
+    "cluster-store": Verb("ovsnet.cli.processes:cluster_store", "Run this member's server of the cluster's database."),
     "status": Verb("ovsnet.cli.status:status", "Show what is well and what is not."),
     "network": Verb("ovsnet.cli.network:network", "List and inspect networks."),
+    "cluster": Verb("ovsnet.cli.cluster:cluster", "Begin, join and look after a cluster of hosts."),
+    "dns": Verb("ovsnet.cli.dns:dns", "List, look up and add names in the cluster's networks."),
     "ps": Verb("ovsnet.cli.endpoints:ps", "List container interfaces, from the switch database."),
     "lease": Verb("ovsnet.cli.lease:lease", "List the addresses in use."),
     "check": Verb("ovsnet.cli.check:check", "Compare this host with what is wanted."),

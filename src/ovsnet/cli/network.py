@@ -1,10 +1,11 @@
-"""`ovsnet network ls` and `ovsnet network inspect`."""
+"""`ovsnet network ls`, `inspect` and `rm`."""
 
 from collections.abc import Iterator
 
 import click
 
 from ovsnet.api.client import Client, decode, network_path
+from ovsnet.api.orders import Done, RemoveOrder
 from ovsnet.api.schema import NetworkDetails, NetworkInfo
 from ovsnet.cli import options
 from ovsnet.cli.output import Table, plain, show_json, show_table
@@ -42,6 +43,14 @@ def inspect(agent: Client, name: str, *, as_json: bool) -> None:
         show_json(body)
         return
     click.echo("\n".join(details(decode(body, NetworkDetails))))
+
+
+@network.command("rm", short_help="Remove a network from all hosts.")
+@click.argument("name", metavar="NETWORK")
+@options.api_socket
+def remove(agent: Client, name: str) -> None:
+    """Remove a network of the cluster from all hosts; refused while a container anywhere is on it, naming where."""
+    click.echo(agent.order(f"{network_path(name)}/remove", RemoveOrder(), Done).message)
 
 
 def table_of(networks: tuple[NetworkInfo, ...]) -> Table:

@@ -4,9 +4,11 @@ A voter decides: it has the authority's key, and its agent reaches its own datab
 is asked on to a voter.
 """
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from typing import Protocol
 
 from ovsnet.cluster import authority, peer_messages
 from ovsnet.cluster import tokens as invitations
@@ -15,21 +17,35 @@ from ovsnet.cluster.peers import Peer, Peers
 from ovsnet.control.commit import Committer
 from ovsnet.model.cluster import Cluster, Member, Role, Token
 from ovsnet.model.errors import Conflict, OvsnetError, Unavailable
-from ovsnet.model.ids import HostName, IpAddress
+from ovsnet.model.ids import HostName, IpAddress, SharedId
 from ovsnet.store.interface import Change, Drop, Put
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What this host says of itself: `version` of ovsnet, `schema` of the cluster's database as it knows it."""
+    """What this host says of itself: `version` of ovsnet, `schema` of the cluster's database as it knows it.
+
+    `clock`: seconds since the epoch.
+    """
 
     me: HostName
     version: str
     schema: str
+    clock: Callable[[], float] = time.time
+
+
+class Yielding(Protocol):
+    """What this host holds ahead of addresses."""
+
+    async def yield_address(self, network: SharedId, address: IpAddress) -> bool:
+        """Let another host have exactly this one; False when it is in use here."""
+
+    async def yield_addresses(self, network: SharedId, count: int, version: int) -> tuple[IpAddress, ...]:
+        """Let other hosts have up to `count` of them; returns which."""
 
 
 class Members:
-    """Joining, leaving, forgetting, inviting. Implements `cluster.peer_server.PeerService` but for the addresses."""
+    """Joining, leaving, forgetting, inviting; implements `cluster.peer_server.PeerService`."""
 
     def __init__(
         self,
@@ -37,15 +53,16 @@ class Members:
         files: IdentityFiles,
         peers: Peers,
         about: About,
-        clock: Callable[[], float],
         dead: Callable[[], frozenset[HostName]],
+        reserve: Yielding,
     ) -> None:
-        """`clock`: seconds since the epoch; `dead` are the members that give no sign of life."""
+        """`dead` are the members that give no sign of life."""
+        self._reserve = reserve
         self._committer = committer
         self._files = files
         self._peers = peers
         self._about = about
-        self._clock = clock
+        self._clock = about.clock
         self._dead = dead
 
     # ------------------------------------------------------------ asked by other members
@@ -92,6 +109,17 @@ class Members:
             voters=tuple(str(it.address) for it in voters_of(cluster)),
             udp_port=cluster.info.udp_port,
         )
+
+    async def yield_addresses(
+        self, _caller: HostName, request: peer_messages.YieldRequest
+    ) -> peer_messages.YieldAnswer:
+        """Give back addresses that are held here ahead: the one that is named, or some."""
+        network = SharedId(request.network)
+        if not request.address:
+            given = await self._reserve.yield_addresses(network, request.count, request.family)
+            return peer_messages.YieldAnswer(addresses=tuple(map(str, given)))
+        yielded = await self._reserve.yield_address(network, ip_address(request.address))
+        return peer_messages.YieldAnswer(addresses=(request.address,) if yielded else ())
 
     async def promote(self, caller: HostName) -> peer_messages.PromoteAnswer:
         """Hand the authority's key to a member that shall vote; Conflict for another, or when we have none."""

@@ -48,7 +48,7 @@ class DatabaseServer(Protocol):
     async def view(self) -> RaftView:
         """What it says of RAFT; Unavailable when it does not answer, and on a relay."""
 
-    async def kick(self, server: str) -> None:
+    async def kick(self, server: Server) -> None:
         """Take another server out of RAFT."""
 
     async def leave(self) -> None:
@@ -145,7 +145,7 @@ class Steward:
         for server in raft.servers:
             if server.address not in voters and self._is_gone(cluster, server):
                 log.info("a server without a vote is taken out", server=server.id, address=server.address)
-                await self._server.kick(server.id)
+                await self._server.kick(server)
         if not self._complete(raft, voters):
             return  # the last change is still being made
         step = next_step(cluster.members, self._dead(), HostName(self.membership.host))

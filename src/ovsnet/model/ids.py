@@ -31,6 +31,7 @@ IpNetwork = IPv4Network | IPv6Network
 
 UNTAGGED = Vlan(0)
 NOT_SHARED = SharedId("")
+NO_HOST = HostName("")
 MAX_VNI = 2**24 - 1
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 

@@ -8,6 +8,8 @@ import msgspec
 from ovsnet.model.errors import ApplyError
 from ovsnet.model.host import Datapath, SwitchFacts
 from ovsnet.model.state import State
+from ovsnet.observe.cluster import ClusterFacts, ClusterStatus, problems_of, warnings_of
+from ovsnet.observe.cluster import status_of as cluster_status
 from ovsnet.observe.drift import DriftItem, counted
 from ovsnet.observe.leases import PoolUsage, usage
 from ovsnet.reconcile.phases import Kind
@@ -96,6 +98,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: int
     pools: tuple[PoolUsage, ...]
     drift: DriftSummary
+    cluster: ClusterStatus
     last_round: float | None = None
 
 
@@ -105,9 +108,11 @@ def status_of(
     switch: SwitchFacts,
     failures: Sequence[ApplyError],
     drift: Sequence[DriftItem] | None,
+    cluster: ClusterFacts | None = None,
 ) -> Status:
-    """Everything at once; `drift` is None when it could not be looked at."""
-    problems = tuple(_problems(agent, switch, failures, drift))
+    """Everything at once; `drift` is None when it could not be looked at, `cluster` on a host that is in none."""
+    shared = cluster or ClusterFacts()
+    problems = (*_problems(agent, switch, failures, drift), *problems_of(shared))
     pools = usage(state)
     return Status(
         version=agent.version,
@@ -116,7 +121,7 @@ def status_of(
         ready=agent.ready,
         healthy=not problems,
         problems=problems,
-        warnings=tuple(_warnings(agent, pools)),
+        warnings=(*_warnings(agent, pools), *warnings_of(shared)),
         switch=_switch(switch, agent.bridge),
         store=StoreStatus(available=agent.store_available, path=agent.store_path),
         engine=EngineStatus(reachable=agent.engine_reachable, version=agent.engine_version),
@@ -124,6 +129,7 @@ def status_of(
         endpoints=sum(it.plugged for it in state.endpoints.values()),
         pools=pools,
         drift=_drift(drift),
+        cluster=cluster_status(shared),
         last_round=agent.last_round,
     )
 

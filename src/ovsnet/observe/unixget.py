@@ -1,4 +1,4 @@
-"""One HTTP GET over a Unix socket, with the standard library: for programs that ask one question and end."""
+"""One HTTP request over a Unix socket, with the standard library: for programs that ask one thing and end."""
 
 import http.client
 import socket
@@ -16,14 +16,19 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def get(path: str, target: str, timeout: float) -> tuple[int, bytes]:
-    """Status and body of `target`, asked on the socket at `path`.
+    """Status and body of `target`, asked on the socket at `path`; errors as in `request`."""
+    return request(path, "GET", target, None, timeout)
+
+
+def request(path: str, method: str, target: str, body: bytes | None, timeout: float) -> tuple[int, bytes]:
+    """Status and body of the answer.
 
     OSError when nothing answers (TimeoutError after `timeout` seconds of silence), HTTPException when what
     answers does not speak HTTP.
     """
     connection = _UnixConnection(path, timeout)
     try:
-        connection.request("GET", target)
+        connection.request(method, target, body)
         response = connection.getresponse()
         return response.status, response.read()
     finally:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ovsnet.api.openapi import PATH, document
+from ovsnet.api.orders import ORDERS
 from ovsnet.api.routes import ROUTES
 
 
@@ -21,7 +22,7 @@ def references(value: Any) -> Iterator[str]:
 
 
 def test_every_route_is_in_it_and_nothing_else() -> None:
-    assert set(document()["paths"]) == {*(it.path for it in ROUTES), PATH}
+    assert set(document()["paths"]) == {*(it.path for it in ROUTES), *(it.path for it in ORDERS), PATH}
 
 
 def test_every_reference_leads_somewhere() -> None:
@@ -37,14 +38,14 @@ def test_every_schema_is_used() -> None:
 
 
 def test_every_operation_has_a_name_of_its_own_and_says_what_it_answers() -> None:
-    operations = [it["get"] for it in document()["paths"].values()]
+    operations = [it for verbs in document()["paths"].values() for it in verbs.values()]
     assert len({it["operationId"] for it in operations}) == len(operations)
     assert all(it["responses"]["200"]["description"] for it in operations)
 
 
 def test_every_variable_of_a_path_is_a_parameter() -> None:
     for path, item in document()["paths"].items():
-        named = {it["name"] for it in item["get"].get("parameters", ())}
+        named = {it["name"] for verb in item.values() for it in verb.get("parameters", ())}
         assert named == set(re.findall(r"{(\w+)}", path))
 
 

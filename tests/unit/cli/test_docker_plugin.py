@@ -30,6 +30,6 @@ def test_metadata_is_what_the_docker_cli_asks_for() -> None:
 
 def test_words_are_completed() -> None:
     *found, end = completions(["network", ""])
-    assert [it.split("\t")[0] for it in found] == ["inspect", "ls"]
+    assert [it.split("\t")[0] for it in found] == ["inspect", "ls", "rm"]
     assert end == ":4"
     assert completions([])[0].startswith("agent\t")

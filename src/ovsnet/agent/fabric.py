@@ -1,0 +1,228 @@
+"""The cluster side of a member's agent: what it builds and runs beside what every agent has.
+
+    cluster.sock ─► store ─┬─► overlay ─► reconciler (tunnels, flows)
+                           ├─► presence (who lives), steward (who votes)
+     our own store ────────┼─► publisher (what runs here), reserve (addresses held ahead)
+     the engine ───────────┴─► replicas (every network in every engine), aliases
+     other members' agents ──► door
+
+A host that is in no cluster has none of it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+from time import time
+
+import structlog
+
+from ovsnet import __version__
+from ovsnet.agent.database_server import DatabaseServer
+from ovsnet.cluster import peer_server
+from ovsnet.cluster.identity import Membership, identity_files
+from ovsnet.cluster.peers import Peers
+from ovsnet.cluster.process import cluster_socket
+from ovsnet.control.commit import Committer
+from ovsnet.control.leases import Leases
+from ovsnet.control.leaving import Leaving
+from ovsnet.control.liveness import Liveness
+from ovsnet.control.members import About, Members
+from ovsnet.control.naming import Aliases
+from ovsnet.control.overlay import OverlayView
+from ovsnet.control.presence import HostFacts as Said
+from ovsnet.control.presence import Presence
+from ovsnet.control.publishing import Publisher
+from ovsnet.control.records import Records
+from ovsnet.control.replicas import Replicas
+from ovsnet.control.reserve import Reserve
+from ovsnet.control.shared_networks import SharedNetworks
+from ovsnet.control.steward import Steward
+from ovsnet.engine.client import Engine
+from ovsnet.engine.facts import EngineFacts
+from ovsnet.linux.underlay import underlay_of
+from ovsnet.model.cluster import Cluster
+from ovsnet.model.errors import OvsnetError, Unavailable
+from ovsnet.model.host import Datapath, SwitchFacts
+from ovsnet.model.ids import HostName, IpNetwork
+from ovsnet.model.overlay import Overlay, TunnelKind
+from ovsnet.model.state import State
+from ovsnet.observe.cluster import ClusterFacts
+from ovsnet.settings import Settings
+from ovsnet.store import schema
+from ovsnet.store.ovsdb import OvsdbStore
+from ovsnet.store.shared import SHARED
+
+TITLE = "the cluster's database"
+REMEDY = "'ovsnet cluster members' on another host shows which voters live"
+RETRY = 2.0
+"""Seconds until the door for other members is opened again: its address may not be on an interface yet."""
+
+log = structlog.get_logger("cluster")
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What the agent has anyway. `nudge` wakes the reconciler."""
+
+    store: OvsdbStore[State]
+    committer: Committer[State]
+    engine: Engine
+    switch: Callable[[], SwitchFacts]
+    host_networks: Callable[[], Awaitable[Collection[IpNetwork]]]
+    nudge: Callable[[], None]
+
+
+class Fabric:
+    """One member's view of its cluster."""
+
+    def __init__(self, settings: Settings, membership: Membership, here: Here) -> None:
+        self.me = HostName(membership.host)
+        self.address = membership.address
+        self._settings = settings
+        self._membership = membership
+        self._here = here
+        self._files = identity_files(settings)
+        self._device = ""
+        self._view = OverlayView(self.me)
+        self._shown: Overlay | None = None
+        self.store = cluster_store(settings)
+        self.committer = Committer(self.store)
+        self.peers = Peers(self._files, settings.cluster_port)
+        self.liveness = Liveness(self.me, settings.dead_after)
+        self._build_parts()
+        self.store.watch(self._changed)
+        here.store.watch(self._changed_here)
+
+    def _build_parts(self) -> None:
+        settings, here, server = self._settings, self._here, DatabaseServer(self._settings)
+        self.leases = Leases(self.committer, self.me)
+        self.reserve = Reserve(self.leases, here.store.snapshot, time, settings)
+        self.networks = SharedNetworks(self.committer, self.me)
+        self.records = Records(self.committer, self.me)
+        self.publisher = Publisher(self.committer, here.store.snapshot, self.me)
+        self.replicas = Replicas(here.engine, here.committer, self.store, self.me)
+        self.aliases = Aliases(here.committer, here.engine.aliases)
+        self.presence = Presence(
+            self.committer, self.me, self.liveness, self._said, settings.heartbeat_period, self._changed
+        )
+        about = About(self.me, __version__, schema.version(SHARED))
+        self.members = Members(self.committer, self._files, self.peers, about, self.dead, self.reserve)
+        self.steward = Steward(
+            self.committer, server, self._files, self._membership, self.peers, self.dead, settings.heartbeat_period
+        )
+        self.leaving = Leaving(
+            self.committer,
+            self.members,
+            server,
+            self._files,
+            self.me,
+            here.store.snapshot,
+            here.engine.remove_network,
+        )
+
+    # ------------------------------------------------------------ what the rest of the agent sees
+
+    def dead(self) -> frozenset[HostName]:
+        """The members that give no sign of life."""
+        return self.liveness.dead
+
+    def overlay(self) -> Overlay | None:
+        """The way to other hosts; the same value as long as nothing in it changed."""
+        kind = tunnel_kind(self._settings, self._here.switch())
+        local, shared = self._here.store.snapshot(), self.store.snapshot()
+        return self._view.overlay(local, shared, self.liveness.dead, self._device, kind)
+
+    def facts(self) -> ClusterFacts:
+        """What people are shown."""
+        now = asyncio.get_running_loop().time()
+        cluster = self.store.snapshot()
+        silence = {it: quiet for it in cluster.members if (quiet := self.liveness.silence(it, now)) is not None}
+        stewards = (self.steward.problem,) if self.steward.problem else ()
+        return ClusterFacts(
+            me=self.me,
+            cluster=cluster,
+            available=self.store.available,
+            reason=self.store.reason,
+            leader=self.steward.leader,
+            dead=self.liveness.dead,
+            silence=silence,
+            waiting=self.publisher.lag,
+            problems=(*stewards, *self.replicas.problems()),
+        )
+
+    async def learn(self, facts: EngineFacts) -> None:
+        """The newest listing of the engine."""
+        self.replicas.consider(facts)
+        self.aliases.consider(facts)
+
+    # ------------------------------------------------------------ running
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with self.peers, asyncio.TaskGroup() as group:
+            group.create_task(self.store.run())
+            for part in (self.presence, self.steward, self.reserve, self.publisher, self.replicas, self.aliases):
+                group.create_task(part.run())
+            group.create_task(self._open_door())
+
+    async def _open_door(self) -> None:
+        """Listen for other members, as soon as the address is there."""
+        while True:
+            try:
+                async with self._door():
+                    await asyncio.get_running_loop().create_future()
+            except OvsnetError as error:
+                log.warning("other members cannot reach this agent", reason=str(error))
+                await asyncio.sleep(RETRY)
+
+    @asynccontextmanager
+    async def _door(self) -> AsyncIterator[None]:
+        address = ip_address(self._membership.address)
+        async with peer_server.serve(self.members, self._files, address, self._settings.cluster_port):
+            log.info("agent serves other members", address=str(address), port=self._settings.cluster_port)
+            yield
+
+    def _changed(self) -> None:
+        """Something the hosts share changed, or the database came or went, or somebody died."""
+        for part in (self.presence, self.steward, self.replicas):
+            part.nudge()
+        self._changed_here()
+        overlay = self.overlay()
+        if overlay is not self._shown:
+            self._shown = overlay
+            self._here.nudge()
+
+    def _changed_here(self) -> None:
+        """Our own store changed; the reconciler hears of that by itself."""
+        self.publisher.nudge()
+        self.reserve.nudge()
+
+    async def _said(self) -> Said:
+        underlay = await underlay_of(ip_address(self._membership.vtep))
+        if underlay is None:
+            raise Unavailable(f"the VTEP {self._membership.vtep}", "no interface of this host has this address")
+        if underlay.device != self._device:
+            self._device = underlay.device
+            self._changed()
+        return Said(__version__, underlay.mtu, await self._here.host_networks())
+
+
+def cluster_store(settings: Settings, *, deadline: float | None = None) -> OvsdbStore[Cluster]:
+    """The cluster's database as this host's own server shows it."""
+    return OvsdbStore(
+        str(cluster_socket(settings)),
+        SHARED,
+        deadline=settings.store_deadline if deadline is None else deadline,
+        durable=False,
+        title=TITLE,
+        remedy=REMEDY,
+    )
+
+
+def tunnel_kind(settings: Settings, switch: SwitchFacts) -> TunnelKind:
+    """What carries packets to other hosts: as set, or what is faster on this datapath."""
+    if settings.tunnel != "auto":
+        return TunnelKind(settings.tunnel)
+    return TunnelKind.KERNEL if switch.datapath is Datapath.USERSPACE else TunnelKind.OVS

@@ -1,0 +1,145 @@
+"""Carries out what people order through the API (see api.orders.Orders)."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+
+from ovsnet import __version__
+from ovsnet.agent.database_server import DatabaseServer
+from ovsnet.agent.fabric import Fabric, cluster_store
+from ovsnet.agent.surroundings import Surroundings
+from ovsnet.api.orders import Done, ForgetOrder, InitOrder, Invitation, JoinOrder, LeaveOrder, RecordOrder, TokenOrder
+from ovsnet.cluster.identity import IdentityFiles, identity_files
+from ovsnet.cluster.peers import Peers
+from ovsnet.control.commit import Committer
+from ovsnet.control.enrolment import Enrolment, Wish
+from ovsnet.control.networks import Networks
+from ovsnet.model.cluster import Cluster
+from ovsnet.model.errors import BadRequest, Conflict
+from ovsnet.model.ids import HostName
+from ovsnet.settings import Settings
+
+FIRST_COPY = 30.0
+"""Seconds a new member's database may take until it can be used."""
+JOINING = 20.0
+"""Seconds for one question to a member: it may have to ask a voter itself."""
+HOUR = 3600.0
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Committer[Cluster]]:
+    """The cluster's database of this host while a block runs; Unavailable when it does not come in time."""
+    store = cluster_store(settings, deadline=FIRST_COPY)
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(store.run())
+        try:
+            await store.wait_ready(FIRST_COPY)
+            yield Committer(store)
+        finally:
+            following.cancel()
+
+
+class Operator:
+    """`restart` ends this agent once its answers are out; whoever keeps it starts the next one."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        files: IdentityFiles,
+        enrolment: Enrolment,
+        fabric: Fabric | None,
+        networks: Networks,
+        restart: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._files = files
+        self._enrolment = enrolment
+        self._fabric = fabric
+        self._networks = networks
+        self._restart = restart
+
+    async def init(self, order: InitOrder) -> Invitation:
+        """Begin a cluster."""
+        word, expires, place = await self._enrolment.init(
+            Wish(order.advertise, order.vtep, order.name),
+            os.uname().nodename,
+            udp_port=order.udp_port,
+            token_life=order.token_hours * HOUR,
+        )
+        self._restart()
+        return _invitation(word, str(place.address), expires)
+
+    async def join(self, order: JoinOrder) -> Done:
+        """Become a member of one."""
+        try:
+            member = ip_address(order.address)
+        except ValueError:
+            raise BadRequest(f"{order.address!r} is not an IP address; give that of a member of the cluster") from None
+        wish = Wish(order.advertise, order.vtep, order.name)
+        async with Peers(self._files, self._settings.cluster_port, deadline=JOINING) as peers:
+            place = await self._enrolment.join(wish, os.uname().nodename, member, order.token, peers)
+        self._restart()
+        return Done(message=f"This host is a member of the cluster now, as {place.name}.", restarts=True)
+
+    async def token(self, order: TokenOrder) -> Invitation:
+        """Make a new invitation."""
+        fabric = self._member()
+        invitation, expires = await fabric.members.invite(order.hours * HOUR)
+        return _invitation(invitation.word, fabric.address, expires)
+
+    async def forget(self, order: ForgetOrder) -> Done:
+        """Take a host out."""
+        found = await self._member().members.take_out(HostName(order.host), force=order.force)
+        if not found:
+            return Done(message=f"The cluster has no host {order.host}: nothing was to be done.")
+        return Done(message=f"Host {order.host} is forgotten; its addresses are free.")
+
+    async def leave(self, order: LeaveOrder) -> Done:
+        """Be a member no more."""
+        left = await self._member().leaving.leave(force=order.force)
+        self._restart()
+        return Done(message=" ".join(("This host has left the cluster.", *left)), restarts=True)
+
+    async def add_record(self, order: RecordOrder) -> Done:
+        """Add a name."""
+        record = await self._member().records.add(order.name, order.address, order.network)
+        return Done(message=f"{record.name} stands for {record.address} on {_where(order)}.")
+
+    async def drop_record(self, order: RecordOrder) -> Done:
+        """Remove a name that was added."""
+        dropped = await self._member().records.drop(order.name, order.address, order.network)
+        was = "does not stand for it any more" if dropped else "did not stand for it: nothing was to be done"
+        return Done(message=f"{order.name} {was} on {_where(order)} ({order.address}).")
+
+    async def remove_network(self, name: str) -> Done:
+        """Remove a network from all hosts."""
+        await self._networks.remove(name)
+        return Done(message=f"Network {name} is removed; it leaves the engine of every host within seconds.")
+
+    def _member(self) -> Fabric:
+        if self._fabric is None:
+            raise Conflict(
+                "this host is in no cluster; begin one with 'ovsnet cluster init', or join one with 'ovsnet cluster "
+                "join'"
+            )
+        return self._fabric
+
+
+def operator(settings: Settings, fabric: Fabric | None, networks: Networks, restart: Callable[[], None]) -> Operator:
+    """The one of this host."""
+    files = identity_files(settings)
+    enrolment = Enrolment(
+        files, Surroundings(), DatabaseServer(settings), lambda: opened(settings), __version__, time.time
+    )
+    return Operator(settings, files, enrolment, fabric, networks, restart)
+
+
+def _where(order: RecordOrder) -> str:
+    return f"network {order.network}" if order.network else "all networks of the cluster"
+
+
+def _invitation(word: str, address: str, expires: float) -> Invitation:
+    return Invitation(token=word, command=f"ovsnet cluster join {address} --token {word}", expires_at=expires)

@@ -1,0 +1,142 @@
+"""What can be ordered, and how it is answered: everything that changes something. `ORDERS` is the one table.
+
+An order is a POST with a JSON object. Everything a person may want is done by the agent, so that the command line needs
+nothing but its socket.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+
+class InitOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Begin a cluster. `advertise` is the address for other members, `vtep` that of the tunnels, each an address or an
+    interface; "" chooses. `name` is this host's name in the cluster, "" its host name.
+    """
+
+    advertise: str = ""
+    vtep: str = ""
+    name: str = ""
+    udp_port: int = 4789
+    token_hours: float = 24.0
+
+
+class JoinOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Join the cluster of the member at `address` with a token of it; the rest as in InitOrder."""
+
+    address: str
+    token: str
+    advertise: str = ""
+    vtep: str = ""
+    name: str = ""
+
+
+class TokenOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Make a new token, good for `hours`."""
+
+    hours: float = 24.0
+
+
+class LeaveOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Leave the cluster. `force`: also when the cluster cannot be told, or containers are still on its networks."""
+
+    force: bool = False
+
+
+class ForgetOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Take another host out of the cluster. `force`: also one that gives signs of life."""
+
+    host: str
+    force: bool = False
+
+
+class RecordOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Add or remove a name: on one network, by its name, or on all of them ("")."""
+
+    name: str
+    address: str
+    network: str = ""
+
+
+class RemoveOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nothing but what the path says."""
+
+
+class Invitation(msgspec.Struct, frozen=True, kw_only=True):
+    """A token, and the command that uses it on the host that shall join. `expires_at`: seconds since the epoch."""
+
+    token: str
+    command: str
+    expires_at: float
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """It is done; `message` says what. `restarts`: the agent starts anew right after this answer."""
+
+    message: str
+    restarts: bool = False
+
+
+class Orders(Protocol):
+    """Who carries orders out. Errors are of `model.errors`."""
+
+    async def init(self, order: InitOrder) -> Invitation:
+        """Begin a cluster."""
+
+    async def join(self, order: JoinOrder) -> Done:
+        """Become a member of one."""
+
+    async def token(self, order: TokenOrder) -> Invitation:
+        """Make a new invitation."""
+
+    async def leave(self, order: LeaveOrder) -> Done:
+        """Be a member no more."""
+
+    async def forget(self, order: ForgetOrder) -> Done:
+        """Take a host out; one that is not in has been taken out already."""
+
+    async def add_record(self, order: RecordOrder) -> Done:
+        """Add a name."""
+
+    async def drop_record(self, order: RecordOrder) -> Done:
+        """Remove a name that was added."""
+
+    async def remove_network(self, name: str) -> Done:
+        """Remove a network from all hosts, unless it is in use."""
+
+
+Carrier = Callable[[Orders, Any, Mapping[str, str]], Awaitable[Any]]
+"""Gets who carries it out, the decoded body, and the variables of the path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One POST route; `body` and `answer` are the types of what comes and goes."""
+
+    path: str
+    body: Any
+    answer: Any
+    carry_out: Carrier
+    summary: str
+    refusals: tuple[int, ...] = (400, 409, 503)
+
+
+ORDERS = (
+    Order("/v1/cluster/init", InitOrder, Invitation, lambda to, body, _: to.init(body), "Begin a cluster"),
+    Order("/v1/cluster/join", JoinOrder, Done, lambda to, body, _: to.join(body), "Join a cluster"),
+    Order("/v1/cluster/token", TokenOrder, Invitation, lambda to, body, _: to.token(body), "Make a token to join with"),
+    Order("/v1/cluster/leave", LeaveOrder, Done, lambda to, body, _: to.leave(body), "Leave the cluster"),
+    Order("/v1/cluster/forget", ForgetOrder, Done, lambda to, body, _: to.forget(body), "Take another host out"),
+    Order("/v1/dns/add", RecordOrder, Done, lambda to, body, _: to.add_record(body), "Add a name"),
+    Order("/v1/dns/remove", RecordOrder, Done, lambda to, body, _: to.drop_record(body), "Remove a name"),
+    Order(
+        "/v1/networks/{network}/remove",
+        RemoveOrder,
+        Done,
+        lambda to, _, path: to.remove_network(path["network"]),
+        "Remove a network from all hosts",
+        (400, 404, 409, 503),
+    ),
+)
