@@ -5,7 +5,7 @@ from typing import Final
 from tests.rig.host import PROJECT, Host
 
 HIDDEN: Final = ("/tmp", "/var/tmp", "/home", "/root")
-# The databases have a /tmp of their own and see no homes. An installed program lies elsewhere; this clone may lie there.
+# The databases have a /tmp of their own and see no homes. An installed program lies elsewhere; this clone may not.
 VISIBLE: Final = "[Service]\nPrivateTmp=no\nReadWritePaths=/tmp\nProtectHome=no\n"
 UNITS: Final = PROJECT / "packaging" / "systemd"
 
