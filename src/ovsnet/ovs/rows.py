@@ -42,6 +42,18 @@ INTERFACE_TYPES: Mapping[PortKind, str] = MappingProxyType(
 )
 _KINDS: Final = {type_: kind for kind, type_ in INTERFACE_TYPES.items()}
 
+_TUNNEL_HINTS: Final = {
+    "File exists": (
+        "another tunnel port of this Open vSwitch has the same options: 'ovs-vsctl find interface type=vxlan' shows it;"
+        " remove it, or give it or the cluster another UDP port"
+    ),
+    "Address already in use": (
+        "something else on this host has the UDP port: 'ip -d link show type vxlan' and 'ss -ulnp' show what;"
+        " remove it, or give the cluster another UDP port"
+    ),
+}
+"""What to do about the kernel's words for why there is no tunnel."""
+
 Row = Any
 """Anything that has the columns as attributes, with the values that the `ovs` package gives them."""
 
@@ -176,8 +188,14 @@ def _port_fault(interface: Row | None) -> str:
     if interface.type not in _KINDS:
         return f"it has become a port of type {interface.type}"
     if interface.ofport == [-1]:
-        return interface.error[0] if interface.error else "ovs-vswitchd refused it"
+        return _refusal(interface)
     return _link_fault(interface)
+
+
+def _refusal(interface: Row) -> str:
+    words = interface.error[0] if interface.error else "ovs-vswitchd refused it"
+    hints = (hint for cause, hint in _TUNNEL_HINTS.items() if interface.type == "vxlan" and cause in words)
+    return "; ".join((words, *hints))
 
 
 def _link_fault(interface: Row) -> str:
