@@ -6,41 +6,12 @@ remember who had it. Rest is a preference, not a promise: in a small pool a cont
 otherwise find no address at all, so when nothing else is free the one that rested longest is handed out.
 """
 
-from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Collection, Container, Mapping
 
+from ovsnet.ipam.span import address_at, dynamic_span, ends, usable_span
 from ovsnet.model.addressing import Allocation, Pool
 from ovsnet.model.errors import BadRequest, Conflict
 from ovsnet.model.ids import IpAddress, IpNetwork
-
-ANYCAST_IDS = 128
-"""RFC 2526: the highest 128 interface identifiers of an IPv6 subnet are reserved for anycast services."""
-EUI64_ANYCAST = 0xFDFF_FFFF_FFFF_FF80
-"""RFC 2526 2, RFC 5453: in a /64 they start here, because of the universal/local bit."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """The numbers of the addresses that may be handed out: first to last, without the hole."""
-
-    first: int
-    last: int
-    hole: range
-
-    def __contains__(self, number: int) -> bool:
-        return self.first <= number <= self.last and number not in self.hole
-
-    def walk(self, start: int) -> Iterator[int]:
-        """Every number once, beginning at `start`, round the end."""
-        start = start if self.first <= start <= self.last else self.first
-        everything = chain(range(start, self.last + 1), range(self.first, start))
-        return (it for it in everything if it not in self.hole)
-
-    @property
-    def size(self) -> int:
-        inside = range(max(self.first, self.hole.start), min(self.last + 1, self.hole.stop))
-        return max(0, self.last + 1 - self.first) - len(inside)
 
 
 def next_address(pool: Pool, taken: Container[IpAddress], resting: Mapping[IpAddress, float]) -> IpAddress:
@@ -49,26 +20,43 @@ def next_address(pool: Pool, taken: Container[IpAddress], resting: Mapping[IpAdd
     What is in `taken` cannot be given; what is in `resting`, with the time of its release, only when nothing else
     is left. Conflict when every address is taken.
     """
-    span = _dynamic(pool)
+    span = dynamic_span(pool.subnet, pool.sub_range)
     start = span.first if pool.cursor is None else int(pool.cursor) + 1
     for number in span.walk(start):
-        address = _address(pool, number)
+        address = address_at(pool.subnet, number)
         if address not in resting and address not in taken:
             return address
-    rested = [it for it in resting if int(it) in span and it not in taken]
-    if rested:
-        return min(rested, key=lambda it: (resting[it], int(it)))
-    raise _full(pool, span)
+    rested = longest_rested([it for it in resting if int(it) in span], taken, resting)
+    if rested is not None:
+        return rested
+    raise full(pool.subnet, pool.sub_range, span.size)
+
+
+def next_of(
+    ours: Collection[IpAddress], after: IpAddress | None, taken: Container[IpAddress], resting: Container[IpAddress]
+) -> IpAddress | None:
+    """The next of a few addresses, beginning after `after`; None when all of them are taken or rest."""
+    start = -1 if after is None else int(after)
+    in_order = sorted(ours, key=lambda it: (int(it) <= start, int(it)))
+    return next((it for it in in_order if it not in resting and it not in taken), None)
+
+
+def longest_rested(
+    ours: Container[IpAddress], taken: Container[IpAddress], resting: Mapping[IpAddress, float]
+) -> IpAddress | None:
+    """The one of ours that was released first, by the time of its release; None when none of them rests."""
+    rested = [it for it in resting if it in ours and it not in taken]
+    return min(rested, key=lambda it: (resting[it], int(it)), default=None)
 
 
 def gateway_address(pool: Pool, taken: Container[IpAddress]) -> IpAddress:
     """The lowest address of the subnet that is not taken: people expect `.1`, also with an `--ip-range`."""
-    span = _usable(pool.subnet)
+    span = usable_span(pool.subnet)
     for number in span.walk(span.first):
-        address = _address(pool, number)
+        address = address_at(pool.subnet, number)
         if address not in taken:
             return address
-    raise _full(pool, span)
+    raise full(pool.subnet, pool.sub_range, span.size)
 
 
 def check_address(pool: Pool, address: IpAddress) -> None:
@@ -78,7 +66,7 @@ def check_address(pool: Pool, address: IpAddress) -> None:
     """
     if address.version != pool.subnet.version or address not in pool.subnet:
         raise BadRequest(f"address {address} is not in subnet {pool.subnet}; choose one that is")
-    first, last = _ends(pool.subnet)
+    first, last = ends(pool.subnet)
     if not first <= int(address) <= last:
         what = "network" if int(address) < first else "broadcast"
         raise BadRequest(f"address {address} is the {what} address of subnet {pool.subnet}; choose another one")
@@ -89,50 +77,10 @@ def rests(allocation: Allocation, *, now: float, rest: float) -> bool:
     return allocation.released_at is not None and 0 <= now - allocation.released_at < rest
 
 
-def _ends(subnet: IpNetwork) -> tuple[int, int]:
-    """First and last number an interface may have.
-
-    Point-to-point subnets have neither network nor broadcast address (RFC 3021 for /31, RFC 6164 for /127).
-    IPv6 has no broadcast, but its first address is the subnet-router anycast (RFC 4291 2.6.1).
-    """
-    first, last = int(subnet.network_address), int(subnet.broadcast_address)
-    if subnet.prefixlen >= subnet.max_prefixlen - 1:
-        return first, last
-    return first + 1, last - 1 if subnet.version == 4 else last
-
-
-def _usable(subnet: IpNetwork) -> _Span:
-    first, last = _ends(subnet)
-    return _Span(first, last, _anycast(subnet))
-
-
-def _dynamic(pool: Pool) -> _Span:
-    whole = _usable(pool.subnet)
-    if pool.sub_range is None:
-        return whole
-    first, last = int(pool.sub_range.network_address), int(pool.sub_range.broadcast_address)
-    return _Span(max(first, whole.first), min(last, whole.last), whole.hole)
-
-
-def _anycast(subnet: IpNetwork) -> range:
-    """The numbers RFC 2526 keeps for anycast; in less than 256 addresses its scheme finds no room."""
-    if subnet.version == 4 or subnet.prefixlen > 120:
-        return range(0)
-    base = int(subnet.network_address)
-    if subnet.prefixlen == 64:
-        return range(base + EUI64_ANYCAST, base + EUI64_ANYCAST + ANYCAST_IDS)
-    end = int(subnet.broadcast_address) + 1
-    return range(end - ANYCAST_IDS, end)
-
-
-def _address(pool: Pool, number: int) -> IpAddress:
-    # By way of the subnet: a bare number below 2**32 would be read as IPv4.
-    return pool.subnet.network_address + (number - int(pool.subnet.network_address))
-
-
-def _full(pool: Pool, span: _Span) -> Conflict:
-    where = f"range {pool.sub_range} of subnet {pool.subnet}" if pool.sub_range else f"subnet {pool.subnet}"
+def full(subnet: IpNetwork, sub_range: IpNetwork | None, size: int) -> Conflict:
+    """What is said when every one of the `size` addresses is taken."""
+    where = f"range {sub_range} of subnet {subnet}" if sub_range else f"subnet {subnet}"
     return Conflict(
-        f"{where} is full: all of its {span.size} addresses are in use; stop or disconnect a container of it, "
+        f"{where} is full: all of its {size} addresses are in use; stop or disconnect a container of it, "
         "or make a network with a larger --subnet or --ip-range"
     )

@@ -58,7 +58,7 @@ def _spans_within(block: IpNetwork, taken: Collection[IpNetwork]) -> list[tuple[
     return [
         (int(it.network_address), int(it.broadcast_address))
         for it in taken
-        if it.version == block.version and it.prefixlen > 0 and _overlap(it, block)
+        if it.version == block.version and it.prefixlen > 0 and overlap(it, block)
     ]
 
 
@@ -78,10 +78,10 @@ def check_subnet(subnet: IpNetwork, sub_range: IpNetwork | None) -> None:
 
 def overlapping(subnet: IpNetwork, space: str, pools: Iterable[Pool]) -> Pool | None:
     """A pool of the same address space that shares addresses with the subnet, None when there is none."""
-    return next((it for it in pools if it.space == space and _overlap(it.subnet, subnet)), None)
+    return next((it for it in pools if it.space == space and overlap(it.subnet, subnet)), None)
 
 
-def _overlap(one: IpNetwork, other: IpNetwork) -> bool:
+def overlap(one: IpNetwork, other: IpNetwork) -> bool:
     """`overlaps` of the standard library refuses to compare the two families."""
     return (
         one.version == other.version

@@ -38,7 +38,8 @@ class Allocation:
     """One address of one pool that is held, or that rests after its release.
 
     `released_at` is None while held, else the wall clock (seconds since the epoch) of the release.
-    `holder` is the container's name where the engine told it (29 and newer), else "".
+    `holder` is the container's name where the engine told it (29 and newer), else "". `pinned`: somebody asked for this
+    very address in a network of the cluster, and at its release the cluster gets it back.
     """
 
     pool_id: PoolId
@@ -47,6 +48,7 @@ class Allocation:
     holder: str = ""
     released_at: float | None = None
     created_at: float = 0.0
+    pinned: bool = False
 
     @property
     def held(self) -> bool:
