@@ -1,6 +1,7 @@
 """Kernel messages about where a vxlan device sends a MAC (its FDB), read into values and written. Pure.
 
-The netlink library takes 30 times as long, and a network may have thousands of endpoints.
+A network may have thousands of endpoints. The netlink library takes 66 µs instead of 8 to read an entry, and 276
+instead of 16 to write one.
 """
 
 import struct
