@@ -66,7 +66,11 @@ def test_every_table_has_a_section_with_flows_of_it() -> None:
 
 
 def test_the_flows_shown_exist() -> None:
-    true = {line for it in ("base", "one-network", "overlay-ovs", "overlay-kernel") for line in text(it).splitlines()}
+    true = {
+        line
+        for it in ("base", "one-network", "overlay-ovs", "overlay-kernel", "names")
+        for line in text(it).splitlines()
+    }
     assert {it for table in TABLES for it in shown(f"### {table.name.lower()}")} <= true
 
 

@@ -75,6 +75,7 @@ def _endpoints(endpoint_id: str, network_id: str) -> st.SearchStrategy[Endpoint]
         container_name=texts,
         compose_service=texts,
         aliases=st.lists(st.text(max_size=9), max_size=3).map(tuple),
+        names_route=st.none() | nets4,
         created_at=times,
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from ipaddress import IPv4Address
 from typing import Protocol
 
 from ovsnet.control.commit import Committer
@@ -13,8 +14,10 @@ from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError
 from ovsnet.model.ids import EndpointId, Mac, NetworkId
 from ovsnet.model.network import Egress, Network, PortKind, parse_endpoint_options
 from ovsnet.model.state import State
+from ovsnet.pipeline.dns import SERVICE_MAC
 from ovsnet.pipeline.gateway import GATEWAY_MAC
 from ovsnet.plan import names
+from ovsnet.plan.dns import service_route
 from ovsnet.store.interface import Change, Drop, Put
 
 UNPLUG_PATIENCE = 3.0
@@ -42,12 +45,15 @@ class Endpoints:
         clock: Callable[[], float],
         new_prefix: Callable[[], str],
         deadline: float,
+        name_service: IPv4Address | None = None,
     ) -> None:
+        """`name_service` is the address at which containers can ask for names; None where they cannot."""
         self._committer = committer
         self._host = host
         self._clock = clock
         self._new_prefix = new_prefix
         self._deadline = deadline
+        self._name_service = name_service
         self._wanted_since: dict[EndpointId, int] = {}
 
     async def create(self, request: EndpointRequest) -> Endpoint:
@@ -60,7 +66,7 @@ class Endpoints:
     async def join(self, network_id: NetworkId, endpoint_id: EndpointId, sandbox: str) -> Joined:
         """Wait until the endpoint is in force on this host. When it cannot be, nothing of it stays wanted."""
         network, endpoint = await self._committer.commit(
-            lambda state: _decide_join(state, network_id, endpoint_id, sandbox)
+            lambda state: _decide_join(state, network_id, endpoint_id, sandbox, self._name_service)
         )
         # Where the container is does not change what the host must have: the round for CreateEndpoint will do.
         since = self._wanted_since.pop(endpoint_id, self._committer.snapshot().revision)
@@ -96,6 +102,7 @@ def _joined(endpoint: Endpoint, network: Network) -> Joined:
         source=names.internal_port(endpoint.id) if internal else names.container_end(endpoint.id),
         prefix=names.internal_prefix(endpoint.id) if internal else "eth",
         no_gateway_bridge=network.options.egress is Egress.NONE,
+        routes=() if endpoint.names_route is None else (endpoint.names_route,),
     )
 
 
@@ -146,8 +153,9 @@ def _check_segment(network: Network, wanted: Endpoint) -> None:
 
 def _check_free(state: State, network: Network, wanted: Endpoint) -> None:
     """Two holders of one address or MAC would take each other's packets."""
-    if wanted.mac == GATEWAY_MAC:
-        raise Conflict(f"network {network.title}: MAC address {wanted.mac} is the gateway's; choose another")
+    if wanted.mac in (GATEWAY_MAC, SERVICE_MAC):
+        owner = "the gateway's" if wanted.mac == GATEWAY_MAC else "the name service's"
+        raise Conflict(f"network {network.title}: MAC address {wanted.mac} is {owner}; choose another")
     for other in state.endpoints_of(network.id):
         if wanted.mac and other.mac == wanted.mac:
             raise Conflict(
@@ -162,13 +170,15 @@ def _check_free(state: State, network: Network, wanted: Endpoint) -> None:
 
 
 def _decide_join(
-    state: State, network_id: NetworkId, endpoint_id: EndpointId, sandbox: str
+    state: State, network_id: NetworkId, endpoint_id: EndpointId, sandbox: str, name_service: IPv4Address | None
 ) -> tuple[Sequence[Change], tuple[Network, Endpoint]]:
     network = _network(state, network_id)
     endpoint = state.endpoints.get(endpoint_id)
     if endpoint is None:
         raise NotFound(f"endpoint {endpoint_id[:12]} is not known to ovsnet; start the container again")
     joined = replace(endpoint, plugged=True, sandbox=sandbox)
+    if name_service is not None:
+        joined = replace(joined, names_route=service_route(name_service, joined, state))
     return ((Put(joined),) if joined != endpoint else ()), (network, joined)
 
 
@@ -176,7 +186,7 @@ def _unplug(state: State, endpoint_id: EndpointId) -> Sequence[Change]:
     endpoint = state.endpoints.get(endpoint_id)
     if endpoint is None:
         return ()
-    left = replace(endpoint, plugged=False, sandbox="", ifname="")
+    left = replace(endpoint, plugged=False, sandbox="", ifname="", names_route=None)
     return (Put(left),) if left != endpoint else ()
 
 

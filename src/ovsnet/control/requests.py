@@ -44,7 +44,7 @@ class Joined:
     """The answer to Join: the interface `source` is ready to be moved and becomes `prefix` + index in the container.
 
     `gateway*` are None where the engine must not set a default route through us. `no_gateway_bridge` keeps Docker's own
-    gateway bridge out of the container.
+    gateway bridge out of the container. `routes` are what is on the link beside the network's own subnets.
     """
 
     source: str
@@ -52,6 +52,7 @@ class Joined:
     gateway4: IPv4Address | None = None
     gateway6: IPv6Address | None = None
     no_gateway_bridge: bool = False
+    routes: tuple[IPv4Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

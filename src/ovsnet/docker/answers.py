@@ -12,6 +12,8 @@ from ovsnet.control.requests import EndpointRequest, Joined
 from ovsnet.model.addressing import Pool
 from ovsnet.model.ids import IpInterface, Mac
 
+ON_LINK = 1
+"""The `RouteType` of what needs no gateway."""
 MAX_TEXT = 2000
 """Longest error text: it may quote what was sent, which can be a megabyte."""
 
@@ -71,6 +73,13 @@ class InterfaceName(Answer, frozen=True):
     prefix: str = field(name="DstPrefix")
 
 
+class StaticRoute(Answer, frozen=True):
+    """A route through the interface that joins, to what is on its link."""
+
+    destination: str = field(name="Destination")
+    kind: int = field(name="RouteType")
+
+
 class JoinAnswer(Answer, frozen=True):
     """Gateways are given without prefix length."""
 
@@ -78,6 +87,7 @@ class JoinAnswer(Answer, frozen=True):
     gateway: str = field(name="Gateway", default="")
     gateway6: str = field(name="GatewayIPv6", default="")
     no_gateway_bridge: bool = field(name="DisableGatewayService", default=False)
+    routes: tuple[StaticRoute, ...] = field(name="StaticRoutes", default=())
 
 
 class IpamCapabilities(Answer, frozen=True):
@@ -126,12 +136,13 @@ def endpoint_created(asked: EndpointRequest, mac: Mac) -> EndpointCreated:
 
 
 def join_answer(joined: Joined) -> JoinAnswer:
-    """No static routes: a default route among them fails on engines from 28 on."""
+    """Static routes are on the link: a default route among them fails on engines from 28 on."""
     return JoinAnswer(
         name=InterfaceName(joined.source, joined.prefix),
         gateway=str(joined.gateway4 or ""),
         gateway6=str(joined.gateway6 or ""),
         no_gateway_bridge=joined.no_gateway_bridge,
+        routes=tuple(StaticRoute(str(it), ON_LINK) for it in joined.routes),
     )
 
 

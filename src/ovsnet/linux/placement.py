@@ -2,7 +2,7 @@
 
 What the engine does when a container starts is repeated here for one interface: MAC, name, IPv6 on or off,
 addresses, up. Routes over other interfaces were not lost; those to the interface's own subnets come with its
-addresses.
+addresses, and others that it was given are put back.
 """
 
 import socket
@@ -35,6 +35,8 @@ class Sandbox:
         for address in placement.addresses:
             await self.kernel.add_address(name, address)
         await self.kernel.change(name, alias=alias, state="up")
+        for route in placement.routes:
+            await self.kernel.add_route(name, route)
 
 
 @asynccontextmanager

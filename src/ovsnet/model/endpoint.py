@@ -1,7 +1,7 @@
 """One interface of one container, wanted by Docker. Pure."""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 
 from ovsnet.model.ids import EndpointId, Mac, NetworkId, Vlan
 from ovsnet.model.network import Network
@@ -16,7 +16,8 @@ class Endpoint:
     `ifname` is what the interface is called inside ("" until it was seen there): a lost interface is made anew by it.
     `container_*` come from the engine's events ("" until then), and so does `compose_service`, which the container's
     label names ("" for most). `aliases` are the other names it has on its network, the engine's own short id among
-    them; they are asked for only where other hosts need them (() until then).
+    them; they are asked for only where other hosts need them (() until then). `names_route` is the route to the name
+    service that it was given at Join.
     """
 
     id: EndpointId
@@ -32,6 +33,7 @@ class Endpoint:
     container_name: str = ""
     compose_service: str = ""
     aliases: tuple[str, ...] = ()
+    names_route: IPv4Network | None = None
     created_at: float = 0.0
 
     @property

@@ -7,9 +7,10 @@ made: they cannot be read back from the host and so must not count as drift.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import IPv4Address
 from types import MappingProxyType
 
-from ovsnet.model.ids import UNTAGGED, IpAddress, IpInterface, Mac, Ofport, Vlan, Vni
+from ovsnet.model.ids import UNTAGGED, IpAddress, IpInterface, IpNetwork, Mac, Ofport, Vlan, Vni
 from ovsnet.model.network import PortKind
 from ovsnet.model.overlay import Overlay
 
@@ -40,12 +41,22 @@ class SwitchFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class NameService:
+    """Where containers ask for names: at `address`, which is in the network namespace at the path `sandbox`."""
+
+    address: IPv4Address
+    sandbox: str
+
+
+@dataclass(frozen=True, slots=True)
 class HostFacts:
     """All facts planning may depend on."""
 
     switch: SwitchFacts = field(default_factory=SwitchFacts)
     overlay: Overlay | None = None
     """The way to other hosts; None on a host that is in no cluster."""
+    names: NameService | None = None
+    """None where no names are served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +83,21 @@ class PortPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """A route through one interface. `gateway` is None for what is on the link itself."""
+
+    destination: IpNetwork
+    gateway: IpAddress | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a lost container interface must be put back: namespace path, name and addresses inside."""
+    """Where a lost container interface must be put back: namespace path, name, addresses and routes inside."""
 
     sandbox: str
     ifname: str
     addresses: tuple[IpInterface, ...]
+    routes: tuple[Route, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

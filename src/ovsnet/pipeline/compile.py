@@ -19,7 +19,7 @@ from ovsnet.model.ids import Ofport, Vni
 from ovsnet.model.network import Network
 from ovsnet.model.overlay import TunnelKind
 from ovsnet.model.state import State
-from ovsnet.pipeline import elsewhere, flood, forward, gateway, guard, neighbour, origin, output
+from ovsnet.pipeline import dns, elsewhere, flood, forward, gateway, guard, neighbour, origin, output
 from ovsnet.pipeline.elsewhere import Elsewhere
 from ovsnet.pipeline.flow import Flow, Resource
 from ovsnet.pipeline.plug import Gateway, Plug, Segment
@@ -38,6 +38,9 @@ class PortNames(Protocol):
     def tunnel_port(self, kind: TunnelKind, vni: Vni) -> str:
         """The port by which a network reaches other hosts."""
 
+    def dns_port(self) -> str:
+        """The port of the name service."""
+
 
 def compile_flows(state: State, facts: HostFacts, names: PortNames) -> dict[str, Resource]:
     """The flows and groups this host should have, by key.
@@ -54,6 +57,7 @@ def compile_flows(state: State, facts: HostFacts, names: PortNames) -> dict[str,
         resources.update(part.flows)
     for plug in plugs:
         resources.update(_plug_flows(plug))
+    resources.update(_dns_flows(facts, names.dns_port(), plugs))
     for segment, group_id in flood.group_ids(members).items():
         resources.update(_segment_resources(members[segment], remote.get(segment), group_id))
     _forget(in_use=len(plugs))
@@ -107,6 +111,28 @@ def _plug_flows(plug: Plug) -> Mapping[str, Flow]:
     )
 
 
+def _dns_flows(facts: HostFacts, port: str, plugs: Sequence[Plug]) -> Mapping[str, Flow]:
+    """The way to the name service and back; none while the switch has not taken up its port."""
+    ofport = facts.switch.ofports.get(port)
+    if facts.names is None or ofport is None:
+        return {}
+    door = dns.Door(facts.names.address, ofport)
+    flows = dict(_door_flows(door))
+    for plug in plugs:
+        flows.update(_answer_flows(plug, door))
+    return flows
+
+
+@cache
+def _door_flows(door: dns.Door) -> Mapping[str, Flow]:
+    return keyed(*dns.door_flows(door))
+
+
+@cache
+def _answer_flows(plug: Plug, door: dns.Door) -> Mapping[str, Flow]:
+    return keyed(*dns.plug_flows(plug, door))
+
+
 def _segment_resources(plugs: Sequence[Plug], remote: Elsewhere | None, group_id: int) -> Mapping[str, Resource]:
     """What the plugs of one segment share: all of them are of one network."""
     one = plugs[0]
@@ -130,7 +156,7 @@ def _segment_flows(segment: Segment, of_network: Gateway, group_id: int, *, icc:
 
 def _forget(*, in_use: int) -> None:
     """Drop what is remembered of values that are long gone, together with the rest: it is made anew when asked for."""
-    for remembered in (_plug, _plug_flows, _segment_flows):
+    for remembered in (_plug, _plug_flows, _segment_flows, _door_flows, _answer_flows):
         if remembered.cache_info().currsize > 2 * in_use + SPARE:
             remembered.cache_clear()
 

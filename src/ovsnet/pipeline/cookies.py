@@ -29,6 +29,7 @@ class Feature(IntEnum):
     ISOLATE = 8
     """Drops between endpoints of a network with `icc=false`."""
     TUNNEL = 9
+    NAMES = 10
 
 
 def cookie(feature: Feature, about: int = 0) -> int:

@@ -1,6 +1,7 @@
 """The tables in packet order: what each is for, what it does with the unknown, where one may go next. Pure.
 
     origin ─► tunnel ───────────────────────────────────────────────► forward
+    origin ─► names ◄──────────────────────── gateway    names ─► output
     origin ─► guard ─┬─────────────────────────► neighbour ─┬─► nd_reply ─► back to the sender
                      │                           ▲    │     └─► back to the sender (ARP)
                      ├─► ipv6 ─┬─► nd_guard ─────┘    └─────────┐
@@ -45,6 +46,7 @@ class Table(IntEnum):
     GATEWAY = 30
     ECHO = 31
     DHCP = 32
+    NAMES = 33
     FORWARD = 40
     FLOOD = 50
     OUTPUT = 60
@@ -81,7 +83,7 @@ TABLES: Final[Mapping[Table, TableRule]] = MappingProxyType(
             Feature.ORIGIN,
             "which segment the packet belongs to, by the port it came in",
             None,
-            frozenset({Table.TUNNEL, Table.GUARD, Table.FORWARD}),
+            frozenset({Table.TUNNEL, Table.GUARD, Table.NAMES, Table.FORWARD}),
         ),
         Table.TUNNEL: TableRule(
             Feature.TUNNEL,
@@ -135,7 +137,7 @@ TABLES: Final[Mapping[Table, TableRule]] = MappingProxyType(
             Feature.GATEWAY,
             "what is sent to the network's gateway, and what is not",
             Table.FORWARD,
-            frozenset({Table.ECHO, Table.DHCP, Table.FORWARD}),
+            frozenset({Table.ECHO, Table.DHCP, Table.NAMES, Table.FORWARD}),
         ),
         Table.ECHO: TableRule(
             Feature.GATEWAY,
@@ -148,6 +150,12 @@ TABLES: Final[Mapping[Table, TableRule]] = MappingProxyType(
             "no DHCP to all where IPAM gives the addresses",
             Table.FORWARD,
             frozenset({Table.FORWARD}),
+        ),
+        Table.NAMES: TableRule(
+            Feature.NAMES,
+            "questions to the name service, and its answers",
+            None,
+            frozenset({Table.OUTPUT}),
         ),
         Table.FORWARD: TableRule(
             Feature.FORWARD,

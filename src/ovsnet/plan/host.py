@@ -4,6 +4,7 @@ from ovsnet.model.host import BridgePlan, Datapath, HostFacts, HostPlan, LinkPla
 from ovsnet.model.network import Network, PortKind
 from ovsnet.model.state import State
 from ovsnet.plan import names
+from ovsnet.plan.dns import plan_dns_link, plan_dns_port
 from ovsnet.plan.links import plan_link
 from ovsnet.plan.ports import plan_port
 from ovsnet.plan.tunnels import plan_tunnel_ports, plan_tunnels
@@ -25,6 +26,9 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
         ports[link.name] = plan_port(endpoint, network, instance)
     ours = BridgePlan(bridge, facts.switch.datapath, {names.OWNER_KEY: instance})
     ports |= plan_tunnel_ports(state, facts.overlay, instance)
+    if facts.names is not None:
+        links[names.dns_port()] = plan_dns_link(facts.names, facts.switch)
+        ports[names.dns_port()] = plan_dns_port(instance)
     return HostPlan({bridge: ours}, links, ports, plan_tunnels(state, facts.overlay))
 
 

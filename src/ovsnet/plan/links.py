@@ -1,7 +1,7 @@
 """Which kernel link an endpoint gets. Pure."""
 
 from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.host import Datapath, LinkPlan, Placement, SwitchFacts
+from ovsnet.model.host import Datapath, LinkPlan, Placement, Route, SwitchFacts
 from ovsnet.model.network import Network, PortKind
 from ovsnet.plan import names
 
@@ -16,12 +16,12 @@ def plan_link(endpoint: Endpoint, network: Network, switch: SwitchFacts) -> Link
         mtu=network.options.mtu,
         peer="" if internal else names.container_end(endpoint.id),
         mac=endpoint.mac,
-        checksum_offload=_may_offload(switch),
+        checksum_offload=may_offload(switch),
         placement=_placement(endpoint),
     )
 
 
-def _may_offload(switch: SwitchFacts) -> bool:
+def may_offload(switch: SwitchFacts) -> bool:
     """The userspace datapath hands on packets as they are: one without a checksum would be dropped by its receiver."""
     return switch.datapath is Datapath.KERNEL or switch.tso
 
@@ -30,4 +30,5 @@ def _placement(endpoint: Endpoint) -> Placement | None:
     if not (endpoint.sandbox and endpoint.ifname):
         return None
     addresses = tuple(it for it in (endpoint.ipv4, endpoint.ipv6) if it is not None)
-    return Placement(endpoint.sandbox, endpoint.ifname, addresses)
+    routes = () if endpoint.names_route is None else (Route(endpoint.names_route),)
+    return Placement(endpoint.sandbox, endpoint.ifname, addresses, routes)

@@ -20,6 +20,9 @@ MAC_KEY = "ovsnet-mac"
 ADDRESSES_KEY = "ovsnet-addresses"
 """External ids beside every port of ours; `ovsnet ps` is read from them. Addresses are separated by spaces."""
 ALIAS_PREFIX = "ovsnet:"
+DNS_INSIDE = "ocdns"
+"""The end of the pair to the name service that is in its namespace."""
+DNS_ALIAS = f"{ALIAS_PREFIX}dns"
 FLOW_TUNNEL = "ovxlan0"
 """The one tunnel port of kind ovs."""
 _TUNNEL_PREFIX = "ovx"
@@ -56,6 +59,11 @@ def port_name(endpoint: Endpoint, network: Network) -> str:
     if network.options.port is PortKind.INTERNAL:
         return internal_port(endpoint.id)
     return host_end(endpoint.id)
+
+
+def dns_port() -> str:
+    """The host's end of the pair to the name service, a port of our bridge."""
+    return "ovdns"
 
 
 def alias(endpoint: EndpointId) -> str:

@@ -86,6 +86,7 @@ def _encode_endpoint(it: Endpoint, row: RowOf) -> Columns:
         "container_name": it.container_name,
         "compose_service": it.compose_service,
         "aliases": encode_names(it.aliases),
+        "names_route": maybe(it.names_route),
         "created_at": repr(float(it.created_at)),
     }
 
@@ -105,6 +106,7 @@ def _decode_endpoint(row: Any) -> Endpoint:
         container_name=row.container_name,
         compose_service=row.compose_service,
         aliases=decode_names(row.aliases),
+        names_route=only(row.names_route, IPv4Network),
         created_at=float(row.created_at),
     )
 

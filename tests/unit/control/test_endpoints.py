@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
 
@@ -13,6 +13,7 @@ from ovsnet.model.errors import ApplyError, BadRequest, Conflict, NotFound
 from ovsnet.model.ids import EndpointId, Mac, NetworkId
 from ovsnet.model.network import Egress, NetworkOptions
 from ovsnet.model.state import State
+from ovsnet.pipeline.dns import SERVICE_MAC
 from ovsnet.pipeline.gateway import GATEWAY_MAC
 from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
@@ -178,3 +179,32 @@ async def test_an_agent_that_was_restarted_in_between_waits_for_a_round_of_its_o
     restarted = Reconciler()
     await door_of(committer, restarted).join(WEB_ID, ID, "/x")
     assert restarted.awaited == [committer.snapshot().revision]
+
+
+async def test_a_container_is_given_the_way_to_the_name_service_until_it_leaves() -> None:
+    committer = Committer(MemoryStore(LOCAL, ONE_NETWORK))
+    endpoints = Endpoints(
+        committer,
+        Reconciler(),
+        clock=lambda: 1000.0,
+        new_prefix=lambda: "0a:11:22",
+        deadline=5.0,
+        name_service=IPv4Address("169.254.83.83"),
+    )
+    await endpoints.create(REQUEST)
+    for _ in range(2):
+        assert (await endpoints.join(WEB_ID, ID, "/x")).routes == (IPv4Network("169.254.83.83/32"),)
+    await endpoints.leave(WEB_ID, ID)
+    assert committer.snapshot().endpoints[ID].names_route is None
+
+
+async def test_where_no_names_are_served_no_route_is_given() -> None:
+    endpoints, _ = door()
+    await endpoints.create(REQUEST)
+    assert (await endpoints.join(WEB_ID, ID, "/x")).routes == ()
+
+
+async def test_the_name_services_mac_is_refused() -> None:
+    endpoints, _ = door()
+    with pytest.raises(Conflict, match="name service"):
+        await endpoints.create(replace(REQUEST, mac=SERVICE_MAC))

@@ -52,6 +52,14 @@ def test_join_gives_gateways_without_prefix_length() -> None:
     }
 
 
+def test_join_gives_routes_on_the_link() -> None:
+    joined = Joined("vabc", "eth", routes=(IPv4Network("169.254.83.83/32"),))
+    assert sent(answers.join_answer(joined)) == {
+        "InterfaceName": {"SrcName": "vabc", "DstPrefix": "eth"},
+        "StaticRoutes": [{"Destination": "169.254.83.83/32", "RouteType": 1}],
+    }
+
+
 def test_pools_and_addresses() -> None:
     pool = Pool(id=PoolId("s|10.1.0.0/16|"), space="s", subnet=IPv4Network("10.1.0.0/16"))
     assert sent(answers.pool_answer(pool)) == {"PoolID": "s|10.1.0.0/16|", "Pool": "10.1.0.0/16"}

@@ -5,12 +5,12 @@ To write the files anew after a change that is meant, run this module (`python -
 
 from collections.abc import Mapping
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 
 from ovsnet.model.cluster import RemoteEndpoint
 from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.host import HostFacts, SwitchFacts
+from ovsnet.model.host import HostFacts, NameService, SwitchFacts
 from ovsnet.model.ids import EndpointId, HostName, IpAddress, NetworkId, Ofport, SharedId, Vlan, Vni
 from ovsnet.model.network import Mode, Network, NetworkOptions
 from ovsnet.model.overlay import Overlay, TunnelKind
@@ -89,6 +89,11 @@ OVERLAYS: Mapping[str, Overlay] = {
 }
 """Those of the situations that have other hosts."""
 
+NAMED: Mapping[str, NameService] = {
+    "names": NameService(IPv4Address("169.254.83.83"), "/run/netns/ovsnet-dns"),
+}
+"""Those that have a name service."""
+
 SCENARIOS: Mapping[str, State] = {
     "base": EMPTY,
     "one-network": TWO_ENDPOINTS,
@@ -106,6 +111,7 @@ SCENARIOS: Mapping[str, State] = {
     "overlay-icc-off": state(SHARED_LONELY, endpoint(1, SHARED_LONELY)),
     "overlay-dead-peer": state(SHARED_DB, endpoint(3, SHARED_DB)),
     "overlay-moved": state(SHARED_DB, endpoint(3, SHARED_DB)),
+    "names": state(DB, LONELY, endpoint(3, DB), endpoint(4, DB), endpoint(1, LONELY)),
 }
 
 
@@ -122,8 +128,6 @@ def port(it: Endpoint) -> str:
 class Names:
     """What ports are called in the tests."""
 
-    DNS_PORT = "dns"
-
     def port_name(self, endpoint: Endpoint, network: Network) -> str:
         """An endpoint's."""
         assert endpoint.network_id == network.id
@@ -133,21 +137,25 @@ class Names:
         """That of the tunnels."""
         return "t" if kind is TunnelKind.OVS else f"t{vni}"
 
+    def dns_port(self) -> str:
+        """That of the name service."""
+        return "d"
+
 
 def ofports(of: State) -> dict[str, Ofport]:
     """When the switch has taken up every port; the tunnels' are numbered from 1000 on."""
     devices = {f"t{it.vni}": Ofport(1000 + it.vni % 1000) for it in of.networks.values()}
-    return {port(it): ofport(it) for it in of.endpoints.values()} | devices | {"t": Ofport(1000)}
+    return {port(it): ofport(it) for it in of.endpoints.values()} | devices | {"t": Ofport(1000), "d": Ofport(999)}
 
 
-def compiled(of: State, there: Overlay | None = None) -> dict[str, Resource]:
+def compiled(of: State, there: Overlay | None = None, asked: NameService | None = None) -> dict[str, Resource]:
     """The flows when the switch has taken up every port."""
-    return compile_flows(of, HostFacts(SwitchFacts(ofports=ofports(of)), there), Names())
+    return compile_flows(of, HostFacts(SwitchFacts(ofports=ofports(of)), there, asked), Names())
 
 
 def scenario(name: str) -> dict[str, Resource]:
     """The flows of a situation."""
-    return compiled(SCENARIOS[name], OVERLAYS.get(name))
+    return compiled(SCENARIOS[name], OVERLAYS.get(name), NAMED.get(name))
 
 
 def text(name: str) -> str:
