@@ -1,15 +1,18 @@
 """Orphans: what the engine forgot without telling us (docs/docker-protocol.md), collected against its own list.
 
 Nothing is collected at first sight: between CreateEndpoint and the end of a container's start the engine does not
-list the endpoint yet. What it has not known for `age` seconds, in every complete list of that time, is dropped.
+list the endpoint yet. What it has not known for `age` seconds, in every complete list of that time, is dropped. So is a
+network of the cluster whose origin never gave it a name: its creation broke off there, and no other host has it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ovsnet.control.commit import Committer
 from ovsnet.control.networks import network_removal
+from ovsnet.control.shared_networks import SharedNetworks, unfinished
 from ovsnet.engine.events import EngineFacts
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool
+from ovsnet.model.cluster import SharedNetwork
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import IpAddress, NetworkId, PoolId
 from ovsnet.model.network import Network
@@ -17,13 +20,22 @@ from ovsnet.model.state import State
 from ovsnet.store.interface import Change, Drop
 
 Suspect = Network | Endpoint | Pool | Allocation
+"""Of this host; those of the cluster are told apart, as another store keeps them."""
 SuspectKey = tuple[str, object]
 
 
 class Orphans:
     """Remembers since when the engine has not known a thing, and drops it when that is long enough."""
 
-    def __init__(self, committer: Committer[State], clock: Callable[[], float], age: float) -> None:
+    def __init__(
+        self,
+        committer: Committer[State],
+        clock: Callable[[], float],
+        age: float,
+        shared: SharedNetworks | None = None,
+    ) -> None:
+        """`clock` and `age` are in seconds; `shared` is None on a host that is in no cluster."""
+        self._shared = shared
         self._committer = committer
         self._clock = clock
         self._age = age
@@ -33,13 +45,23 @@ class Orphans:
         """Look at one complete list of the engine; returns how many orphans were dropped."""
         if not facts.complete:
             return 0
-        now = self._clock()
-        unknown = {_key(it): it for it in unknown_to_engine(self._committer.snapshot(), facts)}
-        self._since = {key: self._since.get(key, now) for key in unknown}
-        ripe = [key for key, since in self._since.items() if now - since >= self._age]
+        unknown = [_key(it) for it in unknown_to_engine(self._committer.snapshot(), facts)]
+        half_made = self._half_made(facts)
+        ripe = self._ripe([*unknown, *(_key(it) for it in half_made)])
         if not ripe:
             return 0
-        return await self._committer.commit(lambda state: _collect(state, facts, frozenset(ripe)))
+        count = await self._committer.commit(lambda state: _collect(state, facts, ripe))
+        doomed = [it.id for it in half_made if _key(it) in ripe]
+        return count + (await self._shared.take_back(doomed) if self._shared and doomed else 0)
+
+    def _ripe(self, keys: Iterable[SuspectKey]) -> frozenset[SuspectKey]:
+        """Those that have been suspect for long enough; who is not in `keys` begins anew."""
+        now = self._clock()
+        self._since = {key: self._since.get(key, now) for key in keys}
+        return frozenset(key for key, since in self._since.items() if now - since >= self._age)
+
+    def _half_made(self, facts: EngineFacts) -> Sequence[SharedNetwork]:
+        return unfinished(self._shared.snapshot(), self._shared.me, facts.networks) if self._shared else ()
 
 
 def unknown_to_engine(state: State, facts: EngineFacts) -> Sequence[Suspect]:
@@ -82,7 +104,7 @@ def _removal(state: State, suspect: Suspect) -> Sequence[Change]:
             return (Drop(suspect),)
 
 
-def _key(value: Suspect) -> SuspectKey:
+def _key(value: Suspect | SharedNetwork) -> SuspectKey:
     match value:
         case Allocation():
             return ("allocation", value.key)

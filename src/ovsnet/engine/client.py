@@ -1,14 +1,16 @@
-"""The engine's API over its Unix socket: lists and events only.
+"""The engine's API over its Unix socket: lists, events, networks made and removed. Never from within a driver call.
 
-A single container is never inspected: `GET /containers/ID/json` waits for the container's lock, which the
-engine holds while it calls a network driver, so a stuck driver call would make us wait for ourselves. Lists
-do not wait. Paths carry no API version: every engine answers them in its own newest one, while a fixed
-version is refused by engines that have dropped it (29 refuses everything before 1.44).
+A single container is only asked for what no list tells: `GET /containers/ID/json` waits for the container's
+lock, which the engine holds while it calls a network driver. Lists do not wait. Making or removing a network
+calls our own drivers before it returns. Paths carry no API version: every engine answers them in its own
+newest one, while a fixed version is refused by engines that have dropped it (29 refuses everything before
+1.44).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -16,9 +18,21 @@ from typing import Self, TypeVar
 import aiohttp
 import msgspec
 
-from ovsnet.engine.facts import EngineEndpoint, EngineFacts, EngineNetwork
-from ovsnet.engine.wire import Container, Event, NetworkItem, Version, endpoints_of, network_of
-from ovsnet.model.errors import Unavailable
+from ovsnet.engine.facts import EngineEndpoint, EngineFacts, EngineNetwork, NetworkSpec
+from ovsnet.engine.wire import (
+    Complaint,
+    Container,
+    Event,
+    Inspected,
+    Made,
+    NetworkItem,
+    Version,
+    aliases_of,
+    creation,
+    endpoints_of,
+    network_of,
+)
+from ovsnet.model.errors import ApplyError, Conflict, Unavailable
 from ovsnet.model.ids import EndpointId, NetworkId
 
 NEIGHBOUR = "Docker engine"
@@ -27,7 +41,34 @@ LONGEST_EVENT = 1 << 20
 ACTIONS = ("create", "connect", "disconnect", "destroy", "remove", "start", "die", "rename")
 """What can change our facts. Without this filter every health check of every container would wake us."""
 
+CHANGE_PATIENCE = 30.0
+"""Seconds the engine has to make or remove a network: it calls our own drivers meanwhile, several times."""
+INSPECT_PATIENCE = 1.0
+"""Seconds the engine has to tell of one container: a locked one is asked for again at another time."""
+STARTING = (502, 503)
+"""How an engine answers that is not ready."""
+TAKEN = (403, 409)
+"""How it refuses what its present state forbids, by version: a network that is in use, a name that is taken."""
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, of whatever status."""
+
+    method: str
+    path: str
+    status: int
+    body: bytes
+
+    @property
+    def complaint(self) -> str:
+        """The engine's own words."""
+        try:
+            return msgspec.json.decode(self.body, type=Complaint).message
+        except msgspec.MsgspecError:
+            return self.body.decode(errors="replace")[:300].strip()
 
 
 class Engine:
@@ -85,6 +126,35 @@ class Engine:
         ours = {key: it for key, it in endpoints.items() if it.network_id in networks}
         return EngineFacts(networks=networks, endpoints=ours, complete=True)
 
+    async def aliases(self, container_id: str) -> Mapping[EndpointId, tuple[str, ...]]:
+        """All names but its own that a container has on each of its networks, by endpoint; none when it is gone.
+
+        Unavailable, too, while the container is locked.
+        """
+        path = f"/containers/{container_id}/json"
+        answer = await self._ask("GET", path, deadline=INSPECT_PATIENCE)
+        if answer.status == 404:
+            return {}
+        with self._translated(path):
+            return aliases_of(msgspec.json.decode(self._succeeded(answer), type=Inspected))
+
+    async def create_network(self, spec: NetworkSpec) -> NetworkId:
+        """Make a network; its drivers are called before this returns.
+
+        Conflict when its name is taken, ApplyError when a driver or the engine itself refuses it.
+        """
+        answer = await self._ask("POST", "/networks/create", creation(spec), deadline=CHANGE_PATIENCE)
+        self._check_refusal(answer, f"network {spec.name}")
+        with self._translated("/networks/create"):
+            return NetworkId(msgspec.json.decode(self._succeeded(answer), type=Made).id)
+
+    async def remove_network(self, network_id: NetworkId) -> None:
+        """Remove a network; one that is gone already is. Conflict while containers are on it."""
+        answer = await self._ask("DELETE", f"/networks/{network_id}", deadline=CHANGE_PATIENCE)
+        if answer.status != 404:
+            self._check_refusal(answer, f"network {network_id[:12]}")
+            self._succeeded(answer)
+
     @asynccontextmanager
     async def events(self) -> AsyncIterator[AsyncIterator[Event]]:
         """Subscribe to what may change our facts. What happens after the subscription is not missed.
@@ -95,7 +165,7 @@ class Engine:
         with self._translated("/events"):
             # Only the beginning of the answer has a deadline: after it there may be silence for ever.
             async with asyncio.timeout(self._deadline):
-                response = await self._request("/events", {"filters": filters})
+                response = await self._stream("/events", {"filters": filters})
         try:
             yield self._lines(response)
         finally:
@@ -115,27 +185,68 @@ class Engine:
         raise Unavailable(NEIGHBOUR, f"it closed the stream of events on {self._path}")
 
     async def _get(self, path: str, query: dict[str, str], kind: type[T]) -> T:
+        answer = await self._ask("GET", path, query=query)
         with self._translated(path):
-            async with asyncio.timeout(self._deadline), await self._request(path, query) as response:
-                return msgspec.json.decode(await response.read(), type=kind)
+            return msgspec.json.decode(self._succeeded(answer), type=kind)
 
-    async def _request(self, path: str, query: dict[str, str]) -> aiohttp.ClientResponse:
-        if self._session is None:
-            raise Unavailable(NEIGHBOUR, "the client is not open")
-        response = await self._session.get(path, params=query)
+    async def _stream(self, path: str, query: dict[str, str]) -> aiohttp.ClientResponse:
+        response = await self._opened().get(path, params=query)
         if response.status == 200:
             return response
         async with response:
-            said = (await response.text())[:300].strip()
-        raise Unavailable(NEIGHBOUR, f"GET {path} on {self._path} was answered {response.status}: {said}")
+            raise self._unexpected(Answer("GET", path, response.status, await response.read()))
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        deadline: float | None = None,
+    ) -> Answer:
+        """Any answer, of whatever status; `deadline` in seconds, that of the client where it is None."""
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        patience = self._deadline if deadline is None else deadline
+        with self._translated(path, patience):
+            async with (
+                asyncio.timeout(patience),
+                self._opened().request(method, path, params=query or {}, data=body, headers=headers) as response,
+            ):
+                return Answer(method, path, response.status, await response.read())
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise Unavailable(NEIGHBOUR, "the client is not open")
+        return self._session
+
+    def _succeeded(self, answer: Answer) -> bytes:
+        if answer.status // 100 != 2:
+            raise self._unexpected(answer)
+        return answer.body
+
+    def _check_refusal(self, answer: Answer, what: str) -> None:
+        """Raise what the engine said against a change it understood."""
+        if answer.status < 400 or answer.status in STARTING:
+            return
+        if answer.status in TAKEN:
+            raise Conflict(f"{what}: the Docker engine of this host says: {answer.complaint}")
+        raise ApplyError(what, answer.complaint)
+
+    def _unexpected(self, answer: Answer) -> Unavailable:
+        said = answer.body.decode(errors="replace")[:300].strip()
+        return Unavailable(
+            NEIGHBOUR, f"{answer.method} {answer.path} on {self._path} was answered {answer.status}: {said}"
+        )
 
     @contextmanager
-    def _translated(self, path: str) -> Iterator[None]:
+    def _translated(self, path: str, patience: float | None = None) -> Iterator[None]:
         try:
             yield
         except TimeoutError as error:
-            raise Unavailable(NEIGHBOUR, f"no answer on {self._path} within {self._deadline:g} s") from error
+            waited = self._deadline if patience is None else patience
+            raise Unavailable(NEIGHBOUR, f"no answer on {self._path} within {waited:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(NEIGHBOUR, f"{error}; is dockerd running, and is its socket {self._path}?") from error
         except (msgspec.MsgspecError, ValueError) as error:
-            raise Unavailable(NEIGHBOUR, f"the answer to GET {path} makes no sense: {error}") from error
+            raise Unavailable(NEIGHBOUR, f"the answer to {path} makes no sense: {error}") from error

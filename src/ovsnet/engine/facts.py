@@ -31,6 +31,30 @@ class EngineNetwork:
 
 
 @dataclass(frozen=True, slots=True)
+class SubnetSpec:
+    """One subnet of a network to be made; `reserved` are its aux addresses."""
+
+    subnet: IpNetwork
+    ip_range: IpNetwork | None = None
+    gateway: IpAddress | None = None
+    reserved: tuple[IpAddress, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSpec:
+    """A network to be made in the engine, as `docker network create` would be told."""
+
+    name: str
+    driver: str
+    ipam_driver: str
+    subnets: tuple[SubnetSpec, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=_nothing)
+    options: Mapping[str, str] = field(default_factory=_nothing)
+    ipam_options: Mapping[str, str] = field(default_factory=_nothing)
+    internal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class EngineEndpoint:
     """One interface of one container, as the engine lists it; `mac` is "" where the engine does not know
     it.

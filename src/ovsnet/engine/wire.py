@@ -1,11 +1,11 @@
 """The engine's JSON as values. Tolerant: engines add fields and write null for what is empty. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import msgspec
 
-from ovsnet.engine.facts import EngineEndpoint, EngineNetwork
+from ovsnet.engine.facts import EngineEndpoint, EngineNetwork, NetworkSpec, SubnetSpec
 from ovsnet.model.ids import EndpointId, NetworkId
 
 COMPOSE_SERVICE = "com.docker.compose.service"
@@ -82,6 +82,116 @@ class NetworkItem(msgspec.Struct, frozen=True, rename="pascal"):
     labels: dict[str, str] | None = None
     options: dict[str, str] | None = None
     ipam: Ipam | None = msgspec.field(name="IPAM", default=None)
+
+
+# ------------------------------------------------------------------ one container
+
+
+class NamedAttachment(msgspec.Struct, frozen=True):
+    """One network of one container, with the names it has there. Engines from 26 on tell all of them as DNSNames."""
+
+    endpoint_id: str = msgspec.field(name="EndpointID", default="")
+    aliases: list[str] | None = msgspec.field(name="Aliases", default=None)
+    dns_names: list[str] | None = msgspec.field(name="DNSNames", default=None)
+
+
+class NamedAttachments(msgspec.Struct, frozen=True, rename="pascal"):
+    """A container's networks by name."""
+
+    networks: dict[str, NamedAttachment | None] | None = None
+
+
+class Inspected(msgspec.Struct, frozen=True, rename="pascal"):
+    """GET /containers/ID/json."""
+
+    name: str = ""
+    network_settings: NamedAttachments | None = None
+
+
+def aliases_of(container: Inspected) -> Mapping[EndpointId, tuple[str, ...]]:
+    """The names other than its own, which may change, that a container has on each network; each once."""
+    own = container.name.removeprefix("/")
+    networks = (container.network_settings or NamedAttachments()).networks or {}
+    return {
+        EndpointId(it.endpoint_id): tuple(
+            name for name in dict.fromkeys([*(it.aliases or ()), *(it.dns_names or ())]) if name and name != own
+        )
+        for it in networks.values()
+        if it is not None and it.endpoint_id
+    }
+
+
+# ----------------------------------------------------------------------- networks
+
+
+class NewSubnet(msgspec.Struct, frozen=True, omit_defaults=True, rename="pascal"):
+    """One address pool of a network to be made."""
+
+    subnet: str
+    ip_range: str = msgspec.field(name="IPRange", default="")
+    gateway: str = ""
+    reserved: dict[str, str] = msgspec.field(name="AuxiliaryAddresses", default_factory=dict)
+
+
+class NewIpam(msgspec.Struct, frozen=True, rename="pascal"):
+    """Where its addresses come from."""
+
+    driver: str
+    options: dict[str, str]
+    config: list[NewSubnet]
+
+
+class NewNetwork(msgspec.Struct, frozen=True, omit_defaults=True, rename="pascal"):
+    """POST /networks/create. Without CheckDuplicate engines before 25 make a second network of the same name."""
+
+    name: str
+    driver: str
+    ipam: NewIpam = msgspec.field(name="IPAM")
+    options: dict[str, str]
+    labels: dict[str, str]
+    check_duplicate: bool
+    internal: bool = False
+    enable_ipv6: bool = msgspec.field(name="EnableIPv6", default=False)
+    enable_ipv4: bool | None = msgspec.field(name="EnableIPv4", default=None)
+
+
+class Made(msgspec.Struct, frozen=True, rename="pascal"):
+    """The answer to it."""
+
+    id: str
+
+
+class Complaint(msgspec.Struct, frozen=True):
+    """Why the engine refuses something."""
+
+    message: str
+
+
+def creation(spec: NetworkSpec) -> bytes:
+    """The body that asks the engine for a network. IPv4 is only spoken of where it is not wanted: a word of 28."""
+    versions = {it.subnet.version for it in spec.subnets}
+    return msgspec.json.encode(
+        NewNetwork(
+            name=spec.name,
+            driver=spec.driver,
+            ipam=NewIpam(spec.ipam_driver, dict(spec.ipam_options), [_new_subnet(it) for it in spec.subnets]),
+            options=dict(spec.options),
+            labels=dict(spec.labels),
+            check_duplicate=True,
+            internal=spec.internal,
+            enable_ipv6=6 in versions,
+            enable_ipv4=False if versions == {6} else None,
+        )
+    )
+
+
+def _new_subnet(it: SubnetSpec) -> NewSubnet:
+    return NewSubnet(
+        subnet=str(it.subnet),
+        ip_range=str(it.ip_range or ""),
+        gateway=str(it.gateway or ""),
+        reserved={f"aux{number}": str(address) for number, address in enumerate(it.reserved)},
+    )
 
 
 def network_of(item: NetworkItem) -> EngineNetwork:

@@ -123,6 +123,7 @@ async def test_two_hosts_that_want_overlapping_subnets_at_once_do_not_both_get_t
     door, gate = Host(A, shared), Host(B, SlowStore(shared))
     wider = replace(OTHER, ipv4=IPv4Network("10.40.0.0/16"))
     late = asyncio.gather(gate.networks.create(wider), return_exceptions=True)
+    await asyncio.sleep(0)  # it has decided now, and commits later
     await door.networks.create(REQUEST)
     (refused,) = await late
     assert isinstance(refused, Conflict)
