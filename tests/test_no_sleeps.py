@@ -11,6 +11,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "ovsnet"
 ALLOWED = {
     "agent/fabric.py": (1, "nobody tells when an address comes to an interface that other members reach us by"),
     "agent/keeper.py": (1, "flock(2) takes no deadline, and nobody tells when a lock is free"),
+    "agent/memory.py": (1, "a pause between two writes of one file in a storm of changes"),
     "cli/cluster.py": (1, "an agent that starts anew cannot tell when it is back"),
     "cli/status.py": (1, "an agent that is not there yet cannot tell when it comes"),
     "control/leaving.py": (1, "ovsdb-server tells nobody when a server has come into the cluster"),

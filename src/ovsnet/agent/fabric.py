@@ -20,6 +20,7 @@ import structlog
 
 from ovsnet import __version__
 from ovsnet.agent.database_server import DatabaseServer
+from ovsnet.agent.memory import Memory
 from ovsnet.cluster import peer_server
 from ovsnet.cluster.identity import Membership, identity_files
 from ovsnet.cluster.peers import Peers
@@ -87,7 +88,8 @@ class Fabric:
         self._device = ""
         self._view = OverlayView(self.me)
         self._shown: Overlay | None = None
-        self.store = cluster_store(settings)
+        self.memory = Memory(self._files.seen, self.me, here.store.snapshot)
+        self.store = cluster_store(settings, last_seen=self.memory.recall())
         self.committer = Committer(self.store)
         self.peers = Peers(self._files, settings.cluster_port)
         self.liveness = Liveness(self.me, settings.dead_after)
@@ -165,6 +167,7 @@ class Fabric:
             group.create_task(self.store.run())
             for part in (self.presence, self.steward, self.reserve, self.publisher, self.replicas, self.aliases):
                 group.create_task(part.run())
+            group.create_task(self.memory.run())
             group.create_task(self._open_door())
 
     async def _open_door(self) -> None:
@@ -189,6 +192,8 @@ class Fabric:
         for part in (self.presence, self.steward, self.replicas):
             part.nudge()
         self._changed_here()
+        if self.store.available:
+            self.memory.note(self.store.snapshot())
         overlay = self.overlay()
         if overlay is not self._shown:
             self._shown = overlay
@@ -209,7 +214,9 @@ class Fabric:
         return Said(__version__, underlay.mtu, await self._here.host_networks())
 
 
-def cluster_store(settings: Settings, *, deadline: float | None = None) -> OvsdbStore[Cluster]:
+def cluster_store(
+    settings: Settings, *, deadline: float | None = None, last_seen: Cluster | None = None
+) -> OvsdbStore[Cluster]:
     """The cluster's database as this host's own server shows it."""
     return OvsdbStore(
         str(cluster_socket(settings)),
@@ -218,6 +225,7 @@ def cluster_store(settings: Settings, *, deadline: float | None = None) -> Ovsdb
         durable=False,
         title=TITLE,
         remedy=REMEDY,
+        last_seen=last_seen,
     )
 
 

@@ -5,6 +5,7 @@
     host.pem      this host's certificate; its common name is the member's name
     host.key
     cluster.db    a voter's copy of the database
+    seen.json     what the agent must not forget of the cluster (agent/memory.py)
 
 No folder, no cluster. Everything in it is for root only.
 """
@@ -62,6 +63,10 @@ class IdentityFiles:
     @property
     def key(self) -> Path:
         return self.folder / "host.key"
+
+    @property
+    def seen(self) -> Path:
+        return self.folder / "seen.json"
 
     @property
     def database(self) -> Path:

@@ -144,6 +144,7 @@ def _encode_allocation(it: Allocation, row: RowOf) -> Columns:
         "holder": it.holder,
         "released_at": [] if it.released_at is None else [repr(float(it.released_at))],
         "created_at": repr(float(it.created_at)),
+        "pinned": it.pinned,
     }
 
 
@@ -155,6 +156,7 @@ def _decode_allocation(row: Any) -> Allocation:
         holder=row.holder,
         released_at=only(row.released_at, float),
         created_at=float(row.created_at),
+        pinned=row.pinned,
     )
 
 

@@ -21,7 +21,8 @@ class OvsdbStore(Generic[S]):
 
     Nothing happens unless `run` runs. `deadline`: seconds a commit may take, waiting for the server included.
     `durable`: ask the server to sync each commit, as one without a cluster does not do it by itself. `title` is
-    what messages call it, `remedy` what they say to do when it does not answer.
+    what messages call it, `remedy` what they say to do when it does not answer. `last_seen`: the snapshot before the
+    first contact.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class OvsdbStore(Generic[S]):
         durable: bool = True,
         title: str = "the store",
         remedy: str = "",
+        last_seen: S | None = None,
     ) -> None:
         self._deadline = deadline
         self._vocabulary = vocabulary
@@ -40,7 +42,7 @@ class OvsdbStore(Generic[S]):
         self._database = Database(
             f"unix:{socket}", vocabulary.database, wanted, title=title, remedy=remedy, durable=durable
         )
-        self._reading = Reading(self._database, vocabulary)
+        self._reading = Reading(self._database, vocabulary, last_seen)
         self._database.watch_rows(self._absorb)
 
     async def run(self) -> None:
@@ -52,7 +54,7 @@ class OvsdbStore(Generic[S]):
         await self._database.wait_ready(deadline)
 
     def snapshot(self) -> S:
-        """The state as last known; empty before the first contact."""
+        """The state as last known; before the first contact what was last seen, or an empty one."""
         return self._reading.state
 
     def watch(self, changed: Callable[[], None]) -> None:

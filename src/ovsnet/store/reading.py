@@ -35,8 +35,10 @@ class _Known:
 class Reading(Generic[S]):
     """Follows the replica; `state` is what it says now."""
 
-    def __init__(self, database: Database, vocabulary: Vocabulary[S]) -> None:
-        self.state = vocabulary.empty()
+    def __init__(self, database: Database, vocabulary: Vocabulary[S], last_seen: S | None = None) -> None:
+        """`last_seen` is shown until the database was seen."""
+        self.state = vocabulary.empty() if last_seen is None else last_seen
+        self._guessed = last_seen is not None
         self._vocabulary = vocabulary
         self._database = database
         self._known: Mapping[Kind, _Known] = {kind: _Known() for kind in vocabulary.shapes}
@@ -45,10 +47,11 @@ class Reading(Generic[S]):
         """Read what was touched; True if `state` is now another one."""
         faults = self.has_faults
         changed = [kind for kind in self._known if self._read(kind, self._uuids(kind, touched))]
-        if not changed:
+        if not changed and not self._guessed:
             return False
         # What refers to an unreadable row is left out, so a fault that comes or goes concerns every table.
-        concerned = list(self._known) if faults or self.has_faults else changed
+        concerned = list(self._known) if faults or self.has_faults or self._guessed else changed
+        self._guessed = False
         fields, single = self._vocabulary.fields, self._vocabulary.single
         parts: dict[str, Any] = {fields[kind]: self._sound(kind) for kind in concerned if kind in fields}
         for kind, name in single.items():
