@@ -26,6 +26,7 @@ from tests.functional.ovsdb_server import PATIENCE, Server
 from ovsnet.cluster import process, rbac
 from ovsnet.cluster.identity import IdentityFiles, Membership, identity_files, write_membership, write_private
 from ovsnet.cluster.raft import LocalServer
+from ovsnet.cluster.schema import DATABASE
 from ovsnet.model.cluster import Role
 from ovsnet.model.errors import ApplyError, Unavailable
 from ovsnet.ovsdb.question import Local, Place, Remote, transact
@@ -117,7 +118,7 @@ class Host:
 
     async def write(self, *operations: dict[str, object]) -> list[Any]:
         """Through its own server."""
-        return await transact(self.database, rbac.DATABASE, operations, deadline=PATIENCE)
+        return await transact(self.database, DATABASE, operations, deadline=PATIENCE)
 
 
 @dataclass(slots=True)
@@ -215,7 +216,7 @@ def insert_lease(address: str, host: str, member: str = "") -> dict[str, object]
 async def leases(place: Place) -> set[str]:
     """The addresses in the table of leases."""
     select = {"op": "select", "table": "Lease", "where": [], "columns": ["address"]}
-    (answer,) = await transact(place, rbac.DATABASE, [select], deadline=PATIENCE)
+    (answer,) = await transact(place, DATABASE, [select], deadline=PATIENCE)
     return {row["address"] for row in answer["rows"]}
 
 

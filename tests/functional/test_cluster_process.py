@@ -1,6 +1,8 @@
 """The cluster database's server: voters, relays, their changes of role, and what happens when some of them die."""
 
+import asyncio
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,9 +21,10 @@ from tests.functional.cluster_servers import (
 )
 from tests.functional.ovsdb_server import PATIENCE, Server
 
-from ovsnet.cluster import process, raftfile
+from ovsnet.agent import keeper
+from ovsnet.cluster import process, raftfile, rbac, schema
 from ovsnet.cluster.raft import RaftStatus, upgrade_schema
-from ovsnet.cluster.rbac import DATABASE
+from ovsnet.cluster.schema import DATABASE
 from ovsnet.model.cluster import Role
 from ovsnet.model.errors import ApplyError, Unavailable
 from ovsnet.ovsdb.question import result_of, transact
@@ -109,6 +112,16 @@ async def test_a_leader_that_ends_in_order_is_followed_by_another_at_once(hosts:
     # Handed over and not elected after a silence: nobody had a reason to stand of its own accord.
     successor = await status(await leader_of(others))
     assert (code, successor.term) == (0, 2)
+
+
+async def test_the_keepers_farewell_ends_it_in_order(hosts: Hosts) -> None:
+    founder = await hosts.found()
+    with socket.socket() as listener:
+        farewell = keeper.commands(founder.settings, [], listener)["end cluster"]
+
+    ended = await asyncio.create_subprocess_exec(*farewell)
+
+    assert (await ended.wait(), await founder.ended()) == (0, 0)
 
 
 async def test_nothing_is_lost_when_all_are_killed(hosts: Hosts) -> None:
@@ -223,14 +236,23 @@ async def test_a_newer_schema_comes_to_all_and_an_older_one_to_none(
     assert await upgrade_schema(founder.settings)
 
     async def follows() -> bool:
-        schema = await result_of(client.database, "get_schema", [DATABASE], deadline=PATIENCE)
-        return bool(schema["version"] == "7.1.0" and "made_up" in schema["tables"]["Lease"]["columns"])
+        found = await result_of(client.database, "get_schema", [DATABASE], deadline=PATIENCE)
+        return bool(found["version"] == "7.1.0" and "made_up" in found["tables"]["Lease"]["columns"])
 
     await eventually(follows, "the new schema at the relay")
     await client.write(insert_lease("10.0.0.2", "d"))
     assert await leases(founder.database) == {"10.0.0.1", "10.0.0.2"}
     _pretend_schema(monkeypatch, "7.0.9")
     assert not await upgrade_schema(founder.settings)
+
+
+async def test_an_older_build_leaves_the_rights_a_newer_one_gave(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    founder = await hosts.found()
+    _pretend_schema(monkeypatch, "0.9.0")
+
+    await founder.write({"op": "update", "table": "RBAC_Permission", "where": [], "row": {"insert_delete": True}})
+
+    assert not await rbac.apply(founder.database)
 
 
 async def test_a_schema_that_is_not_taken_is_said(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,10 +267,10 @@ async def test_a_schema_that_is_not_taken_is_said(hosts: Hosts, monkeypatch: pyt
 
 def _pretend_schema(monkeypatch: pytest.MonkeyPatch, version: str, *, ephemeral: bool = False) -> None:
     """A build of ours with another schema."""
-    schema = json.loads(process.schema_text())
-    schema["version"] = version
-    schema["tables"]["Lease"]["columns"]["made_up"] = {"type": "string", "ephemeral": ephemeral}
-    monkeypatch.setattr("ovsnet.cluster.raft.schema_text", lambda: json.dumps(schema))
+    pretended = json.loads(schema.text())
+    pretended["version"] = version
+    pretended["tables"]["Lease"]["columns"]["made_up"] = {"type": "string", "ephemeral": ephemeral}
+    monkeypatch.setattr(schema, "ours", lambda: pretended)
 
 
 async def test_only_members_certificates_and_no_old_tls_come_in(hosts: Hosts) -> None:
@@ -308,6 +330,17 @@ def test_a_copy_that_never_joined_looks_for_the_voters_of_today(hosts: Hosts) ->
     second = raftfile.joining(late.files.database) or frozenset()
     assert (first, second) == tuple(frozenset({f"ssl:{it.membership.address}:7643"}) for it in (one, other))
     assert run_tool("db-sid", str(late.files.database)) != server_id
+
+
+async def test_a_voter_that_has_not_joined_yet_has_a_status(hosts: Hosts) -> None:
+    away, late = hosts.add("a"), hosts.add("b")
+    late.become(Role.VOTER, [away, late])
+    late.start()
+
+    found = await eventually(late.raft.status, "a status")
+
+    assert isinstance(found, RaftStatus)
+    assert (found.leads, found.leader, found.state) == (False, "", "joining cluster")
 
 
 def test_a_member_that_knows_nobody_says_what_to_do(hosts: Hosts) -> None:

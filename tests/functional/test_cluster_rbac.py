@@ -17,6 +17,7 @@ from tests.functional.cluster_servers import (
 from tests.functional.ovsdb_server import PATIENCE, Server
 
 from ovsnet.cluster import process, rbac
+from ovsnet.cluster.schema import DATABASE
 from ovsnet.model.cluster import Role
 from ovsnet.model.errors import ApplyError, Unavailable
 from ovsnet.ovsdb.question import Place, result_of, transact
@@ -34,7 +35,7 @@ class Scene:
     tls: Place
 
     async def attempt(self, *operations: dict[str, object]) -> None:
-        await transact(self.tls, rbac.DATABASE, operations, deadline=PATIENCE)
+        await transact(self.tls, DATABASE, operations, deadline=PATIENCE)
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ async def test_every_table_has_a_rule_or_is_closed_to_members(scene: Scene) -> N
 
 
 async def _schema(host: Host) -> dict[str, dict[str, object]]:
-    schema = await result_of(host.database, "get_schema", [rbac.DATABASE], deadline=PATIENCE)
+    schema = await result_of(host.database, "get_schema", [DATABASE], deadline=PATIENCE)
     return {table: it["columns"] for table, it in schema["tables"].items()}
 
 

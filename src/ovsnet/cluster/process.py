@@ -17,9 +17,10 @@ from typing import Final
 import msgspec
 import structlog
 
-from ovsnet.cluster import raftfile
+from ovsnet.cluster import raftfile, schema
 from ovsnet.cluster.identity import IdentityFiles, Membership, identity_files
-from ovsnet.cluster.rbac import DATABASE, ROLE
+from ovsnet.cluster.rbac import ROLE
+from ovsnet.cluster.schema import DATABASE
 from ovsnet.model.cluster import Role
 from ovsnet.model.errors import ApplyError
 from ovsnet.ovsdb.serverfile import QUIET, become, make_file, make_folder, run_tool
@@ -49,11 +50,6 @@ def control_socket(settings: Settings) -> Path:
 def target(address: str, port: int) -> str:
     """How ovsdb-server is told to connect there, or that a RAFT server is there."""
     return f"ssl:{_bracketed(address)}:{port}"
-
-
-def schema_text() -> str:
-    """The cluster database's schema, as it lies in the package beside that of the store."""
-    return resources("ovsnet.store").joinpath("cluster.ovsschema").read_text()
 
 
 def become_server(settings: Settings, membership: Membership) -> None:
@@ -123,7 +119,7 @@ def _prepare_copy(settings: Settings, membership: Membership, files: IdentityFil
 
 def _found(files: IdentityFiles, own: str) -> None:
     definition = files.folder / ".cluster.ovsschema"
-    definition.write_text(schema_text())
+    definition.write_text(schema.text())
     try:
         make_file(files.database, lambda draft: run_tool("create-cluster", str(draft), str(definition), own))
     finally:

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
 
-import msgspec
-
-from ovsnet.cluster.process import cluster_socket, control_socket, schema_text
-from ovsnet.cluster.rbac import DATABASE
+from ovsnet.cluster import schema
+from ovsnet.cluster.process import cluster_socket, control_socket
+from ovsnet.cluster.schema import DATABASE
 from ovsnet.model.errors import ApplyError, Unavailable
 from ovsnet.model.ids import IpAddress
 from ovsnet.ovsdb.question import HungUp, Local, ask, result_of
-from ovsnet.ovsdb.serverfile import numbers
 from ovsnet.settings import Settings
 
 NEIGHBOUR = "the cluster's database"
@@ -163,24 +161,20 @@ async def upgrade_schema(settings: Settings) -> bool:
     For the leader's agent; it works online, and members' relays follow by themselves. ApplyError when the server took
     it and did not do it: the reason is in its log only.
     """
-    database, ours = Local(cluster_socket(settings)), msgspec.json.decode(schema_text())
-    if numbers(await _schema_version(database)) >= numbers(ours["version"]):
+    database, ours = Local(cluster_socket(settings)), schema.ours()
+    if not schema.is_newer(ours["version"], await schema.found(database)):
         return False
     try:
         await result_of(database, "convert", [DATABASE, ours], deadline=CONVERSION_TIME)
     except Unavailable as error:
         if not isinstance(error.__cause__, HungUp):  # It drops its clients when the schema changes.
             raise
-    found = await _schema_version(database)
-    if numbers(found) < numbers(ours["version"]):
+    found = await schema.found(database)
+    if schema.is_newer(ours["version"], found):
         # It answers when the order is in the log of all voters, and looks at the schema when it carries it out.
         reason = f"it keeps schema {found} instead of {ours['version']}; the server's log on this host says why"
         raise ApplyError(NEIGHBOUR, reason)
     return True
-
-
-async def _schema_version(database: Local) -> str:
-    return str((await result_of(database, "get_schema", [DATABASE], deadline=DEADLINE))["version"])
 
 
 def parse_status(text: str) -> RaftStatus:
@@ -195,7 +189,7 @@ def parse_status(text: str) -> RaftStatus:
             role=RaftRole(fields["Role"]),
             term=int(fields["Term"]),
             leader={"self": server_id, "unknown": ""}.get(fields["Leader"], fields["Leader"]),
-            election_timer=int(fields["Election timer"]),
+            election_timer=int(fields["Election timer"].split()[0]),
             servers=tuple(_server(it) for it in text.partition("\nServers:\n")[2].splitlines() if it.strip()),
         )
     except (KeyError, ValueError) as error:

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ovsnet.cluster import schema
 from ovsnet.cluster.identity import IdentityFiles
+from ovsnet.cluster.schema import DATABASE
 from ovsnet.model.errors import ApplyError, Unavailable
 from ovsnet.ovsdb.question import Place, Remote, result_of, transact
 
 ROLE: Final = "member"
-DATABASE: Final = "OVSNet_Cluster"
 DEADLINE = 5.0
 """Seconds for one answer."""
 ANYBODY: Final = ""
@@ -89,8 +90,11 @@ def operations() -> list[Mapping[str, object]]:
 async def apply(database: Place) -> bool:
     """Give members these rights and no others; whether that changed anything.
 
-    For the Unix socket of a voter. Unavailable, or ApplyError when the database refuses.
+    For the Unix socket of a voter. A database with a newer schema keeps its rights: a newer build set them, for more
+    than we know. Unavailable, or ApplyError when the database refuses.
     """
+    if schema.is_newer(await schema.found(database), schema.ours()["version"]):
+        return False
     if not differs(await transact(database, DATABASE, reading(), deadline=DEADLINE)):
         return False
     await transact(database, DATABASE, operations(), deadline=DEADLINE)
