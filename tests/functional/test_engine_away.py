@@ -10,8 +10,9 @@ import pytest
 
 from ovsnet.engine.client import Engine
 from ovsnet.engine.events import Follower
-from ovsnet.engine.facts import EngineFacts
-from ovsnet.model.errors import Unavailable
+from ovsnet.engine.facts import EngineFacts, NetworkSpec
+from ovsnet.model.errors import ApplyError, Conflict, OvsnetError, Unavailable
+from ovsnet.model.ids import NetworkId
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
 
@@ -125,3 +126,59 @@ async def test_the_follower_tells_once_that_the_engine_is_away(tmp_path: Path) -
             await third.wait()
         following.cancel()
     assert told == [EngineFacts(complete=False)]
+
+
+# ---------------------------------------------------------------- changes
+
+SPEC = NetworkSpec("web", "ovsnet", "ovsnet")
+WEB_ID = NetworkId("a1" * 32)
+
+
+async def test_changes_say_that_there_is_no_engine(tmp_path: Path) -> None:
+    async with Engine(tmp_path / "docker.sock") as engine:
+        for change in (engine.create_network(SPEC), engine.remove_network(WEB_ID), engine.aliases("c1")):
+            with pytest.raises(Unavailable, match="is dockerd running"):
+                await change
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("403 Forbidden", Conflict),
+        ("409 Conflict", Conflict),
+        ("400 Bad Request", ApplyError),
+        ("500 Internal Server Error", ApplyError),
+        ("503 Service Unavailable", Unavailable),
+    ],
+)
+async def test_a_refusal_says_whose_fault_it_is_in_the_engines_words(
+    tmp_path: Path, status: str, kind: type[OvsnetError]
+) -> None:
+    path = tmp_path / "docker.sock"
+    async with something(path, saying(b'{"message":"no, never"}', status)), Engine(path) as engine:
+        with pytest.raises(kind, match="no, never"):
+            await engine.create_network(SPEC)
+        with pytest.raises(kind, match="no, never"):
+            await engine.remove_network(WEB_ID)
+
+
+async def test_what_is_gone_already_is_removed_and_has_no_names(tmp_path: Path) -> None:
+    path = tmp_path / "docker.sock"
+    async with something(path, saying(b'{"message":"no such thing"}', "404 Not Found")), Engine(path) as engine:
+        await engine.remove_network(WEB_ID)
+        assert await engine.aliases("c1") == {}
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        b'{"EndpointID":"e1","Aliases":["www","0123456789ab"]}',
+        b'{"EndpointID":"e1","Aliases":["www"],"DNSNames":["web1","www","0123456789ab"]}',
+        b'{"EndpointID":"e1","Aliases":null,"DNSNames":["web1","www","0123456789ab"]}',
+    ],
+)
+async def test_the_names_of_a_container_are_read_from_engines_of_any_age(tmp_path: Path, network: bytes) -> None:
+    path = tmp_path / "docker.sock"
+    body = b'{"Name":"/web1","NetworkSettings":{"Networks":{"shop":%s,"off":{"EndpointID":""},"odd":null}}}' % network
+    async with something(path, saying(body)), Engine(path) as engine:
+        assert await engine.aliases("c1") == {"e1": ("www", "0123456789ab")}

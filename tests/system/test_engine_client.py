@@ -1,19 +1,23 @@
 """The client and the follower of the engine, with a real one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from aiohttp import web
+from tests.fakes.engine import FakeEngine
 from tests.rig.namespace_host import NamespaceHost
 
 from ovsnet.engine.client import Engine
 from ovsnet.engine.events import Follower
-from ovsnet.engine.facts import EngineFacts
-from ovsnet.model.errors import Conflict
+from ovsnet.engine.facts import EngineFacts, EngineNetwork, NetworkSpec, SubnetSpec
+from ovsnet.model.errors import ApplyError, Conflict, Unavailable
+from ovsnet.model.ids import EndpointId, NetworkId
 
 DEADLINE = 30.0
 """Seconds; generous, since the machine may be busy."""
@@ -158,20 +162,21 @@ class StuckDriver:
         self.release = asyncio.Event()
 
     async def answer(self, request: web.Request) -> web.Response:
-        match request.path:
-            case "/Plugin.Activate":
-                return web.json_response({"Implements": ["NetworkDriver"]})
-            case "/NetworkDriver.GetCapabilities":
-                return web.json_response({"Scope": "local"})
-            case "/NetworkDriver.CreateEndpoint":
-                return web.json_response({"Interface": {}})
-            case "/NetworkDriver.EndpointOperInfo":
-                return web.json_response({"Value": {}})
-            case "/NetworkDriver.Join":
-                self.joining.set()
-                await self.release.wait()
-                return web.json_response({"Err": "it was only a test"})
-        return web.json_response({})
+        if request.path == "/NetworkDriver.Join":
+            self.joining.set()
+            await self.release.wait()
+            return web.json_response({"Err": "it was only a test"})
+        return web.json_response(STUCK_ANSWERS.get(request.path, {}))
+
+
+STUCK_ANSWERS: Mapping[str, Mapping[str, object]] = {
+    "/Plugin.Activate": {"Implements": ["NetworkDriver", "IpamDriver"]},
+    "/NetworkDriver.GetCapabilities": {"Scope": "local"},
+    "/NetworkDriver.CreateEndpoint": {"Interface": {}},
+    "/NetworkDriver.EndpointOperInfo": {"Value": {}},
+    "/IpamDriver.GetDefaultAddressSpaces": {"LocalDefaultAddressSpace": "l", "GlobalDefaultAddressSpace": "g"},
+    "/IpamDriver.RequestPool": {"Error": "it was only a test"},
+}
 
 
 @asynccontextmanager
@@ -191,6 +196,138 @@ async def stuck_driver(host: NamespaceHost) -> AsyncIterator[StuckDriver]:
         await asyncio.to_thread(host.remove_containers)
         await asyncio.to_thread(host.remove_networks)
         await runner.cleanup()
+
+
+# ------------------------------------------------------- networks made and removed
+
+SPEC = NetworkSpec(
+    name="web",
+    driver=OURS,
+    ipam_driver="default",
+    subnets=(
+        SubnetSpec(
+            ip_network("10.234.0.0/24"),
+            ip_network("10.234.0.128/25"),
+            ip_address("10.234.0.1"),
+            (ip_address("10.234.0.200"), ip_address("10.234.0.9")),
+        ),
+        SubnetSpec(ip_network("fd34::/64"), gateway=ip_address("fd34::1")),
+    ),
+    labels={"team": "blue"},
+    options={"com.docker.network.driver.mtu": "1400", "ovsnet.network": "51" * 32},
+    internal=True,
+)
+
+
+class Networking(Protocol):
+    """What an engine does with networks: the contract below holds for the real one and for the fake."""
+
+    async def networks(self) -> Mapping[NetworkId, EngineNetwork]: ...
+
+    async def create_network(self, spec: NetworkSpec) -> NetworkId: ...
+
+    async def remove_network(self, network_id: NetworkId) -> None: ...
+
+    async def aliases(self, container_id: str) -> Mapping[EndpointId, tuple[str, ...]]: ...
+
+
+@pytest.fixture(params=["fake", "real"])
+async def networking(request: pytest.FixtureRequest) -> AsyncIterator[Networking]:
+    if request.param == "fake":
+        yield FakeEngine()
+        return
+    async with Engine(socket_of(request.getfixturevalue("engine_host")), driver=OURS) as engine:
+        yield engine
+
+
+async def start_on(networking: Networking, network: NetworkId, name: str, request: pytest.FixtureRequest) -> str:
+    """A container on the network, with the alias www; its id."""
+    if isinstance(networking, FakeEngine):
+        networking.start(name, EndpointId("e1" * 32), network)
+        networking.unlock(name, "www")
+        return f"id-{name}"
+    host: NamespaceHost = request.getfixturevalue("engine_host")
+    container = await asyncio.to_thread(host.start_container, name, "--network-alias", "www", network=network)
+    return str(container.inspect()["Id"])
+
+
+async def stop(networking: Networking, name: str, request: pytest.FixtureRequest) -> None:
+    if isinstance(networking, FakeEngine):
+        networking.stop(name)
+    else:
+        host: NamespaceHost = request.getfixturevalue("engine_host")
+        await asyncio.to_thread(host.docker, "rm", "-f", name)
+
+
+async def test_a_network_that_was_made_is_listed_as_it_was_asked_for(networking: Networking) -> None:
+    made = await networking.create_network(SPEC)
+    (listed,) = [it for it in (await networking.networks()).values() if it.name == "web"]
+    assert listed.id == made
+    assert (listed.driver, listed.ipam_driver, listed.internal) == (OURS, "default", True)
+    assert set(listed.subnets) == {it.subnet for it in SPEC.subnets}
+    assert (dict(listed.labels), dict(listed.options)) == (dict(SPEC.labels), dict(SPEC.options))
+
+
+async def test_range_gateway_and_aux_addresses_reach_the_engine(engine_host: NamespaceHost, engine: Engine) -> None:
+    made = await engine.create_network(SPEC)
+    v4, v6 = json.loads(engine_host.docker("network", "inspect", "-f", "{{json .IPAM.Config}}", made).stdout)
+    assert (v4["IPRange"], v4["Gateway"]) == ("10.234.0.128/25", "10.234.0.1")
+    assert v4["AuxiliaryAddresses"] == {"aux0": "10.234.0.200", "aux1": "10.234.0.9"}
+    assert v6 == {"Subnet": "fd34::/64", "Gateway": "fd34::1"}
+
+
+async def test_a_name_is_given_once(networking: Networking) -> None:
+    made = await networking.create_network(SPEC)
+    other = NetworkSpec("web", OURS, "default", (SubnetSpec(ip_network("10.235.0.0/24")),))
+    with pytest.raises(Conflict, match="web already exists"):
+        await networking.create_network(other)
+    assert [it.id for it in (await networking.networks()).values() if it.name == "web"] == [made]
+
+
+async def test_a_network_is_removed_once_nobody_is_on_it(
+    networking: Networking, request: pytest.FixtureRequest
+) -> None:
+    made = await networking.create_network(SPEC)
+    await start_on(networking, made, "box", request)
+    with pytest.raises(Conflict, match="active endpoints"):
+        await networking.remove_network(made)
+    assert made in await networking.networks()
+    await stop(networking, "box", request)
+    for _ in range(2):
+        await networking.remove_network(made)
+        assert made not in await networking.networks()
+
+
+async def test_what_a_driver_refuses_is_told_in_its_words(engine_host: NamespaceHost, engine: Engine) -> None:
+    async with stuck_driver(engine_host):
+        with pytest.raises(ApplyError, match="it was only a test"):
+            await engine.create_network(NetworkSpec("refused", "stuck", "stuck"))
+    assert engine_host.docker("network", "ls", "-q", "-f", "driver=stuck").stdout == ""
+
+
+async def test_aliases_are_told_by_endpoint_without_the_containers_own_name(
+    networking: Networking, request: pytest.FixtureRequest
+) -> None:
+    made = await networking.create_network(SPEC)
+    container = await start_on(networking, made, "box", request)
+    ((_, names),) = (await networking.aliases(container)).items()
+    assert "www" in names
+    assert "box" not in names
+    if isinstance(networking, Engine):
+        assert container[:12] in names, "the engine's own short id is a name, too"
+
+
+async def test_a_locked_container_is_given_up_soon(engine_host: NamespaceHost, engine: Engine) -> None:
+    async with stuck_driver(engine_host) as stuck, asyncio.TaskGroup() as tasks:
+        create = ("network", "create", "-d", "stuck", "--subnet", "10.233.0.0/24", "stuck")
+        await asyncio.to_thread(engine_host.docker, *create)
+        await asyncio.to_thread(engine_host.docker, "create", "--name", "slow", "--network", "stuck", "busybox:local")
+        tasks.create_task(asyncio.to_thread(engine_host.docker, "start", "slow", check=False))
+        async with asyncio.timeout(DEADLINE):
+            await stuck.joining.wait()
+            with pytest.raises(Unavailable, match="within 1 s"):
+                await engine.aliases("slow")
+        stuck.release.set()
 
 
 # -------------------------------------------------------------------- following

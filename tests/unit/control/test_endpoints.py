@@ -10,7 +10,7 @@ from ovsnet.control.commit import Committer
 from ovsnet.control.endpoints import Endpoints
 from ovsnet.control.requests import EndpointRequest
 from ovsnet.model.errors import ApplyError, BadRequest, Conflict, NotFound
-from ovsnet.model.ids import EndpointId, Mac, NetworkId
+from ovsnet.model.ids import EndpointId, Mac, NetworkId, SharedId
 from ovsnet.model.network import Egress, NetworkOptions
 from ovsnet.model.state import State
 from ovsnet.pipeline.dns import SERVICE_MAC
@@ -208,3 +208,11 @@ async def test_the_name_services_mac_is_refused() -> None:
     endpoints, _ = door()
     with pytest.raises(Conflict, match="name service"):
         await endpoints.create(replace(REQUEST, mac=SERVICE_MAC))
+
+
+async def test_an_endpoint_of_a_network_of_all_hosts_has_no_vlan_of_its_own() -> None:
+    endpoints, committer = door(state(replace(WEB, shared=SharedId(WEB_ID))))
+    with pytest.raises(BadRequest, match=r"network web has mode=overlay.*leave the driver option vlan out"):
+        await endpoints.create(replace(REQUEST, options={"vlan": "7"}))
+    assert not committer.snapshot().endpoints
+    assert (await endpoints.create(REQUEST)).vlan is None

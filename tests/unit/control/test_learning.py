@@ -1,16 +1,20 @@
 """Names and places, taken from what the engine says afterwards."""
 
-from collections.abc import Collection, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from ovsnet.control.commit import Committer
-from ovsnet.control.naming import Naming
+from ovsnet.control.naming import Aliases, Naming
 from ovsnet.control.placements import Placements
 from ovsnet.engine.facts import EngineEndpoint, EngineFacts, EngineNetwork
 from ovsnet.model.errors import Unavailable
-from ovsnet.model.ids import Mac
+from ovsnet.model.ids import Mac, SharedId
+from ovsnet.model.state import State
 from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
+from tests.fakes.engine import FakeEngine
 from tests.states import DB_ID, TWO_NETWORKS, WEB, WEB_ID, endpoint, state
 
 E1 = endpoint(1).id
@@ -76,3 +80,70 @@ async def test_nobody_looks_into_a_container_that_does_not_run_yet() -> None:
     sandboxes = Sandboxes({})
     await Placements(committer, sandboxes.find).observe(EngineFacts(complete=True))
     assert sandboxes.looks == 0
+
+
+# ---------------------------------------------------------------- aliases
+
+SHARED_WEB = replace(WEB, shared=SharedId(WEB_ID))
+
+
+@asynccontextmanager
+async def asking(start: State, engine: FakeEngine) -> AsyncIterator[tuple[Aliases, Committer[State]]]:
+    """The task that asks for aliases, running."""
+    committer = Committer(MemoryStore(LOCAL, start))
+    aliases = Aliases(committer, engine.aliases)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(aliases.run())
+        yield aliases, committer
+        running.cancel()
+
+
+async def listing(aliases: Aliases, engine: FakeEngine) -> None:
+    """What follows an event of the engine; returns when nobody has anything to do any more."""
+    aliases.consider(engine.facts())
+    for _ in range(30):
+        await asyncio.sleep(0)
+
+
+async def test_the_aliases_of_a_container_are_asked_for_once() -> None:
+    engine = FakeEngine()
+    engine.start("front", E1, WEB_ID)
+    engine.unlock("front", "www", "shop")
+    async with asking(state(SHARED_WEB, endpoint(1)), engine) as (aliases, committer):
+        await listing(aliases, engine)
+        assert committer.snapshot().endpoints[E1].aliases == ("www", "shop")
+        await listing(aliases, engine)
+        assert engine.asked == 1
+
+
+async def test_who_has_no_alias_is_not_asked_again_and_again() -> None:
+    engine = FakeEngine()
+    engine.start("front", E1, WEB_ID)
+    engine.unlock("front")
+    async with asking(state(SHARED_WEB, endpoint(1)), engine) as (aliases, _):
+        for _ in range(3):
+            await listing(aliases, engine)
+        assert engine.asked == 1
+
+
+async def test_a_locked_container_is_asked_again_after_the_next_listing_and_holds_up_nobody() -> None:
+    engine, other = FakeEngine(), endpoint(2).id
+    engine.start("stuck", E1, WEB_ID)
+    engine.start("front", other, WEB_ID)
+    engine.unlock("front", "www")
+    async with asking(state(SHARED_WEB, endpoint(1), endpoint(2)), engine) as (aliases, committer):
+        await listing(aliases, engine)
+        assert committer.snapshot().endpoints[E1].aliases == ()
+        assert committer.snapshot().endpoints[other].aliases == ("www",)
+        engine.unlock("stuck", "late")
+        await listing(aliases, engine)
+        assert committer.snapshot().endpoints[E1].aliases == ("late",)
+
+
+async def test_no_container_is_asked_on_a_network_of_this_host_alone() -> None:
+    engine = FakeEngine()
+    engine.start("front", E1, WEB_ID)
+    engine.unlock("front", "www")
+    async with asking(state(WEB, endpoint(1)), engine) as (aliases, _):
+        await listing(aliases, engine)
+        assert engine.asked == 0

@@ -8,13 +8,16 @@ import pytest
 
 from ovsnet.control.commit import Committer
 from ovsnet.control.orphans import Orphans
+from ovsnet.control.publishing import to_publish
 from ovsnet.engine.facts import EngineEndpoint, EngineFacts, EngineNetwork
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool
 from ovsnet.model.ids import pool_id
 from ovsnet.model.state import State
+from ovsnet.store.interface import Drop, Put
 from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
 from tests.states import DB, TWO_NETWORKS, WEB, endpoint
+from tests.unit.control.hosts import REQUEST, SHOP, A, B, Host, cluster_store
 
 SUBNET = IPv4Network("10.20.0.0/24")
 POOL = Pool(pool_id("local", SUBNET, None), "local", SUBNET)
@@ -102,3 +105,52 @@ async def test_an_engine_that_does_not_answer_proves_nothing(away: EngineFacts) 
         assert await orphans.consider(away) == 0
         clock.now += 1000
     assert committer.snapshot() == START
+
+
+async def half_made() -> tuple[Host, Host]:
+    """A network whose creation broke off on host a after the cluster knew of it."""
+    shared = cluster_store()
+    await Host(A, shared).networks.create(REQUEST)
+    return Host(A, shared), Host(B, shared)
+
+
+def shared_collector(host: Host) -> tuple[Orphans, Clock]:
+    clock = Clock()
+    return Orphans(host.committer, clock, AGE, host.sharing), clock
+
+
+async def test_a_network_of_the_cluster_that_never_got_a_name_is_collected_by_its_origin() -> None:
+    a, b = await half_made()
+    (mine, clock), (theirs, other_clock) = shared_collector(a), shared_collector(b)
+    nothing = EngineFacts(complete=True)
+    await theirs.consider(nothing)
+    other_clock.now += 10 * AGE
+    assert await theirs.consider(nothing) == 0
+    await mine.consider(nothing)
+    clock.now += AGE - 1
+    assert await mine.consider(nothing) == 0
+    clock.now += 1
+    assert await mine.consider(nothing) == 1
+    assert not a.everywhere
+
+
+async def test_when_its_origin_is_no_member_any_more_any_host_collects_it() -> None:
+    a, b = await half_made()
+    await a.shared.commit(a.shared.snapshot(), [Drop(a.shared.snapshot().members[A])])
+    collector_of_b, clock = shared_collector(b)
+    await collector_of_b.consider(EngineFacts(complete=True))
+    clock.now += AGE
+    assert await collector_of_b.consider(EngineFacts(complete=True)) == 1
+    assert not b.everywhere
+
+
+async def test_a_network_of_the_cluster_with_a_name_stays_whatever_the_engine_forgot() -> None:
+    a = Host(A, cluster_store())
+    made = await a.networks.create(REQUEST)
+    await a.store.commit(a.state, [Put(replace(made, name="shop"))])
+    await a.shared.commit(a.shared.snapshot(), to_publish(a.state, a.shared.snapshot(), A))
+    orphans, clock = shared_collector(a)
+    await orphans.consider(EngineFacts(complete=True))
+    clock.now += AGE
+    assert await orphans.consider(EngineFacts(complete=True)) == 1, "this host's part goes, to be made again"
+    assert (list(a.everywhere), dict(a.state.networks)) == ([SHOP], {})
