@@ -101,6 +101,7 @@ def _allocations(pool: str) -> st.SearchStrategy[list[Allocation]]:
         holder=texts,
         released_at=st.none() | times,
         created_at=times,
+        pinned=st.booleans(),
     )
     return st.lists(one, max_size=4, unique_by=lambda it: it.address)
 

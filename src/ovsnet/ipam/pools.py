@@ -34,8 +34,8 @@ def choose_subnet(blocks: Sequence[IpNetwork], prefix: int, taken: Collection[Ip
     tried = ", ".join(str(block) for block in blocks) or "an empty list"
     widen = ", or widen the setting pools_v4" if any(it.version == 4 for it in blocks) else ""
     raise Conflict(
-        f"no free /{prefix} subnet is left in {tried}: all of it overlaps networks or routes of this host; "
-        f"give one with --subnet, or remove unused networks{widen}"
+        f"no free /{prefix} subnet is left in {tried}: all of it overlaps networks or routes of this host or its "
+        f"cluster; give one with --subnet, or remove unused networks{widen}"
     )
 
 

@@ -1,0 +1,139 @@
+"""An address that another host has: whether it lets go of it, and what is said when it does not."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from ovsnet.control.leases import Leases
+from ovsnet.ipam.leasing import Family
+from ovsnet.model.cluster import Cluster, Lease, SharedNetwork
+from ovsnet.model.errors import Conflict, OvsnetError
+from ovsnet.model.ids import HostName, IpAddress, SharedId
+from ovsnet.store.interface import Change, Put
+
+
+class Peers(Protocol):
+    """Other members' agents. Every call raises an OvsnetError when there is no answer in time, or a refusal."""
+
+    async def yield_addresses(
+        self, member: HostName, network: SharedId, count: int, family: int
+    ) -> tuple[IpAddress, ...]:
+        """Have it give back up to `count` addresses of the IP version `family` that it does not use; which it did."""
+
+    async def yield_address(self, member: HostName, network: SharedId, address: IpAddress) -> bool:
+        """Have it give back this one; False when it is in use there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whether somebody gave something back, and who did not answer."""
+
+    got: bool
+    silent: tuple[HostName, ...] = ()
+
+
+class Asking:
+    """Asks on behalf of this host. `patience`: seconds one other host has for its answer."""
+
+    def __init__(self, leases: Leases, peers: Peers, patience: float) -> None:
+        self._leases = leases
+        self._peers = peers
+        self._patience = patience
+        self._running: dict[Family, asyncio.Future[Asked]] = {}
+
+    async def secure(self, network: SharedNetwork, address: IpAddress) -> None:
+        """Returns once the address is leased to this host; Conflict, naming who has it, when it cannot be.
+
+        One address is claimed in one try: who loses a race looks again and says who won. Bounded by who calls.
+        """
+        key = (network.id, address)
+        while self._leases.owner(key) != self._leases.me or key in self._leases.leaving:
+            owner = await self._leases.commit(partial(self._claim, Lease(network.id, address, self._leases.me)))
+            if owner != self._leases.me:
+                await self._ask_for(owner, network, address)
+            elif key in self._leases.leaving:
+                # Given back a moment ago by ourselves: then it is claimed anew.
+                await self._leases.until(lambda: key not in self._leases.leaving)
+
+    async def some(self, family: Family, count: Callable[[], int]) -> Asked:
+        """Ask those who hold addresses they do not use, one after the other, until one gives some back.
+
+        Requests that come while others are asked share what they are told.
+        """
+        running = self._running.get(family)
+        if running is not None:
+            return await asyncio.shield(running)
+        answer: asyncio.Future[Asked] = asyncio.get_running_loop().create_future()
+        self._running[family] = answer
+        asked = Asked(got=False)
+        try:
+            asked = await self._ask_all(family, count)
+        finally:
+            del self._running[family]
+            answer.set_result(asked)
+        return asked
+
+    def _claim(self, lease: Lease, cluster: Cluster) -> tuple[list[Change], HostName]:
+        known = cluster.leases.get(lease.key)
+        return ([Put(lease)], lease.host) if known is None else ([], known.host)
+
+    async def _ask_for(self, owner: HostName, network: SharedNetwork, address: IpAddress) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                gave = await self._peers.yield_address(owner, network.id, address)
+                if gave:
+                    await self._leases.until(lambda: self._leases.owner((network.id, address)) != owner)
+                    return
+        except (OvsnetError, TimeoutError) as error:
+            raise Conflict(self._silent(owner, network, address, error)) from error
+        raise Conflict(
+            f"address {address} of network {network.title} is held by {self._holder(network, address)} on host {owner}"
+            f"; choose another --ip or {self._remedy(network, address)}"
+        )
+
+    async def _ask_all(self, family: Family, count: Callable[[], int]) -> Asked:
+        network, version = family
+        silent: list[HostName] = []
+        idle = self._leases.idle(family)
+        for owner in sorted(idle, key=lambda it: (-idle[it], it)):
+            try:
+                async with asyncio.timeout(self._patience):
+                    given = await self._peers.yield_addresses(owner, network, max(1, count()), version)
+                    await self._leases.until(partial(self._gone, family, owner, given))
+            except (OvsnetError, TimeoutError):
+                silent.append(owner)
+                continue
+            if given:
+                return Asked(got=True)
+        return Asked(got=False, silent=tuple(silent))
+
+    def _gone(self, family: Family, owner: HostName, given: tuple[IpAddress, ...]) -> bool:
+        owners = self._leases.owners(family)
+        return not any(owners.get(it) == owner for it in given)
+
+    # ------------------------------------------------------------ what is said
+
+    def _name(self, network: SharedNetwork, address: IpAddress) -> str:
+        """The container that was published with this address, "" when none was."""
+        for it in self._leases.snapshot().endpoints_of(network.id):
+            if address in (it.ipv4, it.ipv6):
+                return it.names[0] if it.names else it.id[:12]
+        return ""
+
+    def _holder(self, network: SharedNetwork, address: IpAddress) -> str:
+        name = self._name(network, address)
+        return f"container {name}" if name else "a container that is just starting or stopping"
+
+    def _remedy(self, network: SharedNetwork, address: IpAddress) -> str:
+        return "disconnect it there first" if self._name(network, address) else "try again"
+
+    def _silent(self, owner: HostName, network: SharedNetwork, address: IpAddress, error: Exception) -> str:
+        name = self._name(network, address)
+        by = f" (container {name})" if name else ""
+        reason = str(error) or f"no answer within {self._patience:g} seconds"
+        return (
+            f"address {address} of network {network.title} belongs to host {owner}{by}, which cannot be asked for it: "
+            f"{reason}; choose another --ip, or, if that host is gone for good, run 'ovsnet cluster forget {owner}'"
+        )
