@@ -15,6 +15,7 @@ from ovsnet.model.host import Datapath, SwitchFacts
 from ovsnet.model.ids import EndpointId, HostName, IpAddress, Mac, NetworkId, SharedId
 from ovsnet.model.network import Network
 from ovsnet.model.state import State
+from ovsnet.store.interface import Store
 from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
 from ovsnet.store.shared import SHARED
@@ -48,7 +49,7 @@ class Host:
     """What one host's control has: its own store, the shared one, and the door for networks."""
 
     name: HostName
-    shared: MemoryStore[Cluster]
+    shared: Store[Cluster]
     store: MemoryStore[State] = field(default_factory=lambda: MemoryStore(LOCAL))
     datapath: Datapath = Datapath.KERNEL
 
