@@ -7,11 +7,9 @@ Only the first step of either is needed in most cases, and it waits for nobody.
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from ovsnet.control.asking import Asking, Peers
-from ovsnet.control.commit import Committer
 from ovsnet.control.leases import Leases
 from ovsnet.control.reserve import Reserve, Taking
 from ovsnet.ipam.allocator import full
@@ -20,7 +18,6 @@ from ovsnet.model.cluster import Cluster, SharedNetwork
 from ovsnet.model.errors import Conflict, Unavailable
 from ovsnet.model.ids import HostName, IpAddress
 from ovsnet.model.network import Network
-from ovsnet.model.state import State
 from ovsnet.settings import Settings
 
 MARGIN = 1.0
@@ -42,21 +39,11 @@ class HandOut(Protocol[T_co]):
 class SharedAddresses:
     """What a member of a cluster needs beside its own pools. `reserve` must run and be nudged (see there)."""
 
-    def __init__(
-        self,
-        *,
-        local: Callable[[], State],
-        shared: Committer[Cluster],
-        me: HostName,
-        peers: Peers,
-        clock: Callable[[], float],
-        settings: Settings,
-    ) -> None:
-        """`local`: the present state of this host's own store; `clock`: seconds since the epoch."""
-        self._leases = Leases(shared, me)
-        self._asking = Asking(self._leases, peers, settings.store_deadline)
+    def __init__(self, leases: Leases, reserve: Reserve, peers: Peers, settings: Settings) -> None:
+        self._leases = leases
+        self._reserve = reserve
+        self._asking = Asking(leases, peers, settings.store_deadline)
         self._patience = max(settings.attach_deadline - MARGIN, settings.attach_deadline / 2)
-        self.reserve = Reserve(self._leases, local, clock, settings)
 
     def snapshot(self) -> Cluster:
         """What is known of the cluster now."""
@@ -95,7 +82,7 @@ class SharedAddresses:
         end = asyncio.get_running_loop().time() + self._patience
         family = (network.id, version)
         try:
-            with self.reserve.taking(family, address) as taking:
+            with self._reserve.taking(family, address) as taking:
                 if address is None:
                     return await self._any(network, family, taking, hand_out, end)
                 return await self._exactly(network, address, taking, hand_out, end)
@@ -121,7 +108,7 @@ class SharedAddresses:
                 return given
             try:
                 async with asyncio.timeout_at(end):
-                    claimed = await self.reserve.more(family)
+                    claimed = await self._reserve.more(family)
             except (Unavailable, TimeoutError) as error:
                 given = await hand_out(taking, rested=True)
                 if given is not None:
@@ -136,7 +123,7 @@ class SharedAddresses:
     async def _ask_others(self, network: SharedNetwork, family: Family, end: float) -> None:
         """Returns when another host gave something back."""
         async with asyncio.timeout_at(end):
-            asked = await self._asking.some(family, lambda: self.reserve.demand(family))
+            asked = await self._asking.some(family, lambda: self._reserve.demand(family))
         if not asked.got:
             raise _full(network, family[1], asked.silent)
 

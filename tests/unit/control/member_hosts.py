@@ -8,7 +8,9 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 
 from ovsnet.control.addresses import Addresses
 from ovsnet.control.commit import Committer
+from ovsnet.control.leases import Leases
 from ovsnet.control.requests import AddressRequest, PoolRequest
+from ovsnet.control.reserve import Reserve
 from ovsnet.control.shared_addresses import SharedAddresses
 from ovsnet.model.addressing import AllocationKind, Pool
 from ovsnet.model.cluster import Cluster, ClusterInfo, Lease, Member, RemoteEndpoint, SharedNetwork
@@ -94,11 +96,11 @@ class Net:
         self, member: HostName, network: SharedId, count: int, family: int
     ) -> tuple[IpAddress, ...]:
         await asyncio.sleep(0)
-        return await self._host(member, count).shared.reserve.yield_addresses(network, count, family)
+        return await self._host(member, count).reserve.yield_addresses(network, count, family)
 
     async def yield_address(self, member: HostName, network: SharedId, address: IpAddress) -> bool:
         await asyncio.sleep(0)
-        return await self._host(member, address).shared.reserve.yield_address(network, address)
+        return await self._host(member, address).reserve.yield_address(network, address)
 
     def _host(self, member: HostName, about: object) -> "Host":
         self.asked.append((member, about))
@@ -116,15 +118,15 @@ class Host:
         self.local = MemoryStore(LOCAL)
         self.now = START
         committer, shared = Committer(self.local), Committer[Cluster](self.contact)
-        self.shared = SharedAddresses(
-            local=self.local.snapshot, shared=shared, me=self.name, peers=net, clock=self.clock, settings=settings
-        )
-        self.addresses = Addresses(committer, self.clock, self._routes, settings, shared=self.shared)
+        leases = Leases(shared, self.name)
+        self.reserve = Reserve(leases, self.local.snapshot, self.clock, settings)
+        together = SharedAddresses(leases, self.reserve, net, settings)
+        self.addresses = Addresses(committer, self.clock, self._routes, settings, shared=together)
         self.routes: Collection[IpNetwork] = ()
         self.pools: dict[int, Pool] = {}
         self._made = 0
-        self.local.watch(self.shared.reserve.nudge)
-        self.contact.watch(self.shared.reserve.nudge)
+        self.local.watch(self.reserve.nudge)
+        self.contact.watch(self.reserve.nudge)
         net.hosts[self.name] = self
 
     def clock(self) -> float:
@@ -191,7 +193,7 @@ class Host:
 
     async def later(self, seconds: float) -> None:
         self.now += seconds
-        self.shared.reserve.nudge()
+        self.reserve.nudge()
         await quiet()
 
 
@@ -258,7 +260,7 @@ async def members(
     """The hosts, each with a part of the network and its reserve at work."""
     cluster = Members(names, network, settings or Settings())
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(it.shared.reserve.run()) for it in cluster.hosts]
+        tasks = [group.create_task(it.reserve.run()) for it in cluster.hosts]
         try:
             for host in cluster.hosts:
                 await host.take_part(network)

@@ -161,7 +161,7 @@ async def test_an_address_on_its_way_back_is_not_handed_out() -> None:
         address = ip_address(min(hosts[0].leases() - {str(it) for it in _held(hosts[0])}))
         hosts[0].contact.answers.clear()
         async with asyncio.TaskGroup() as group:
-            yielding = group.create_task(hosts[0].shared.reserve.yield_address(NET.id, address))
+            yielding = group.create_task(hosts[0].reserve.yield_address(NET.id, address))
             await quiet()
             got = {await hosts[0].ask() for _ in range(7)}
             hosts[0].contact.answers.set()
@@ -403,13 +403,13 @@ async def test_a_host_never_yields_what_its_own_requests_wait_for() -> None:
     async with members() as hosts:
         await hosts[0].ask()
         await quiet()
-        with hosts[0].shared.reserve.taking((NET.id, 4)), hosts[0].shared.reserve.taking((NET.id, 4)):
-            assert len(await hosts[0].shared.reserve.yield_addresses(NET.id, 100, 4)) == 6
+        with hosts[0].reserve.taking((NET.id, 4)), hosts[0].reserve.taking((NET.id, 4)):
+            assert len(await hosts[0].reserve.yield_addresses(NET.id, 100, 4)) == 6
 
 
 async def test_yielding_what_is_not_ours_is_no_refusal() -> None:
     async with members() as hosts:
-        assert await hosts[0].shared.reserve.yield_address(NET.id, ip_address("10.20.0.99"))
+        assert await hosts[0].reserve.yield_address(NET.id, ip_address("10.20.0.99"))
 
 
 # ------------------------------------------------------------------ who may still speak
