@@ -19,8 +19,8 @@ class TunnelKind(StrEnum):
     OVS = "ovs"
     """One flow-based VXLAN port of Open vSwitch: kernel datapath, or native tunnelling of the userspace one."""
     KERNEL = "kernel"
-    """One vxlan device of the kernel per network, as an ordinary port: with TSO seven times faster than the native tunnels
-    of the userspace datapath, without it as fast, and the VTEP's interface stays as it is."""
+    """One vxlan device of the kernel per network, as an ordinary port: with TSO seven times faster than native tunnels
+    of the userspace datapath, without it as fast; the VTEP's interface stays as it is."""
 
 
 def _empty() -> Any:
