@@ -26,18 +26,21 @@ from ovsnet.cluster.identity import Membership, identity_files
 from ovsnet.cluster.peers import Peers
 from ovsnet.cluster.process import cluster_socket
 from ovsnet.control.commit import Committer
+from ovsnet.control.fence import Fence
 from ovsnet.control.leases import Leases
 from ovsnet.control.leaving import Leaving
 from ovsnet.control.liveness import Liveness
 from ovsnet.control.members import About, Members
 from ovsnet.control.naming import Aliases
 from ovsnet.control.overlay import OverlayView
+from ovsnet.control.peer_addresses import PeerAddresses
 from ovsnet.control.presence import HostFacts as Said
 from ovsnet.control.presence import Presence
 from ovsnet.control.publishing import Publisher
 from ovsnet.control.records import Records
 from ovsnet.control.replicas import Replicas
 from ovsnet.control.reserve import Reserve
+from ovsnet.control.shared_addresses import SharedAddresses
 from ovsnet.control.shared_networks import SharedNetworks
 from ovsnet.control.steward import Steward
 from ovsnet.engine.client import Engine
@@ -46,7 +49,7 @@ from ovsnet.linux.underlay import underlay_of
 from ovsnet.model.cluster import Cluster
 from ovsnet.model.errors import OvsnetError, Unavailable
 from ovsnet.model.host import Datapath, SwitchFacts
-from ovsnet.model.ids import HostName, IpNetwork
+from ovsnet.model.ids import EndpointId, HostName, IpNetwork
 from ovsnet.model.overlay import Overlay, TunnelKind
 from ovsnet.model.state import State
 from ovsnet.observe.cluster import ClusterFacts
@@ -87,7 +90,7 @@ class Fabric:
         self._files = identity_files(settings)
         self._device = ""
         self._view = OverlayView(self.me)
-        self._shown: Overlay | None = None
+        self._shown: tuple[Overlay | None, frozenset[EndpointId]] = (None, frozenset())
         self.memory = Memory(self._files.seen, self.me, here.store.snapshot)
         self.store = cluster_store(settings, last_seen=self.memory.recall())
         self.committer = Committer(self.store)
@@ -101,6 +104,9 @@ class Fabric:
         settings, here, server = self._settings, self._here, DatabaseServer(self._settings)
         self.leases = Leases(self.committer, self.me)
         self.reserve = Reserve(self.leases, here.store.snapshot, time, settings)
+        asking = PeerAddresses(self.peers, self.committer.snapshot)
+        self.addresses = SharedAddresses(self.leases, self.reserve, asking, settings)
+        self.fence = Fence(self.me, self.store.snapshot)
         self.networks = SharedNetworks(self.committer, self.me)
         self.records = Records(self.committer, self.me)
         self.publisher = Publisher(self.committer, here.store.snapshot, self.me)
@@ -130,11 +136,14 @@ class Fabric:
         """The members that give no sign of life."""
         return self.liveness.dead
 
+    def wanted(self) -> State:
+        """What this host was asked for, as far as it may be in force."""
+        return self.fence.permitted(self._here.store.snapshot())
+
     def overlay(self) -> Overlay | None:
         """The way to other hosts; the same value as long as nothing in it changed."""
         kind = tunnel_kind(self._settings, self._here.switch())
-        local, shared = self._here.store.snapshot(), self.store.snapshot()
-        return self._view.overlay(local, shared, self.liveness.dead, self._device, kind)
+        return self._view.overlay(self.wanted(), self.store.snapshot(), self.liveness.dead, self._device, kind)
 
     def facts(self) -> ClusterFacts:
         """What people are shown."""
@@ -151,8 +160,17 @@ class Fabric:
             dead=self.liveness.dead,
             silence=silence,
             waiting=self.publisher.lag,
-            problems=(*stewards, *self.replicas.problems()),
+            problems=(*stewards, *self.replicas.problems(), *self._fenced()),
         )
+
+    def _fenced(self) -> tuple[str, ...]:
+        names = sorted(
+            it.title for key, it in self._here.store.snapshot().endpoints.items() if key in self.fence.fenced
+        )
+        if not names or self.me not in self.store.snapshot().members:
+            return ()
+        whose = f"Containers of this host have addresses that are another host's by now: {', '.join(names)}"
+        return (f"{whose}. They reach nobody; restart them, and they get others.",)
 
     async def learn(self, facts: EngineFacts) -> None:
         """The newest listing of the engine."""
@@ -194,9 +212,9 @@ class Fabric:
         self._changed_here()
         if self.store.available:
             self.memory.note(self.store.snapshot())
-        overlay = self.overlay()
-        if overlay is not self._shown:
-            self._shown = overlay
+        shown = (self.overlay(), self.fence.fenced)
+        if shown[0] is not self._shown[0] or shown[1] != self._shown[1]:
+            self._shown = shown
             self._here.nudge()
 
     def _changed_here(self) -> None:

@@ -50,6 +50,7 @@ from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.host import HostFacts
 from ovsnet.model.ids import Ofport
+from ovsnet.model.state import State
 from ovsnet.ovs.announce import announce
 from ovsnet.ovs.bridge import BridgeApplier
 from ovsnet.ovs.openflow import FlowApplier
@@ -100,6 +101,7 @@ class Agent:
     def __init__(self, settings: Settings, to: Neighbours, stop: asyncio.Event) -> None:
         self._settings = settings
         self._stop = stop
+        self.fabric: Fabric | None = None
         self._log = structlog.get_logger("agent")
         self.store = OvsdbStore(str(store_socket(settings)), LOCAL, deadline=settings.store_deadline)
         self.switch = Switch(settings, patience=SLOW_SWITCH)
@@ -118,7 +120,7 @@ class Agent:
                 Kind.PORTS: self.ports,
                 Kind.FLOWS: self.flows,
             },
-            self.store.snapshot,
+            self.wanted,
             self.facts,
             planner(settings.bridge, settings.instance),
             compiler(),
@@ -153,6 +155,10 @@ class Agent:
             return None
         here = Here(self.store, self.committer, engine, self.switch.facts, host_networks, self.loop.nudge)
         return Fabric(self._settings, membership, here)
+
+    def wanted(self) -> State:
+        """What must be in force on this host."""
+        return self.fabric.wanted() if self.fabric else self.store.snapshot()
 
     def facts(self) -> HostFacts:
         """What planning may depend on."""
@@ -229,5 +235,6 @@ class Agent:
             new_prefix=lambda: mac_prefix(os.urandom(3)),
             deadline=self._settings.busy_deadline - JOIN_MARGIN,
         )
-        addresses = Addresses(self.committer, time.time, host_networks, self._settings)
+        shared = self.fabric.addresses if self.fabric else None
+        addresses = Addresses(self.committer, time.time, host_networks, self._settings, shared=shared)
         return {**NetworkDriver(self.networks, endpoints).calls, **IpamDriver(addresses).calls}

@@ -83,7 +83,7 @@ def _encode_beat(it: Beat, row: RowOf) -> Columns:
 
 
 def _decode_beat(row: Any) -> Beat:
-    return Beat(host=HostName(row.host), count=row.count)
+    return Beat(host=_host(row), count=row.count)
 
 
 def _encode_token(it: Token, row: RowOf) -> Columns:
@@ -91,7 +91,7 @@ def _encode_token(it: Token, row: RowOf) -> Columns:
 
 
 def _decode_token(row: Any) -> Token:
-    return Token(digest=row.digest, host=HostName(row.host), expires_at=float(row.expires_at))
+    return Token(digest=row.digest, host=_host(row), expires_at=float(row.expires_at))
 
 
 # ---------------------------------------------------------------- networks and what is on them
@@ -142,7 +142,7 @@ def _encode_lease(it: Lease, row: RowOf) -> Columns:
 
 
 def _decode_lease(row: Any) -> Lease:
-    return Lease(network=SharedId(row.network), address=ip_address(row.address), host=HostName(row.host))
+    return Lease(network=SharedId(row.network), address=ip_address(row.address), host=_host(row))
 
 
 def _encode_endpoint(it: RemoteEndpoint, row: RowOf) -> Columns:
@@ -162,7 +162,7 @@ def _decode_endpoint(row: Any) -> RemoteEndpoint:
     return RemoteEndpoint(
         id=EndpointId(row.endpoint_id),
         network=SharedId(row.network.net_id),
-        host=HostName(row.host),
+        host=_host(row),
         mac=parse_mac(row.mac),
         ipv4=only(row.ipv4, IPv4Address),
         ipv6=only(row.ipv6, IPv6Address),
@@ -176,9 +176,14 @@ def _encode_record(it: Record, row: RowOf) -> Columns:
 
 
 def _decode_record(row: Any) -> Record:
-    return Record(
-        name=row.name, address=ip_address(row.address), host=HostName(row.host), network=SharedId(row.network)
-    )
+    return Record(name=row.name, address=ip_address(row.address), host=_host(row), network=SharedId(row.network))
+
+
+def _host(row: Any) -> HostName:
+    """RBAC compares the name with the certificate and cannot follow the reference: one that lies is nobody's row."""
+    if row.member.name != row.host:
+        raise ValueError(f"it bears the name of {row.host} and belongs to {row.member.name}")
+    return HostName(row.host)
 
 
 def _owner(host: HostName, row: RowOf) -> Columns:
