@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -12,6 +13,9 @@ from ovsnet.model.cluster import Cluster, Lease, SharedNetwork
 from ovsnet.model.errors import Conflict, OvsnetError
 from ovsnet.model.ids import HostName, IpAddress, SharedId
 from ovsnet.store.interface import Change, Put
+
+SEEN = 1.0
+"""Seconds until a change of another host is known here: milliseconds, as long as the database answers both."""
 
 
 class Peers(Protocol):
@@ -83,11 +87,11 @@ class Asking:
         try:
             async with asyncio.timeout(self._patience):
                 gave = await self._peers.yield_address(owner, network.id, address)
-                if gave:
-                    await self._leases.until(lambda: self._leases.owner((network.id, address)) != owner)
-                    return
         except (OvsnetError, TimeoutError) as error:
             raise Conflict(self._silent(owner, network, address, error)) from error
+        if gave:
+            await self._seen((network.id, address.version), owner, (address,))
+            return
         raise Conflict(
             f"address {address} of network {network.title} is held by {self._holder(network, address)} on host {owner}"
             f"; choose another --ip or {self._remedy(network, address)}"
@@ -101,17 +105,24 @@ class Asking:
             try:
                 async with asyncio.timeout(self._patience):
                     given = await self._peers.yield_addresses(owner, network, max(1, count()), version)
-                    await self._leases.until(partial(self._gone, family, owner, given))
             except (OvsnetError, TimeoutError):
                 silent.append(owner)
                 continue
-            if given:
+            if given and await self._seen(family, owner, given):
                 return Asked(got=True)
         return Asked(got=False, silent=tuple(silent))
 
-    def _gone(self, family: Family, owner: HostName, given: tuple[IpAddress, ...]) -> bool:
-        owners = self._leases.owners(family)
-        return not any(owners.get(it) == owner for it in given)
+    async def _seen(self, family: Family, owner: HostName, given: tuple[IpAddress, ...]) -> bool:
+        """Wait until we know, too, that one of them is the owner's no more; False when it has them again."""
+
+        def known() -> bool:
+            owners = self._leases.owners(family)
+            return any(owners.get(it) != owner for it in given)
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SEEN):
+                await self._leases.until(known)
+        return known()
 
     # ------------------------------------------------------------ what is said
 

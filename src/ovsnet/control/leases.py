@@ -63,6 +63,10 @@ class Leases:
         self._follow()
         return self._owners.get(family, {})
 
+    def elsewhere(self, family: Family) -> int:
+        """How many addresses other hosts have."""
+        return len(self.owners(family)) - len(self.mine().get(family, ()))
+
     def published(self, family: Family) -> Mapping[HostName, int]:
         """How many endpoints with an address of the network each other host has published."""
         endpoints = self.snapshot().endpoints

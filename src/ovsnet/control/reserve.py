@@ -308,7 +308,7 @@ class Reserve:
             ahead=leasing.ahead(
                 self._settings.address_reserve,
                 size=leasing.size_of(network, version),
-                in_use=sum(self._leases.published(family).values()) + len(use.held),
+                in_use=self._leases.elsewhere(family) + len(use.held),
                 hosts=len(self._leases.snapshot().members),
             ),
         )

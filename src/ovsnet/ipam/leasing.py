@@ -68,7 +68,8 @@ def unleased(network: SharedNetwork, version: int, leased: Container[IpAddress],
 def ahead(wanted: int, *, size: int, in_use: int, hosts: int) -> int:
     """How many addresses a host may hold ahead: `wanted`, or its fair share of what nobody uses.
 
-    It shrinks while the pool fills, so that the last addresses lie in no reserve.
+    `in_use` is what its containers and all other hosts have. It shrinks while the pool fills, so that the last
+    addresses lie in no reserve.
     """
     return max(0, min(wanted, (size - in_use) // (SHARE * max(1, hosts))))
 

@@ -18,8 +18,9 @@ from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import EndpointId, HostName, IpAddress, IpNetwork, Mac, NetworkId, SharedId, Vni
 from ovsnet.model.network import Mode, Network, NetworkOptions
+from ovsnet.model.state import State
 from ovsnet.settings import Settings
-from ovsnet.store.interface import Change, Drop, Put
+from ovsnet.store.interface import Change, Drop, Put, Store
 from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
 from ovsnet.store.shared import SHARED
@@ -84,6 +85,20 @@ class Contact:
             watcher()
 
 
+class OwnStore(MemoryStore[State]):
+    """A host's own store; commits may come late (`answers`)."""
+
+    def __init__(self) -> None:
+        super().__init__(LOCAL)
+        self.answers = asyncio.Event()
+        self.answers.set()
+
+    async def commit(self, base: State, changes: Sequence[Change]) -> State:
+        await self.answers.wait()
+        await asyncio.sleep(0)
+        return await super().commit(base, changes)
+
+
 @dataclass
 class Net:
     """The wires between the hosts' agents."""
@@ -112,12 +127,12 @@ class Net:
 class Host:
     """One host: its own store, its contact with the others, its clock."""
 
-    def __init__(self, name: str, store: MemoryStore[Cluster], net: Net, settings: Settings) -> None:
+    def __init__(self, name: str, cluster: Store[Cluster], net: Net, settings: Settings) -> None:
         self.name = HostName(name)
-        self.contact = Contact(store)
-        self.local = MemoryStore(LOCAL)
+        self.cluster = cluster
+        self.local = OwnStore()
         self.now = START
-        committer, shared = Committer(self.local), Committer[Cluster](self.contact)
+        committer, shared = Committer(self.local), Committer(self.cluster)
         leases = Leases(shared, self.name)
         self.reserve = Reserve(leases, self.local.snapshot, self.clock, settings)
         together = SharedAddresses(leases, self.reserve, net, settings)
@@ -126,8 +141,14 @@ class Host:
         self.pools: dict[int, Pool] = {}
         self._made = 0
         self.local.watch(self.reserve.nudge)
-        self.contact.watch(self.reserve.nudge)
+        self.cluster.watch(self.reserve.nudge)
         net.hosts[self.name] = self
+
+    @property
+    def contact(self) -> Contact:
+        """Where the cluster's store is one in memory."""
+        assert isinstance(self.cluster, Contact)
+        return self.cluster
 
     def clock(self) -> float:
         return self.now
@@ -188,7 +209,7 @@ class Host:
 
     def leases(self) -> set[str]:
         """What is leased to this host, by whatever everybody knows."""
-        leases = self.contact.snapshot().leases.values()
+        leases = self.cluster.snapshot().leases.values()
         return {str(it.address) for it in leases if it.host == self.name}
 
     async def later(self, seconds: float) -> None:
@@ -202,13 +223,13 @@ class Members:
 
     def __init__(self, names: str, network: SharedNetwork, settings: Settings) -> None:
         self.network = network
-        members = [_member(it, number) for number, it in enumerate(names, 1)]
+        members = [member(it, number) for number, it in enumerate(names, 1)]
         start = Cluster(
             info=ClusterInfo(id="c1"), members={it.name: it for it in members}, networks={network.id: network}
         )
         self.store = MemoryStore(SHARED, start)
         self.net = Net()
-        self.hosts = [Host(it, self.store, self.net, settings) for it in names]
+        self.hosts = [Host(it, Contact(self.store), self.net, settings) for it in names]
 
     def __getitem__(self, number: int) -> Host:
         return self.hosts[number]
@@ -245,10 +266,10 @@ class Members:
         await self.drop(*gone, state.members[host.name])
 
     async def rejoin(self, host: Host) -> None:
-        await self.put(_member(host.name, 9))
+        await self.put(member(host.name, 9))
 
 
-def _member(name: str, number: int) -> Member:
+def member(name: str, number: int) -> Member:
     address = IPv4Address(f"192.0.2.{number}")
     return Member(name=HostName(name), address=address, vtep=address)
 

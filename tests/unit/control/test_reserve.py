@@ -169,6 +169,23 @@ async def test_an_address_on_its_way_back_is_not_handed_out() -> None:
         assert address not in got
 
 
+@pytest.mark.parametrize("asked", ["", "10.20.0.99"])
+async def test_an_address_on_its_way_to_a_container_is_not_given_back(asked: str) -> None:
+    async with members() as hosts:
+        await hosts[0].ask()
+        await quiet()
+        hosts[0].local.answers.clear()
+        async with asyncio.TaskGroup() as group:
+            request = group.create_task(hosts[0].ask(asked))
+            await quiet()
+            given = await hosts[0].reserve.yield_addresses(NET.id, 100, 4)
+            for address in hosts[0].leases():
+                await hosts[0].reserve.yield_address(NET.id, ip_address(address))
+            hosts[0].local.answers.set()
+        assert request.result() not in given
+        assert hosts.owners()[str(request.result())] == "a"
+
+
 async def test_a_failed_return_is_carried_through() -> None:
     async with members() as hosts:
         first = await hosts[0].ask("10.20.0.9")
