@@ -197,6 +197,7 @@ class PipelineSwitch:
         call("ip", "link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", namespace)
         # As the product does it: the host's own protocols stay off its end, and checksums are complete.
         call("sysctl", "-qw", f"net.ipv6.conf.{outside}.disable_ipv6=1")
+        call("sysctl", "-qw", f"net.ipv4.conf.{outside}.arp_ignore=8", f"net.ipv4.conf.{outside}.rp_filter=1")
         call("ethtool", "-K", outside, "tx", "off")
         inside = [
             ("ethtool", "-K", "eth0", "tx", "off"),

@@ -114,7 +114,7 @@ async def world(rule: Rule = lambda it: answered(it, "192.0.2.7")) -> AsyncItera
 
 
 @asynccontextmanager
-async def ours(outside: Outside, *, knows_askers: bool = True, attempt: float = 2.0) -> AsyncIterator[int]:
+async def ours(outside: Outside, *, attempt: float = 2.0) -> AsyncIterator[int]:
     """Our server, asking the world outside; its port."""
     zone = LoopbackZone()
     responder = Responder(lambda: zone, domain="ovsnet.internal", chance=Random(1))
@@ -122,7 +122,7 @@ async def ours(outside: Outside, *, knows_askers: bool = True, attempt: float = 
     datagrams, streams = sockets()
     port = int(streams.getsockname()[1])
     async with asyncio.TaskGroup() as tasks:
-        serving = tasks.create_task(Server(responder, upstream, knows_askers=knows_askers).serve(datagrams, streams))
+        serving = tasks.create_task(Server(responder, upstream).serve(datagrams, streams))
         try:
             yield port
         finally:
@@ -156,11 +156,6 @@ async def test_what_is_not_ours_is_answered_by_others() -> None:
         assert texts(await by_udp(port, "www.Example.com")) == {"192.0.2.7"}
         assert texts(await by_tcp(port, "example.org")) == {"192.0.2.7"}
         assert outside.asked == ["www.Example.com.", "example.org."]
-
-
-async def test_where_addresses_prove_nothing_everything_is_left_to_others() -> None:
-    async with world() as outside, ours(outside, knows_askers=False) as port:
-        assert texts(await by_udp(port, "c1")) == {"192.0.2.7"}
 
 
 async def test_a_long_answer_is_cut_for_udp_and_whole_over_tcp() -> None:

@@ -53,12 +53,11 @@ class Open:
 
 
 class Server:
-    """Answers on one pair of sockets. `knows_askers` is False where senders' addresses prove nothing."""
+    """Answers on one pair of sockets."""
 
-    def __init__(self, responder: Responder, upstream: Resolver, *, knows_askers: bool = True) -> None:
+    def __init__(self, responder: Responder, upstream: Resolver) -> None:
         self._responder = responder
         self._upstream = upstream
-        self._knows_askers = knows_askers
         self._waiting: Counter[IpAddress] = Counter()
         self._connections: Counter[IpAddress] = Counter()
 
@@ -89,7 +88,7 @@ class Server:
             return replies.format_error(packet)
         if not replies.is_question(query):
             return None
-        asker = self._responder.asker(source) if self._knows_askers else None
+        asker = self._responder.asker(source)
         size = replies.STREAM_SIZE if stream else replies.datagram_size(query, asker)
         reply = self._responder.reply(query, asker)
         if reply is not None:

@@ -4,7 +4,6 @@ The agent runs one on a host that is in a cluster. It gives planning the fact th
 own people (`lookup`), and ends with the agent; the namespace stays, and says "nobody listens" until the next one comes.
 """
 
-import asyncio
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -14,7 +13,7 @@ import structlog
 from dns.rdatatype import RdataType
 
 from ovsnet.dns.replies import Responder
-from ovsnet.dns.server import Server
+from ovsnet.dns.server import Resolver, Server
 from ovsnet.dns.upstream import Servers, Upstream
 from ovsnet.dns.zone import Zone
 from ovsnet.linux import dnslink
@@ -42,14 +41,19 @@ class Names:
         cluster: Callable[[], Cluster],
         dead: Callable[[], frozenset[HostName]],
         changed: Callable[[], None] = lambda: None,
+        upstream: Resolver | None = None,
     ) -> None:
-        """`dead` are the members whose endpoints are left out; `changed` is called when `facts` is another."""
+        """`dead` are the members whose endpoints are left out; `changed` is called when `facts` is another.
+
+        `upstream` is asked for what is not ours; None: the host's servers.
+        """
         self.address = IPv4Address(settings.dns_address)
         self._namespace: Path = dnslink.namespace_of(settings.instance)
         self._domain = settings.dns_domain
         self._here = here
         self._inputs: Callable[[], Inputs] = lambda: (state(), cluster(), dead())
         self._changed = changed
+        self._upstream = upstream or Upstream(Servers([settings.dns_address]))
         self._facts: NameService | None = None
         self._known: tuple[Inputs, Zone] | None = None
 
@@ -75,35 +79,23 @@ class Names:
         """Serve until cancelled. Returns when the host does not allow it at all; the agent works without."""
         try:
             await dnslink.make_namespace(self._namespace)
-            inside = await dnslink.listen_inside(self._namespace, self.address)
+            datagrams, streams = await dnslink.listen_inside(self._namespace, self.address)
         except Unavailable as error:
             log.warning("names of other hosts' containers are not served", reason=str(error))
             return
         responder = Responder(self.zone, domain=self._domain, chance=Random())  # noqa: S311 - shares load, hides nothing
-        upstream = Upstream(Servers([str(self.address)]))
-        self._facts = NameService(self.address, str(self._namespace))
-        self._changed()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(Server(responder, upstream).serve(*inside))
-            group.create_task(self._serve_others(Server(responder, upstream, knows_askers=False)))
+        with datagrams, streams:
+            await self._let_others_in()
+            self._facts = NameService(self.address, str(self._namespace))
+            self._changed()
+            await Server(responder, self._upstream).serve(datagrams, streams)
 
-    async def _serve_others(self, server: Server) -> None:
+    async def _let_others_in(self) -> None:
         """Whoever has our address from the engine's settings and is on no network of ours: other names only."""
         try:
-            sockets = await dnslink.listen_here(self.address)
+            await dnslink.join_host(self._namespace, self.address)
         except Unavailable as error:
             log.warning("containers of other drivers are not answered", reason=str(error))
-            return
-        await server.serve(*sockets)
-
-
-async def remove(settings: Settings) -> None:
-    """Take away what a host keeps of the service; Unavailable when the host refuses."""
-    try:
-        dnslink.remove_namespace(dnslink.namespace_of(settings.instance))
-        await dnslink.leave_here(IPv4Address(settings.dns_address))
-    except OSError as error:
-        raise Unavailable("what is left of the name service", error.strerror or str(error)) from error
 
 
 def _same(one: Inputs, other: Inputs) -> bool:

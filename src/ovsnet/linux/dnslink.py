@@ -1,11 +1,13 @@
-"""The network namespace of the name service, and sockets to listen on.
+"""The network namespace of the name service, its way to the host, and sockets to listen on.
 
-    containers ── bridge ── ovdns ══ ocdns [namespace: 169.254.83.83]      [host: 169.254.83.83, a local route]
-                                            sockets: who asks is known      sockets: for everybody else
+    containers ── bridge ── ovdns ══ ocdns ┐ namespace       ┌ ochost ══ ovdnsh ── host, containers of other drivers
+                  169.254.83.82   .83/31   └ listens on .83  ┘ .81/31    .80/31
 
-The namespace has a name, so that an agent that starts finds what the one before it left, link and all. The pair of
-links is made like any other (plan/dns.py). In the host itself the address is local as well: a container of another
-driver, which gets our address from the engine's settings too, is answered there at once and does not wait in vain.
+The namespace has a name, so that an agent that starts finds what the one before it left, links and all. The pair to
+the bridge is made like any other (plan/dns.py). The one to the host is made here: a container of another driver, which
+gets our address from the engine's settings as well, is answered at once instead of waiting in vain. It comes through
+the host like any packet for outside, by the engine's own rules, so nobody of the LAN gets there; and strict source
+checks see to it that nobody comes that way with an address that belongs on the bridge.
 """
 
 import asyncio
@@ -15,21 +17,34 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
-from ovsnet.linux.namespace import CLONE_NEWNET, opened, run_inside
-from ovsnet.linux.netlink import Netlink
+from ovsnet.linux.namespace import CLONE_NEWNET, links_inside, list_links, opened, run_inside
+from ovsnet.linux.netlink import Netlink, NewEnd
 from ovsnet.model.errors import Unavailable
+from ovsnet.model.host import Route
+from ovsnet.model.network import DEFAULT_MTU
 
 NAMESPACES = Path("/run/netns")
 """Where `ip netns` looks for names."""
+AT_HOST, INSIDE = "ovdnsh", "ochost"
+"""The ends of the pair between host and namespace."""
+MARK = "ovsnet names"
+"""Its alias: not that of the links that the reconciler makes and takes away."""
 DNS = 53
-OUR_PROTOCOL = 83
-"""rtm_protocol of the route that is ours (rtnetlink(7): free above 4 for anybody)."""
 IP_FREEBIND = 15
 """Bind before the address is there: its link comes later (ip(7))."""
 BACKLOG = 64
+SYSCTLS = {
+    # Every "nobody listens" shall be heard: it sends a resolver to its next server while no agent runs.
+    "icmp_ratelimit": "0",
+    "conf/all/rp_filter": "1",
+    # A new namespace takes over what the host has, and the engine makes that a router.
+    "ip_forward": "0",
+    # Our unit has no CAP_NET_BIND_SERVICE, and needs none for a namespace in which nobody else is.
+    "ip_unprivileged_port_start": "0",
+}
 _MS_BIND, _MS_REC, _MS_SHARED, _MNT_DETACH = 4096, 16384, 1 << 20, 2
 
 Sockets = tuple[socket.socket, socket.socket]
@@ -47,45 +62,67 @@ async def make_namespace(path: Path) -> None:
         await asyncio.to_thread(_in_a_thread_of_its_own, lambda: _make(path))
         with opened(str(path)) as namespace:
             await run_inside(namespace, _prepare)
+            async with Netlink(await run_inside(namespace, _netlink)) as kernel:
+                # Where no interface is up the kernel takes any address for a broadcast one, and a socket that is
+                # bound to it sends by whatever address is nearest (__inet_dev_addr_type, seen on 6.18).
+                await kernel.change("lo", state="up")
     except OSError as error:
         raise Unavailable(f"network namespace {path}", error.strerror or str(error)) from error
 
 
-def remove_namespace(path: Path) -> None:
-    """Have no namespace of that name; what is in it goes with the last that uses it."""
-    with suppress(FileNotFoundError):
-        _libc().umount2(os.fsencode(path), _MNT_DETACH)
-        path.unlink()
+async def remove_namespace(path: Path) -> None:
+    """Have no namespace of that name and no way to it; Unavailable when the kernel refuses."""
+    try:
+        async with Netlink() as kernel:
+            await _delete_ours(kernel)
+        _unmake(path)
+    except OSError as error:
+        raise Unavailable(f"network namespace {path}", error.strerror or str(error)) from error
 
 
 async def listen_inside(path: Path, address: IPv4Address, port: int = DNS) -> Sockets:
-    """Sockets in the namespace, where only our pipeline brings packets; Unavailable when they cannot be had."""
+    """Sockets in the namespace; Unavailable when they cannot be had."""
     try:
         with opened(str(path)) as namespace:
-            return await run_inside(namespace, lambda: bound(address, port))
+            return await run_inside(namespace, lambda: _bound(address, port))
     except OSError as error:
         raise Unavailable(f"{address} in {path}", error.strerror or str(error)) from error
 
 
-async def listen_here(address: IPv4Address, port: int = DNS) -> Sockets:
-    """Sockets on the same address of the host; Unavailable when they cannot be had."""
+async def join_host(path: Path, address: IPv4Address) -> None:
+    """Have a way from the host to the address in the namespace; Unavailable when the kernel refuses."""
+    ours, hosts = (IPv4Interface((int(address) ^ it, 31)) for it in (2, 3))
     try:
+        with opened(str(path)) as namespace:
+            if all(it.name != INSIDE for it in await links_inside(str(path))):
+                async with Netlink() as kernel:
+                    await _delete_ours(kernel)  # it led to a namespace that is no more
+                    far = NewEnd(INSIDE, DEFAULT_MTU, namespace=namespace)
+                    await kernel.make_veth(NewEnd(AT_HOST, DEFAULT_MTU), far)
+                    await kernel.change(AT_HOST, alias=MARK)
+            async with Netlink(await run_inside(namespace, _netlink)) as kernel:
+                await _set_up(kernel, INSIDE, ours)
         async with Netlink() as kernel:
-            await kernel.add_local(IPv4Network(address), protocol=OUR_PROTOCOL)
-        return bound(address, port)
+            await _set_up(kernel, AT_HOST, hosts)
+            await kernel.add_route(AT_HOST, Route(IPv4Network(address)))
     except OSError as error:
-        raise Unavailable(f"{address} on this host", error.strerror or str(error)) from error
+        raise Unavailable(f"the way from this host to {path}", error.strerror or str(error)) from error
 
 
-async def leave_here(address: IPv4Address) -> None:
-    """Have the address not be the host's; OSError when the kernel refuses."""
-    async with Netlink() as kernel:
-        with suppress(ProcessLookupError):  # ESRCH: there is no such route
-            await kernel.drop_local(IPv4Network(address), protocol=OUR_PROTOCOL)
+async def _delete_ours(kernel: Netlink) -> None:
+    for link in (it for it in list_links() if it.name == AT_HOST and it.alias == MARK):
+        await kernel.delete(link.index)
 
 
-def bound(address: IPv4Address, port: int) -> Sockets:
-    """A pair of sockets of the calling thread's namespace."""
+async def _set_up(kernel: Netlink, name: str, address: IPv4Interface) -> None:
+    await kernel.add_address(name, address)
+    await kernel.change(name, state="up")
+
+
+# ---------------------------------------------------------------- in the namespace
+
+
+def _bound(address: IPv4Address, port: int) -> Sockets:
     with ExitStack() as stack:
         kinds = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
         sockets = [stack.enter_context(socket.socket(socket.AF_INET, it | socket.SOCK_NONBLOCK)) for it in kinds]
@@ -98,7 +135,17 @@ def bound(address: IPv4Address, port: int) -> Sockets:
         return sockets[0], sockets[1]
 
 
-# ---------------------------------------------------------------- blocking, in threads
+def _netlink() -> int:
+    kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC
+    return socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE).detach()
+
+
+def _prepare() -> None:
+    for name, value in SYSCTLS.items():
+        Path("/proc/sys/net/ipv4", name).write_text(value)
+
+
+# ---------------------------------------------------------------- making it
 
 
 def _in_a_thread_of_its_own(job: Callable[[], None]) -> None:
@@ -132,9 +179,10 @@ def _make(path: Path) -> None:
     _must(_libc().mount(b"/proc/thread-self/ns/net", os.fsencode(path), b"none", _MS_BIND, None))
 
 
-def _prepare() -> None:
-    """Every "nobody listens" shall be heard: it is what sends a resolver to its next server while no agent runs."""
-    Path("/proc/sys/net/ipv4/icmp_ratelimit").write_text("0")
+def _unmake(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        _libc().umount2(os.fsencode(path), _MNT_DETACH)
+        path.unlink()
 
 
 def _must(result: int) -> None:

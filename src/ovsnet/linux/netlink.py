@@ -27,10 +27,8 @@ from ovsnet.model.ids import IpAddress, IpInterface, IpNetwork, Mac
 
 NODAD = 0x02
 """IFA_F_NODAD: the address is usable at once."""
-ON_LINK, ON_HOST = 253, 254
-"""RT_SCOPE_LINK: without a gateway; RT_SCOPE_HOST."""
-LOCAL, LOCAL_TABLE = 2, 255
-"""RTN_LOCAL, RT_TABLE_LOCAL: what the host takes in itself."""
+ON_LINK = 253
+"""RT_SCOPE_LINK: without a gateway."""
 NOT_ANY_HOSTS = frozenset({3, 4, 5})
 """RTN_BROADCAST, RTN_ANYCAST, RTN_MULTICAST: routes that name no network of their own."""
 
@@ -139,21 +137,6 @@ class Netlink:
             async with asyncio.timeout(self._deadline):
                 (index,) = await self._kernel.link_lookup(ifname=name)
                 await self._kernel.route("replace", dst=str(route.destination), oif=index, **way)
-
-    async def add_local(self, network: IpNetwork, *, protocol: int) -> None:
-        """Make these addresses the host's own, without an interface that has them; again it changes nothing."""
-        await self._local("replace", network, protocol)
-
-    async def drop_local(self, network: IpNetwork, *, protocol: int) -> None:
-        """Undo `add_local`; ProcessLookupError when there is no such route with this mark."""
-        await self._local("del", network, protocol)
-
-    async def _local(self, command: str, network: IpNetwork, protocol: int) -> None:
-        loopback = socket.if_nametoindex("lo")
-        route = {"dst": str(network), "oif": loopback, "type": LOCAL, "table": LOCAL_TABLE, "scope": ON_HOST}
-        with _refusals():
-            async with asyncio.timeout(self._deadline):
-                await self._kernel.route(command, proto=protocol, **route)
 
     async def networks(self) -> AsyncIterator[IpNetwork]:
         """Where the routes of all tables lead, defaults left out, and the subnets of all addresses."""
