@@ -39,6 +39,11 @@ class Cluster:
         cluster.form()
         return cluster
 
+    def down(self) -> None:
+        """Take every host away."""
+        for host in self.hosts:
+            self.rig.discard(host)
+
     def form(self) -> None:
         """The first host begins the cluster, the others join."""
         first, *others = self.hosts

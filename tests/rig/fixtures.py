@@ -6,6 +6,8 @@ host          with a ready agent; shared by the session, tidied up after each te
 module_host   with a ready agent; one for the tests of a module, not tidied up
 fresh_host    with a ready agent; for one test, which may wreck it
 kernel_host   as `host`, on the kernel datapath; half a minute for the first test
+cluster       three hosts that are one cluster; shared by the session, tidied up after each test
+own_cluster   three hosts that are one cluster; for the tests of a module, which may wreck it
 """
 
 from collections.abc import Generator, Iterator, Mapping
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.rig.cluster import Cluster
 from tests.rig.host import Host
 from tests.rig.kernel_host import KernelHost
 from tests.rig.namespace_host import NamespaceHost
@@ -67,6 +70,32 @@ def kernel_host(session_kernel_host: KernelHost) -> Iterator[KernelHost]:
     with_agent(session_kernel_host)
     yield session_kernel_host
     tidy_up(session_kernel_host)
+
+
+@pytest.fixture(scope="session")
+def session_cluster(rig: Rig, versions: dict[str, str]) -> Cluster:
+    cluster = Cluster.of(rig, 3)
+    _note(versions, cluster.hosts[0], "userspace (netdev)")
+    return cluster
+
+
+@pytest.fixture
+def cluster(session_cluster: Cluster) -> Iterator[Cluster]:
+    for host in session_cluster.hosts:
+        with_agent(host)
+    session_cluster.settle()
+    yield session_cluster
+    for host in session_cluster.hosts:
+        host.services("ovs", "docker", "start")
+        with_agent(host)
+    session_cluster.tidy_up()
+
+
+@pytest.fixture(scope="module")
+def own_cluster(rig: Rig) -> Iterator[Cluster]:
+    cluster = Cluster.of(rig, 3)
+    yield cluster
+    cluster.down()
 
 
 def _note(versions: dict[str, str], host: Host, datapath: str) -> None:
@@ -127,6 +156,7 @@ def _hosts_of(item: pytest.Item) -> list[Host]:
     """Every host a fixture gave to this test; all of the rig's if it has the rig itself."""
     given: list[object] = list(getattr(item, "funcargs", {}).values())
     hosts = [value for value in given if isinstance(value, Host)]
+    hosts += [host for value in given if isinstance(value, Cluster) for host in value.hosts]
     for value in given:
         if isinstance(value, Rig):
             hosts.extend(host for host in value.hosts if host not in hosts)

@@ -1,4 +1,4 @@
-"""What this host must not forward for although its own store wants it: addresses that are another host's by now. Pure."""
+"""What this host must not forward for, though its own store wants it: addresses that now are another host's. Pure."""
 
 from collections.abc import Callable
 from dataclasses import replace
