@@ -45,6 +45,8 @@ Kinds = Mapping[HostName, TunnelKind]
 Placement = Mapping[HostName, Sequence[int]]
 """Which endpoints, by number, are on which host."""
 _MLD_REPORTS = b"\x33\x33\x00\x00\x00\x16"
+_SO_RCVBUFFORCE = 33
+"""socket(7): also above the limit for others."""
 _numbers = itertools.count()
 WIRE_MTU = 1600
 """Octets of an IP packet between hosts: room for a container's 1500 and a tunnel around it."""
@@ -129,6 +131,7 @@ class Wire:
         self.namespace = namespace
         self._listening = inside(namespace, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)))
         self._listening.setblocking(False)
+        self._listening.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 1 << 24)
 
     def close(self) -> None:
         """Listen no longer."""

@@ -10,7 +10,12 @@ from tests.functional.switch import Switch
 from tests.states import TWO_NETWORKS
 from tests.unit.pipeline.scenarios import SCENARIOS, scenario
 
+from ovsnet.model.ids import UNTAGGED, Ofport, Vni
 from ovsnet.ovs.flowtext import parse_flow_dump, parse_group_dump
+from ovsnet.pipeline.flood import MAX_BUCKETS, broadcast
+from ovsnet.pipeline.flow import Flow
+from ovsnet.pipeline.plug import Segment
+from ovsnet.pipeline.tables import Table, goto
 
 pytestmark = pytest.mark.functional
 
@@ -31,6 +36,18 @@ def test_the_switch_prints_our_flows_in_our_words(switch: Switch, datapath: str)
         flows = parse_flow_dump(switch.ofctl("--no-stats", "dump-flows", BRIDGE))
         groups = parse_group_dump(switch.ofctl("dump-groups", BRIDGE))
         assert {**flows, **{it.key: it for it in groups.values()}} == wanted, name
+
+
+@pytest.mark.parametrize("ports", [MAX_BUCKETS, 3000])
+def test_a_broadcast_goes_to_every_port_of_a_crowded_segment(switch: Switch, ports: int) -> None:
+    switch.add_bridge(BRIDGE)
+    segment = Segment(Vni(10), UNTAGGED)
+    to_all = broadcast(segment, 7, [Ofport(it) for it in range(1, ports + 1)])
+    entrance = Flow(0, 1, "", f"{segment.labels},{goto(Table.FLOOD)}", 0)
+    switch.ofctl("bundle", BRIDGE, "-", stdin=replacement({it.key: it for it in (*to_all, entrance)}))
+    said = switch.call("ovs-appctl", "ofproto/trace", BRIDGE, "in_port=9999")
+    # There are no such ports; the switch says so of each that it would have sent a copy to.
+    assert said.count(">> Nonexistent output port") == ports
 
 
 def test_a_conversation_is_two_cached_flows_and_one_pass(carrier: PipelineSwitch) -> None:

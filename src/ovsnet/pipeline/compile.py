@@ -136,21 +136,20 @@ def _answer_flows(plug: Plug, door: dns.Door) -> Mapping[str, Flow]:
 def _segment_resources(plugs: Sequence[Plug], remote: Elsewhere | None, group_id: int) -> Mapping[str, Resource]:
     """What the plugs of one segment share: all of them are of one network."""
     one = plugs[0]
-    flows = _segment_flows(one.segment, one.gateway, group_id, icc=one.icc)
+    flows = _segment_flows(one.segment, one.gateway, icc=one.icc)
     if not one.icc:
         return flows
-    ports = [plug.ofport for plug in plugs]
-    group = flood.group(group_id, ports) if remote is None else flood.group(group_id, ports, remote.way, remote.vteps)
-    return {**flows, group.key: group}
+    way, vteps = (remote.way, remote.vteps) if remote is not None else (None, ())
+    to_all = flood.broadcast(one.segment, group_id, [plug.ofport for plug in plugs], way, vteps)
+    return {**flows, **{it.key: it for it in to_all}}
 
 
 @cache
-def _segment_flows(segment: Segment, of_network: Gateway, group_id: int, *, icc: bool) -> Mapping[str, Flow]:
+def _segment_flows(segment: Segment, of_network: Gateway, *, icc: bool) -> Mapping[str, Flow]:
     return keyed(
         *neighbour.segment_flows(segment, of_network, icc=icc),
         *gateway.segment_flows(segment, of_network),
         *forward.segment_flows(segment, icc=icc),
-        *(flood.segment_flows(segment, group_id) if icc else ()),
     )
 
 

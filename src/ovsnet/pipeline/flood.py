@@ -1,9 +1,12 @@
 """Table flood and the groups: one copy to every port of the segment but the one it came in by. Pure.
 
 And one to every host that has endpoints of the segment: by the tunnel port, so that what came from there stays here.
+
+    flow of the segment ─► group: a bucket for each port
+                       └─► each host: where to, out by the tunnel port
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ovsnet.model.ids import MAX_VNI, UNTAGGED, IpAddress, Ofport
 from ovsnet.model.overlay import TunnelKind
@@ -14,41 +17,38 @@ from ovsnet.pipeline.remote import Way
 from ovsnet.pipeline.tables import Priority, Table, flow
 from ovsnet.pipeline.tunnel import aim, label
 
-MAX_BUCKETS = 1000
-MAX_TUNNEL_BUCKETS = 200
-"""A group travels in one OpenFlow message of at most 64 KiB: 16 bytes a bucket and 16 each output; for other hosts 32 a
-bucket and 32 each host, 40 with IPv6 between the hosts.
+MAX_BUCKETS = 2000
+"""A group travels in one OpenFlow message of at most 64 KiB, and a bucket with one output has 32 bytes.
+
+More outputs in a bucket would not help: it is an action set, in which the last one replaces the others (OpenFlow 1.4
+5.10). So the flow itself has what does not fit: its actions are a list.
 """
 _TAGGED_COUNT = MAX_VNI + 1
 _TAGGED_FIRST = GROUP_LAST + 1 - _TAGGED_COUNT
 
 
-def segment_flows(segment: Segment, group_id: int) -> Iterator[Flow]:
-    """The flow that hands the segment's broadcasts to its group."""
-    yield flow(Table.FLOOD, Priority.NORMAL, segment.match, f"group:{group_id}", about=segment.vni)
-
-
-def group(group_id: int, ports: Iterable[Ofport], way: Way | None = None, vteps: Iterable[IpAddress] = ()) -> Group:
-    """A copy to every port, and by `way`, where there is one, to every host of `vteps`.
+def broadcast(
+    segment: Segment, group_id: int, ports: Iterable[Ofport], way: Way | None = None, vteps: Collection[IpAddress] = ()
+) -> tuple[Flow, Group]:
+    """Hands the segment's broadcasts to its ports, and by `way`, where there is one, to every host of `vteps`.
 
     OVS itself leaves out the port a packet came in by (ovs-actions(7), "output").
     """
-    by_tunnel = _tunnel_buckets(way, vteps) if way is not None and way.kind is TunnelKind.OVS else ()
-    # A device of the kernel makes the copies by itself; without receivers it makes none.
-    devices = (way.ofport,) if way is not None and way.kind is TunnelKind.KERNEL else ()
-    outputs = [f"output:{port}" for port in sorted((*ports, *devices))]
-    return Group(group_id, (*_slices(outputs, MAX_BUCKETS), *by_tunnel))
+    outputs = [f"output:{port}" for port in sorted((*ports, *_copying_device(way)))]
+    group = Group(group_id, tuple(outputs[:MAX_BUCKETS]))
+    actions = ",".join((f"group:{group_id}", *outputs[MAX_BUCKETS:], *_copies(way, vteps)))
+    return flow(Table.FLOOD, Priority.NORMAL, segment.match, actions, about=segment.vni), group
 
 
-def _tunnel_buckets(way: Way, vteps: Iterable[IpAddress]) -> Iterator[str]:
-    copies = [f"{aim(vtep)},output:{way.ofport}" for vtep in sorted(set(vteps), key=int)]
-    return (f"{label(way.vni)},{it}" for it in _slices(copies, MAX_TUNNEL_BUCKETS))
+def _copying_device(way: Way | None) -> Sequence[Ofport]:
+    """A device of the kernel makes the copies for other hosts by itself; without receivers it makes none."""
+    return (way.ofport,) if way is not None and way.kind is TunnelKind.KERNEL else ()
 
 
-def _slices(copies: Sequence[str], buckets: int) -> Iterator[str]:
-    """These action lists in at most so many buckets."""
-    size = max(1, -(-len(copies) // buckets))
-    return (",".join(copies[start : start + size]) for start in range(0, len(copies), size))
+def _copies(way: Way | None, vteps: Collection[IpAddress]) -> Iterator[str]:
+    if way is not None and way.kind is TunnelKind.OVS and vteps:
+        yield label(way.vni)
+        yield from (f"{aim(vtep)},output:{way.ofport}" for vtep in sorted(vteps, key=int))
 
 
 def group_ids(segments: Iterable[Segment]) -> Mapping[Segment, int]:

@@ -49,14 +49,17 @@ def plan_tunnel_ports(state: State, overlay: Overlay | None, instance: str) -> d
 
 
 def _flow_based(overlay: Overlay, instance: str) -> PortPlan:
-    """VTEP and VNI come from the flows. Unlike the kernel, Open vSwitch sends no UDP checksum unless it is told to,
-    and over IPv6 a receiver may insist on one (RFC 6935).
+    """VTEP and VNI come from the flows; the rest as the kernel's devices do it.
+
+    Packets may be cut up on a narrow path, and over IPv6 they have a UDP checksum, on which a receiver may insist
+    (RFC 6935).
     """
     options = {
         "remote_ip": "flow",
         "key": "flow",
         "local_ip": str(overlay.local),
         "dst_port": str(overlay.udp_port),
+        "df_default": "false",
     }
     if overlay.local.version == 6:
         options["csum"] = "true"

@@ -1,32 +1,71 @@
-"""Groups: who is in, which id."""
+"""Broadcasts: who gets a copy, which group makes it."""
 
 import itertools
+import re
+from collections.abc import Sequence
 
-from ovsnet.model.ids import MAX_VNI, UNTAGGED, Ofport, Vlan, Vni
+import pytest
+
+from ovsnet.model.ids import MAX_VNI, UNTAGGED, HostName, IpAddress, Ofport, Vlan, Vni
+from ovsnet.model.overlay import TunnelKind
 from ovsnet.pipeline.cookies import GROUP_FIRST, GROUP_LAST
-from ovsnet.pipeline.flood import group, group_ids
+from ovsnet.pipeline.flood import MAX_BUCKETS, broadcast, group_ids
+from ovsnet.pipeline.flow import Flow, Group
 from ovsnet.pipeline.plug import Segment
+from ovsnet.pipeline.remote import Way
+from tests.unit.pipeline.scenarios import vtep
 
 OPENFLOW_MESSAGE = 0xFFFF
-"""Octets in the longest one. Head, bucket and output action take 16 each (OpenFlow 1.4 7.2.4 and 7.3.4.3)."""
+"""Octets in the longest one. Head, bucket, output and group action take 16 each (OpenFlow 1.4 7.2.4 and 7.3.4.3)."""
+SEGMENT = Segment(Vni(10), UNTAGGED)
 
 
-def octets(ports: int) -> int:
-    buckets = group(1, [Ofport(it) for it in range(1, ports + 1)]).buckets
-    return 16 + sum(16 + 16 * it.count("output") for it in buckets)
+def to(ports: int, vteps: Sequence[IpAddress] = (), kind: TunnelKind = TunnelKind.OVS) -> tuple[Flow, Group]:
+    way = Way(SEGMENT, kind, Ofport(9000))
+    return broadcast(SEGMENT, 7, [Ofport(it) for it in range(ports, 0, -1)], way, vteps)
+
+
+def vteps(count: int, family: int = 4) -> list[IpAddress]:
+    first = vtep(HostName("a"), family)
+    return [first + it for it in range(count)]
 
 
 def test_every_port_is_in_once_and_in_order() -> None:
-    assert group(7, [Ofport(3), Ofport(1), Ofport(20)]).text == (
+    flow, group = broadcast(SEGMENT, 7, [Ofport(3), Ofport(1), Ofport(20)])
+    assert flow.text.endswith(",table=50,priority=200,reg5=0,reg6=0xa,actions=group:7")
+    assert group.text == (
         "group_id=7,type=all,bucket=actions=output:1,bucket=actions=output:3,bucket=actions=output:20"
     )
 
 
-def test_thousands_of_ports_fit_into_one_message() -> None:
-    for ports in (1, 999, 1000, 1001, 2000, 2500, 3000):
-        outputs = ",".join(group(1, [Ofport(it) for it in range(1, ports + 1)]).buckets).split(",")
-        assert outputs == [f"output:{it}" for it in range(1, ports + 1)]
-        assert octets(ports) <= OPENFLOW_MESSAGE
+@pytest.mark.parametrize("ports", [1, MAX_BUCKETS, MAX_BUCKETS + 1, 5000])
+def test_thousands_of_ports_fit_into_messages_and_no_bucket_has_two(ports: int) -> None:
+    flow, group = to(ports)
+    assert all(re.fullmatch(r"output:\d+", it) for it in group.buckets)
+    outputs = [*group.buckets, *flow.actions.split(",")[1:]]
+    assert outputs == [f"output:{it}" for it in range(1, ports + 1)]
+    assert 16 + 32 * len(group.buckets) <= OPENFLOW_MESSAGE
+    assert 200 + 16 * (ports - len(group.buckets)) <= OPENFLOW_MESSAGE
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_every_host_gets_one_copy(family: int) -> None:
+    there = vteps(1000, family)
+    flow, group = to(3, there[::-1])
+    assert len(group.buckets) == 3
+    field = "tun_dst" if family == 4 else "tun_ipv6_dst"
+    wanted = ["group:7", "set_field:0xa->tun_id"]
+    for it in there:
+        wanted += [f"set_field:{it}->{field}", "output:9000"]
+    assert flow.actions == ",".join(wanted)
+    assert 200 + (32 if family == 4 else 40) * len(there) <= OPENFLOW_MESSAGE
+
+
+def test_a_device_of_the_kernel_gets_one_copy_whoever_is_there() -> None:
+    for there in ([], vteps(1), vteps(1000)):
+        flow, group = to(2, there, TunnelKind.KERNEL)
+        assert flow.actions == "group:7"
+        assert group.buckets == ("output:1", "output:2", "output:9000")
 
 
 def test_an_untagged_segment_is_numbered_by_its_vni() -> None:

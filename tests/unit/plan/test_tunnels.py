@@ -38,7 +38,8 @@ def test_one_port_carries_all_networks() -> None:
     assert not host.tunnels
     (port,) = host.ports.values()
     assert (port.name, port.kind) == ("ovxlan0", PortKind.VXLAN)
-    assert port.options == {"remote_ip": "flow", "key": "flow", "local_ip": "10.99.0.1", "dst_port": "4789"}
+    where = {"local_ip": "10.99.0.1", "dst_port": "4789"}
+    assert port.options == {"remote_ip": "flow", "key": "flow", "df_default": "false", **where}
     assert port.external_ids == {"ovsnet-owner": "test"}
 
 
