@@ -105,7 +105,7 @@ class Fabric:
         self.leases = Leases(self.committer, self.me)
         self.reserve = Reserve(self.leases, here.store.snapshot, time, settings)
         asking = PeerAddresses(self.peers, self.committer.snapshot)
-        self.addresses = SharedAddresses(self.leases, self.reserve, asking, settings)
+        self.addresses = SharedAddresses(self.leases, self.reserve, asking, settings, self.dead)
         self.fence = Fence(self.me, self.store.snapshot)
         self.networks = SharedNetworks(self.committer, self.me)
         self.records = Records(self.committer, self.me)

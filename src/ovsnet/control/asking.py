@@ -1,7 +1,7 @@
 """An address that another host has: whether it lets go of it, and what is said when it does not."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -39,12 +39,15 @@ class Asked:
 
 
 class Asking:
-    """Asks on behalf of this host. `patience`: seconds one other host has for its answer."""
+    """Asks on behalf of this host. `patience`: seconds one other host has for its answer; `dead` are not asked for any
+    address, as others may be had for the asking.
+    """
 
-    def __init__(self, leases: Leases, peers: Peers, patience: float) -> None:
+    def __init__(self, leases: Leases, peers: Peers, patience: float, dead: Callable[[], Collection[HostName]]) -> None:
         self._leases = leases
         self._peers = peers
         self._patience = patience
+        self._dead = dead
         self._running: dict[Family, asyncio.Future[Asked]] = {}
 
     async def secure(self, network: SharedNetwork, address: IpAddress) -> None:
@@ -99,9 +102,9 @@ class Asking:
 
     async def _ask_all(self, family: Family, count: Callable[[], int]) -> Asked:
         network, version = family
-        silent: list[HostName] = []
-        idle = self._leases.idle(family)
-        for owner in sorted(idle, key=lambda it: (-idle[it], it)):
+        idle, dead = self._leases.idle(family), self._dead()
+        silent = [it for it in idle if it in dead]
+        for owner in sorted(idle.keys() - dead, key=lambda it: (-idle[it], it)):
             try:
                 async with asyncio.timeout(self._patience):
                     given = await self._peers.yield_addresses(owner, network, max(1, count()), version)
@@ -110,7 +113,7 @@ class Asking:
                 continue
             if given and await self._seen(family, owner, given):
                 return Asked(got=True)
-        return Asked(got=False, silent=tuple(silent))
+        return Asked(got=False, silent=tuple(sorted(silent)))
 
     async def _seen(self, family: Family, owner: HostName, given: tuple[IpAddress, ...]) -> bool:
         """Wait until we know, too, that one of them is the owner's no more; False when it has them again."""

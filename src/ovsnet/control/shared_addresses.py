@@ -7,6 +7,7 @@ Only the first step of either is needed in most cases, and it waits for nobody.
 """
 
 import asyncio
+from collections.abc import Callable, Collection
 from typing import Protocol, TypeVar
 
 from ovsnet.control.asking import Asking, Peers
@@ -39,10 +40,18 @@ class HandOut(Protocol[T_co]):
 class SharedAddresses:
     """What a member of a cluster needs beside its own pools. `reserve` must run and be nudged (see there)."""
 
-    def __init__(self, leases: Leases, reserve: Reserve, peers: Peers, settings: Settings) -> None:
+    def __init__(
+        self,
+        leases: Leases,
+        reserve: Reserve,
+        peers: Peers,
+        settings: Settings,
+        dead: Callable[[], Collection[HostName]] = tuple,
+    ) -> None:
+        """`dead` are the members that give no sign of life: nobody waits for them to give something back."""
         self._leases = leases
         self._reserve = reserve
-        self._asking = Asking(leases, peers, settings.store_deadline)
+        self._asking = Asking(leases, peers, settings.store_deadline, dead)
         self._patience = max(settings.attach_deadline - MARGIN, settings.attach_deadline / 2)
 
     def snapshot(self) -> Cluster:

@@ -105,6 +105,7 @@ class Net:
 
     hosts: "dict[HostName, Host]" = field(default_factory=dict)
     dead: set[HostName] = field(default_factory=set)
+    known_dead: set[HostName] = field(default_factory=set)
     asked: list[tuple[HostName, object]] = field(default_factory=list)
 
     async def yield_addresses(
@@ -135,7 +136,7 @@ class Host:
         committer, shared = Committer(self.local), Committer(self.cluster)
         leases = Leases(shared, self.name)
         self.reserve = Reserve(leases, self.local.snapshot, self.clock, settings)
-        together = SharedAddresses(leases, self.reserve, net, settings)
+        together = SharedAddresses(leases, self.reserve, net, settings, lambda: net.known_dead)
         self.addresses = Addresses(committer, self.clock, self._routes, settings, shared=together)
         self.routes: Collection[IpNetwork] = ()
         self.pools: dict[int, Pool] = {}

@@ -406,6 +406,17 @@ async def test_a_full_network_says_who_was_not_asked() -> None:
             await hosts[1].ask()
 
 
+async def test_nobody_waits_for_a_host_that_is_known_to_be_dead() -> None:
+    async with members("abc", TINY) as hosts:
+        for address in [await hosts[0].ask() for _ in range(5)]:
+            await hosts[0].release(address)
+        await quiet()
+        hosts.net.known_dead.add(hosts[0].name)
+        with pytest.raises(Conflict, match="idle on host a, which does not answer"):
+            await hosts[1].ask()
+        assert hosts.net.asked == []
+
+
 async def test_many_requests_to_a_full_network_ask_the_others_together() -> None:
     async with members(network=TINY) as hosts:
         for _ in range(5):
