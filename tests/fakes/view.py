@@ -6,6 +6,7 @@ from itertools import chain, repeat
 
 from ovsnet.api.orders import (
     Done,
+    EnableOrder,
     ForgetOrder,
     InitOrder,
     Invitation,
@@ -82,6 +83,9 @@ class Orders:
         return self._done(order)
 
     async def drop_record(self, order: RecordOrder) -> Done:
+        return self._done(order)
+
+    async def enable_names(self, order: EnableOrder) -> Done:
         return self._done(order)
 
     async def remove_network(self, name: str) -> Done:

@@ -43,6 +43,7 @@ from ovsnet.control.reserve import Reserve
 from ovsnet.control.shared_addresses import SharedAddresses
 from ovsnet.control.shared_networks import SharedNetworks
 from ovsnet.control.steward import Steward
+from ovsnet.dns.service import Names
 from ovsnet.engine.client import Engine
 from ovsnet.engine.facts import EngineFacts
 from ovsnet.linux.underlay import underlay_of
@@ -107,6 +108,14 @@ class Fabric:
         asking = PeerAddresses(self.peers, self.committer.snapshot)
         self.addresses = SharedAddresses(self.leases, self.reserve, asking, settings, self.dead)
         self.fence = Fence(self.me, self.store.snapshot)
+        self.names = Names(
+            settings,
+            here=self.me,
+            state=here.store.snapshot,
+            cluster=self.store.snapshot,
+            dead=self.dead,
+            changed=here.nudge,
+        )
         self.networks = SharedNetworks(self.committer, self.me)
         self.records = Records(self.committer, self.me)
         self.publisher = Publisher(self.committer, here.store.snapshot, self.me)
@@ -186,6 +195,7 @@ class Fabric:
             for part in (self.presence, self.steward, self.reserve, self.publisher, self.replicas, self.aliases):
                 group.create_task(part.run())
             group.create_task(self.memory.run())
+            group.create_task(self.names.run())
             group.create_task(self._open_door())
 
     async def _open_door(self) -> None:

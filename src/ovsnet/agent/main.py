@@ -162,7 +162,9 @@ class Agent:
 
     def facts(self) -> HostFacts:
         """What planning may depend on."""
-        return HostFacts(self.switch.facts(), self.fabric.overlay() if self.fabric else None)
+        if self.fabric is None:
+            return HostFacts(self.switch.facts())
+        return HostFacts(self.switch.facts(), self.fabric.overlay(), self.fabric.names.facts())
 
     def reachable(self) -> bool:
         """Whether the switch answers, and did in the last round: its database may, and ovs-vswitchd may not."""

@@ -6,17 +6,29 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
+from pathlib import Path
 
 from ovsnet import __version__
 from ovsnet.agent.database_server import DatabaseServer
 from ovsnet.agent.fabric import Fabric, cluster_store
 from ovsnet.agent.surroundings import Surroundings
-from ovsnet.api.orders import Done, ForgetOrder, InitOrder, Invitation, JoinOrder, LeaveOrder, RecordOrder, TokenOrder
+from ovsnet.api.orders import (
+    Done,
+    EnableOrder,
+    ForgetOrder,
+    InitOrder,
+    Invitation,
+    JoinOrder,
+    LeaveOrder,
+    RecordOrder,
+    TokenOrder,
+)
 from ovsnet.cluster.identity import IdentityFiles, identity_files
 from ovsnet.cluster.peers import Peers
 from ovsnet.control.commit import Committer
 from ovsnet.control.enrolment import Enrolment, Wish
 from ovsnet.control.networks import Networks
+from ovsnet.engine.daemonjson import DAEMON_JSON, DaemonJson, host_servers, refuse_flag
 from ovsnet.model.cluster import Cluster
 from ovsnet.model.errors import BadRequest, Conflict
 from ovsnet.model.ids import HostName
@@ -60,6 +72,7 @@ class Operator:
         self._fabric = fabric
         self._networks = networks
         self._restart = restart
+        self._daemon_json = DaemonJson(DAEMON_JSON, Path(settings.state_dir) / "daemon.json.before")
 
     async def init(self, order: InitOrder) -> Invitation:
         """Begin a cluster."""
@@ -69,8 +82,9 @@ class Operator:
             udp_port=order.udp_port,
             token_life=order.token_hours * HOUR,
         )
+        message = self._names(enabled=True) if order.docker_dns else ""
         self._restart()
-        return _invitation(word, str(place.address), expires)
+        return _invitation(word, str(place.address), expires, message)
 
     async def join(self, order: JoinOrder) -> Done:
         """Become a member of one."""
@@ -81,8 +95,10 @@ class Operator:
         wish = Wish(order.advertise, order.vtep, order.name)
         async with Peers(self._files, self._settings.cluster_port, deadline=JOINING) as peers:
             place = await self._enrolment.join(wish, os.uname().nodename, member, order.token, peers)
+        said = [f"This host is a member of the cluster now, as {place.name}."]
+        said += [self._names(enabled=True)] if order.docker_dns else []
         self._restart()
-        return Done(message=f"This host is a member of the cluster now, as {place.name}.", restarts=True)
+        return Done(message=" ".join(said), restarts=True)
 
     async def token(self, order: TokenOrder) -> Invitation:
         """Make a new invitation."""
@@ -99,7 +115,9 @@ class Operator:
 
     async def leave(self, order: LeaveOrder) -> Done:
         """Be a member no more."""
-        left = await self._member().leaving.leave(force=order.force)
+        left = [*await self._member().leaving.leave(force=order.force)]
+        if self._settings.dns_address in self._daemon_json.servers():
+            left.append(self._names(enabled=False))
         self._restart()
         return Done(message=" ".join(("This host has left the cluster.", *left)), restarts=True)
 
@@ -114,10 +132,32 @@ class Operator:
         was = "does not stand for it any more" if dropped else "did not stand for it: nothing was to be done"
         return Done(message=f"{order.name} {was} on {_where(order)} ({order.address}).")
 
+    async def enable_names(self, order: EnableOrder) -> Done:
+        """Have the engine ask us for names, or not any more."""
+        if order.enabled:
+            self._member()
+        return Done(message=self._names(enabled=order.enabled))
+
     async def remove_network(self, name: str) -> Done:
         """Remove a network from all hosts."""
         await self._networks.remove(name)
         return Done(message=f"Network {name} is removed; it leaves the engine of every host within seconds.")
+
+    def _names(self, *, enabled: bool) -> str:
+        """Change the engine's settings file; what there is to say of it."""
+        address = self._settings.dns_address
+        if enabled:
+            refuse_flag()
+            changed = self._daemon_json.put_first(address, host_servers())
+        else:
+            changed = self._daemon_json.take_out(address)
+        what = "asks" if enabled else "does not ask"
+        if not changed:
+            return f"The Docker engine {what} {address} for names already."
+        return (
+            f'The Docker engine {what} {address} for names ("dns" in {self._daemon_json.path}) from its next start on: '
+            "restart it once."
+        )
 
     def _member(self) -> Fabric:
         if self._fabric is None:
@@ -141,5 +181,6 @@ def _where(order: RecordOrder) -> str:
     return f"network {order.network}" if order.network else "all networks of the cluster"
 
 
-def _invitation(word: str, address: str, expires: float) -> Invitation:
-    return Invitation(token=word, command=f"ovsnet cluster join {address} --token {word}", expires_at=expires)
+def _invitation(word: str, address: str, expires: float, message: str = "") -> Invitation:
+    command = f"ovsnet cluster join {address} --token {word}"
+    return Invitation(token=word, command=command, expires_at=expires, message=message)

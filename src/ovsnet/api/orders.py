@@ -13,7 +13,7 @@ import msgspec
 
 class InitOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Begin a cluster. `advertise` is the address for other members, `vtep` that of the tunnels, each an address or an
-    interface; "" chooses. `name` is this host's name in the cluster, "" its host name.
+    interface; "" chooses. `name` is this host's name in the cluster, "" its host name. `docker_dns`: as EnableOrder.
     """
 
     advertise: str = ""
@@ -21,6 +21,7 @@ class InitOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     name: str = ""
     udp_port: int = 4789
     token_hours: float = 24.0
+    docker_dns: bool = False
 
 
 class JoinOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,6 +32,7 @@ class JoinOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     advertise: str = ""
     vtep: str = ""
     name: str = ""
+    docker_dns: bool = False
 
 
 class TokenOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,16 +62,26 @@ class RecordOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     network: str = ""
 
 
+class EnableOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Have the engine ask our name service first, for all its containers (daemon.json); or not any more."""
+
+    enabled: bool = True
+
+
 class RemoveOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Nothing but what the path says."""
 
 
 class Invitation(msgspec.Struct, frozen=True, kw_only=True):
-    """A token, and the command that uses it on the host that shall join. `expires_at`: seconds since the epoch."""
+    """A token, and the command that uses it on the host that shall join. `expires_at`: seconds since the epoch.
+
+    `message` is what there is to say besides.
+    """
 
     token: str
     command: str
     expires_at: float
+    message: str = ""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +115,9 @@ class Orders(Protocol):
     async def drop_record(self, order: RecordOrder) -> Done:
         """Remove a name that was added."""
 
+    async def enable_names(self, order: EnableOrder) -> Done:
+        """Have the engine ask us for names, or not any more."""
+
     async def remove_network(self, name: str) -> Done:
         """Remove a network from all hosts, unless it is in use."""
 
@@ -131,6 +146,13 @@ ORDERS = (
     Order("/v1/cluster/forget", ForgetOrder, Done, lambda to, body, _: to.forget(body), "Take another host out"),
     Order("/v1/dns/add", RecordOrder, Done, lambda to, body, _: to.add_record(body), "Add a name"),
     Order("/v1/dns/remove", RecordOrder, Done, lambda to, body, _: to.drop_record(body), "Remove a name"),
+    Order(
+        "/v1/dns/enable",
+        EnableOrder,
+        Done,
+        lambda to, body, _: to.enable_names(body),
+        "Have the engine ask our name service, or not any more",
+    ),
     Order(
         "/v1/networks/{network}/remove",
         RemoveOrder,

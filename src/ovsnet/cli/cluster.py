@@ -17,6 +17,10 @@ PATIENCE = 120.0
 """Seconds an order may take: a new host waits for certificates and for its first copy of the database."""
 RESTART = 30.0
 """Seconds until the agent must serve again after it began or joined a cluster."""
+NAMES = (
+    "So that containers find those of other hosts by name: 'ovsnet dns enable', and restart the Docker engine once; or "
+    "start them with '--dns' and the address in 'ovsnet config' (dns_address)."
+)
 ASK_AGAIN = 0.1
 """Seconds between questions to an agent that starts anew: one that is not there cannot tell when it comes."""
 
@@ -31,15 +35,17 @@ def cluster() -> None:
 @click.option("--vtep", default="", metavar="ADDRESS|INTERFACE", help="Where tunnels end, if elsewhere.")
 @click.option("--name", default="", help="Name of this host in the cluster.  [default: its host name]")
 @click.option("--udp-port", default=4789, show_default=True, type=click.IntRange(1, 65535), help="Port of the tunnels.")
+@click.option("--docker-dns", is_flag=True, help="Have the engine ask our name service first (daemon.json).")
 @options.api_socket
-def init(agent: Client, advertise: str, vtep: str, name: str, udp_port: int) -> None:
+def init(agent: Client, advertise: str, vtep: str, name: str, udp_port: int, *, docker_dns: bool) -> None:
     """Begin a cluster on this host and print the command that lets another host join."""
     click.echo("making the cluster's keys and its database on this host …", err=True)
-    order = InitOrder(advertise=advertise, vtep=vtep, name=name, udp_port=udp_port)
+    order = InitOrder(advertise=advertise, vtep=vtep, name=name, udp_port=udp_port, docker_dns=docker_dns)
     invitation = agent.order("/v1/cluster/init", order, Invitation, timeout=PATIENCE)
     _until_back(agent)
     click.echo("The cluster is there. On every host that shall join, run:\n")
     _show(invitation)
+    click.echo(invitation.message or NAMES)
 
 
 @cluster.command("join", short_help="Join the cluster of another host.")
@@ -50,15 +56,16 @@ def init(agent: Client, advertise: str, vtep: str, name: str, udp_port: int) -> 
 @click.option("--advertise", default="", metavar="ADDRESS|INTERFACE", help="Where other members reach this host.")
 @click.option("--vtep", default="", metavar="ADDRESS|INTERFACE", help="Where tunnels end, if elsewhere.")
 @click.option("--name", default="", help="Name of this host in the cluster.  [default: its host name]")
+@click.option("--docker-dns", is_flag=True, help="Have the engine ask our name service first (daemon.json).")
 @options.api_socket
-def join(agent: Client, address: str, token: str, advertise: str, vtep: str, name: str) -> None:
+def join(agent: Client, address: str, token: str, advertise: str, vtep: str, name: str, *, docker_dns: bool) -> None:
     """Join the cluster that the host at ADDRESS is in.
 
     `--token -` reads the token from standard input, so that it is in no list of processes.
     """
     word = token if len(token) > 1 else str(sys.stdin.read()).strip()
     click.echo(f"asking {address} to let this host in …", err=True)
-    order = JoinOrder(address=address, token=word, advertise=advertise, vtep=vtep, name=name)
+    order = JoinOrder(address=address, token=word, advertise=advertise, vtep=vtep, name=name, docker_dns=docker_dns)
     done = agent.order("/v1/cluster/join", order, Done, timeout=PATIENCE)
     _until_back(agent)
     click.echo(

@@ -3,7 +3,7 @@
 import click
 
 from ovsnet.api.client import Client, decode
-from ovsnet.api.orders import Done, RecordOrder
+from ovsnet.api.orders import Done, EnableOrder, RecordOrder
 from ovsnet.api.schema import NameInfo
 from ovsnet.cli import options
 from ovsnet.cli.output import Table, show_json, show_table
@@ -66,6 +66,23 @@ def remove(agent: Client, name: str, address: str, network: str) -> None:
     """Remove what `ovsnet dns add` added; a name that is not there has been removed already."""
     order = RecordOrder(name=name, address=address, network=network)
     click.echo(agent.order("/v1/dns/remove", order, Done).message)
+
+
+@dns.command("enable", short_help="Have the engine ask our name service first.")
+@options.api_socket
+def enable(agent: Client) -> None:
+    """Put our name service first in "dns" of the engine's settings file; what is there stays behind it.
+
+    Without it, containers started with `--dns` and the setting `dns_address` find names of other hosts.
+    """
+    click.echo(agent.order("/v1/dns/enable", EnableOrder(), Done).message)
+
+
+@dns.command("disable", short_help="Take our name service out of the engine's settings.")
+@options.api_socket
+def disable(agent: Client) -> None:
+    """Take our name service out of the engine's settings file again."""
+    click.echo(agent.order("/v1/dns/enable", EnableOrder(enabled=False), Done).message)
 
 
 def table_of(names: tuple[NameInfo, ...]) -> Table:
