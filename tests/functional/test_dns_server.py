@@ -19,8 +19,9 @@ from dns.rcode import Rcode
 from ovsnet.dns import server as dns_server
 from ovsnet.dns.replies import Responder
 from ovsnet.dns.server import Server
+from ovsnet.dns.tables import ClusterNames, LocalNames, Scope
 from ovsnet.dns.upstream import Servers, Upstream
-from ovsnet.dns.zone import Answer, Asker, Scope, Verdict, Zone
+from ovsnet.dns.zone import Answer, Asker, Verdict, Zone
 from ovsnet.model.cluster import Cluster
 from ovsnet.model.ids import HostName, IpAddress
 from ovsnet.model.state import State
@@ -35,7 +36,8 @@ class LoopbackZone(Zone):
     """Knows one network with the names c1 and many; 127.0.0.1 is a container on it."""
 
     def __init__(self) -> None:
-        super().__init__(State(), Cluster(), here=HostName("a"))
+        nobody = ClusterNames(Cluster(), here=HostName("a"), dead=frozenset(), domain="ovsnet.internal")
+        super().__init__(LocalNames(State()), nobody)
 
     def asker(self, source: IpAddress) -> Asker | None:
         return Asker(frozenset({Scope("web")})) if str(source) == CONTAINER else None

@@ -4,6 +4,7 @@ The agent runs one on a host that is in a cluster. It gives planning the fact th
 own people (`lookup`), and ends with the agent; the namespace stays, and says "nobody listens" until the next one comes.
 """
 
+import time
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -12,6 +13,7 @@ from random import Random
 import structlog
 from dns.rdatatype import RdataType
 
+from ovsnet.dns.moment import Moment
 from ovsnet.dns.replies import Responder
 from ovsnet.dns.server import Resolver, Server
 from ovsnet.dns.upstream import Servers, Upstream
@@ -23,8 +25,6 @@ from ovsnet.model.host import NameService
 from ovsnet.model.ids import HostName, IpAddress
 from ovsnet.model.state import State
 from ovsnet.settings import Settings
-
-Inputs = tuple[State, Cluster, frozenset[HostName]]
 
 log = structlog.get_logger("dns")
 
@@ -50,25 +50,18 @@ class Names:
         self.address = IPv4Address(settings.dns_address)
         self._namespace: Path = dnslink.namespace_of(settings.instance)
         self._domain = settings.dns_domain
-        self._here = here
-        self._inputs: Callable[[], Inputs] = lambda: (state(), cluster(), dead())
+        self._moment = Moment(state, cluster, dead, time.monotonic, here=here, domain=settings.dns_domain)
         self._changed = changed
         self._upstream = upstream or Upstream(Servers([settings.dns_address]))
         self._facts: NameService | None = None
-        self._known: tuple[Inputs, Zone] | None = None
 
     def facts(self) -> NameService | None:
         """What planning needs to know; None while there is no namespace to lead anybody to."""
         return self._facts
 
     def zone(self) -> Zone:
-        """The names of this moment; the same one until something changed."""
-        inputs = self._inputs()
-        if self._known is None or not _same(self._known[0], inputs):
-            state, cluster, dead = inputs
-            zone = Zone(state, cluster, here=self._here, dead=dead, domain=self._domain)
-            self._known = (inputs, zone)
-        return self._known[1]
+        """The names of this moment."""
+        return self._moment.zone()
 
     def lookup(self, name: str, network: str = "") -> tuple[IpAddress, ...]:
         """What a container on that network, or on all, would be told; () for a name that is not ours."""
@@ -96,7 +89,3 @@ class Names:
             await dnslink.join_host(self._namespace, self.address)
         except Unavailable as error:
             log.warning("containers of other drivers are not answered", reason=str(error))
-
-
-def _same(one: Inputs, other: Inputs) -> bool:
-    return one[0] is other[0] and one[1] is other[1] and one[2] == other[2]

@@ -7,31 +7,20 @@ network's name behind them (`db.web`), and with our domain behind either (`db.we
 the asker has is not ours: somebody else is asked. Under our domain nobody else could know.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
 from ipaddress import ip_address
-from typing import NewType, TypeVar
 
 import dns.exception
 import dns.name
 import dns.reversename
 from dns.rdatatype import RdataType
 
-from ovsnet.model.cluster import Cluster, Record, RemoteEndpoint
-from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.ids import HostName, IpAddress, IpNetwork
-from ovsnet.model.network import Network
-from ovsnet.model.state import State
+from ovsnet.dns.tables import EVERYWHERE, ClusterNames, LocalNames, NameTable, Scope, endings, plain, scope_of
+from ovsnet.model.ids import IpAddress
 
-K = TypeVar("K")
-V = TypeVar("V")
-Scope = NewType("Scope", str)
-"""A network as names see it: the cluster's id of it, or Docker's for one that is on this host only."""
-EVERYWHERE = Scope("")
-"""Of a record that holds on all networks."""
 VERSIONS: Mapping[RdataType, tuple[int, ...]] = {RdataType.A: (4,), RdataType.AAAA: (6,), RdataType.ANY: (4, 6)}
 """The IP versions of the addresses that are asked for."""
 
@@ -66,90 +55,26 @@ class Asker:
     mtu: int = 1500
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """What has names on a network. The first name is the one a reverse lookup gives."""
-
-    names: tuple[str, ...]
-    addresses: tuple[IpAddress, ...]
-
-
-@dataclass(slots=True)
-class _Table:
-    """The names of one network, and back. `titles` are the names of the network itself."""
-
-    titles: Sequence[str]
-    subnets: tuple[IpNetwork, ...]
-    forward: dict[str, dict[IpAddress, None]] = field(default_factory=lambda: defaultdict(dict))
-    reverse: dict[IpAddress, str] = field(default_factory=dict)
-    above: set[str] = field(default_factory=set)
-    """What longer names end with: these exist, though they may stand for nothing (RFC 8020)."""
-
-    def add(self, member: _Member) -> None:
-        for name in member.names:
-            self.forward[name].update(dict.fromkeys(member.addresses))
-            self.above.update(_endings(name))
-        for address in member.addresses:
-            self.reverse.setdefault(address, member.names[0])
-
-    def find(self, name: str) -> Iterable[IpAddress]:
-        yield from self.forward.get(name, ())
-        for title in self.titles:
-            if name.endswith(f".{title}"):
-                yield from self.forward.get(name.removesuffix(f".{title}"), ())
-
-
 class Zone:
-    """The names of one moment. Tables are made when they are first asked for."""
+    """The names of one moment."""
 
-    def __init__(
-        self,
-        state: State,
-        cluster: Cluster,
-        *,
-        here: HostName,
-        dead: frozenset[HostName] = frozenset(),
-        domain: str = "ovsnet.internal",
-    ) -> None:
-        """`here` is this host as a member, `dead` the members whose endpoints are left out."""
-        self._state = state
-        self._cluster = cluster
-        self._here = here
-        self._dead = dead
+    def __init__(self, local: LocalNames, shared: ClusterNames, *, domain: str = "ovsnet.internal") -> None:
+        self._local = local
+        self._shared = shared
         self._domain = plain(domain)
-        self._tables: dict[Scope, _Table] = {}
-
-    # ------------------------------------------------------------ who asks
 
     def asker(self, source: IpAddress) -> Asker | None:
         """The container that has this address here; None when none has, or two networks use it for different ones."""
-        endpoints = self._senders.get(source, ())
-        if len(endpoints) != 1:
+        networks = self._local.sharing(source)
+        if not networks:
             return None
-        networks = [self._state.networks[it.network_id] for it in self._of_container(endpoints[0])]
-        mtu = min(it.options.mtu for it in networks)
-        return Asker(frozenset(scope_of(it) for it in networks), mtu)
-
-    def _of_container(self, one: Endpoint) -> Sequence[Endpoint]:
-        """All endpoints of its container. The namespace is known from Join on, the container's id a moment later."""
-        together = (self._containers.get(it, ()) for it in _containers_of(one))
-        return next(filter(None, together), (one,))
-
-    @cached_property
-    def _senders(self) -> Mapping[IpAddress, Sequence[Endpoint]]:
-        return _grouped((address, it) for it in _plugged(self._state) for address in _addresses_of(it))
-
-    @cached_property
-    def _containers(self) -> Mapping[str, Sequence[Endpoint]]:
-        return _grouped((key, it) for it in _plugged(self._state) for key in _containers_of(it))
+        return Asker(frozenset(scope_of(it) for it in networks), min(it.options.mtu for it in networks))
 
     def anybody(self, network: str = "") -> Asker:
         """One who is on every network, or on those of this name: for a person at the host."""
         wanted = plain(network)
         scopes = {scope for scope, titles in self._titles.items() if not wanted or wanted in titles}
         return Asker(frozenset(scopes | {EVERYWHERE}))
-
-    # ------------------------------------------------------------ what is asked
 
     def lookup(self, name: str, kind: RdataType, asker: Asker | None) -> Answer:
         """What the asker may know; one who is none of ours only that nothing is known under our domain."""
@@ -165,125 +90,64 @@ class Zone:
         found = self._find(asked, scopes)
         return _of_kind(found, kind, ours=False) if found else Answer(Verdict.NOT_OURS)
 
+    # ------------------------------------------------------------ names
+
     def _under_domain(self, name: str, kind: RdataType, scopes: frozenset[Scope]) -> Answer:
         found = self._find(name, scopes)
         if found:
             return _of_kind(found, kind, ours=True)
-        exists = not name or any(name in it.above for it in self._tables_of(scopes))
+        exists = not name or self._is_above(name, scopes)
         return Answer(Verdict.NO_DATA if exists else Verdict.NO_NAME, ours=True)
 
     def _find(self, name: str, scopes: frozenset[Scope]) -> tuple[IpAddress, ...]:
-        found = (address for table in self._tables_of(scopes) for address in table.find(name))
-        return tuple(dict.fromkeys(found)) if name else ()
+        found: dict[IpAddress, None] = {}
+        for scope, table in self._tables(scopes):
+            for short in (name, *self._without_title(name, scope)):
+                found.update(table.forward.get(short, {}))
+        return tuple(found)
+
+    def _without_title(self, name: str, scope: Scope) -> Iterator[str]:
+        titles = self._titles.get(scope, ())
+        return (name.removesuffix(f".{title}") for title in titles if name.endswith(f".{title}"))
+
+    def _is_above(self, name: str, scopes: frozenset[Scope]) -> bool:
+        titles = (title for scope in scopes for title in self._titles.get(scope, ()))
+        return any(name in (it, *endings(it)) for it in titles) or any(
+            name in table.above for _, table in self._tables(scopes)
+        )
+
+    # ------------------------------------------------------------ addresses
 
     def _reverse(self, address: IpAddress, kind: RdataType, scopes: frozenset[Scope]) -> Answer:
-        tables = self._tables_of(scopes)
-        names = tuple(self._full(table, address) for table in tables if address in table.reverse)
+        names = [self._full(scope, table.reverse[address]) for scope, table in self._holding(address, scopes)]
         if names:
             wanted = kind in (RdataType.PTR, RdataType.ANY)
-            return Answer(Verdict.FOUND, names=names) if wanted else Answer(Verdict.NO_DATA)
-        known = any(it.version == address.version and address in it for table in tables for it in table.subnets)
-        return Answer(Verdict.NO_NAME if known else Verdict.NOT_OURS)
+            return Answer(Verdict.FOUND, names=tuple(names)) if wanted else Answer(Verdict.NO_DATA)
+        return Answer(Verdict.NO_NAME if self._is_on(address, scopes) else Verdict.NOT_OURS)
 
-    def _full(self, table: _Table, address: IpAddress) -> str:
-        return ".".join((table.reverse[address], *table.titles[:1], self._domain))
+    def _holding(self, address: IpAddress, scopes: frozenset[Scope]) -> Iterator[tuple[Scope, NameTable]]:
+        return ((scope, table) for scope, table in self._tables(scopes) if address in table.reverse)
 
-    # ------------------------------------------------------------ tables
+    def _is_on(self, address: IpAddress, scopes: frozenset[Scope]) -> bool:
+        subnets = (it for part in (self._local, self._shared) for scope in scopes for it in part.subnets.get(scope, ()))
+        return any(it.version == address.version and address in it for it in subnets)
 
-    def _tables_of(self, scopes: frozenset[Scope]) -> list[_Table]:
+    def _full(self, scope: Scope, name: str) -> str:
+        return ".".join((name, *self._titles.get(scope, ())[:1], self._domain))
+
+    # ------------------------------------------------------------ both parts together
+
+    def _tables(self, scopes: frozenset[Scope]) -> Iterator[tuple[Scope, NameTable]]:
         """Of these networks and, for who is on any, the one of records that hold everywhere."""
-        return [self._table(it) for it in sorted(scopes | {EVERYWHERE})] if scopes else []
-
-    def _table(self, scope: Scope) -> _Table:
-        if scope not in self._tables:
-            table = _Table(self._titles.get(scope, ()), tuple(self._subnets.get(scope, ())))
-            for title in table.titles:
-                table.above.update((title, *_endings(title)))
-            for member in self._members(scope):
-                table.add(member)
-            self._tables[scope] = table
-        return self._tables[scope]
-
-    def _members(self, scope: Scope) -> Iterator[_Member]:
-        for it in self._local.get(scope, ()):
-            yield from _member((it.container_name, it.compose_service, *it.aliases), _addresses_of(it))
-        for remote in self._remote.get(scope, ()):
-            yield from _member(remote.names, filter(None, (remote.ipv4, remote.ipv6)))
-        for record in self._records.get(scope, ()):
-            yield from _member((plain(record.name).removesuffix(f".{self._domain}"),), (record.address,))
-
-    @cached_property
-    def _local(self) -> Mapping[Scope, Sequence[Endpoint]]:
-        return _grouped((scope_of(self._state.networks[it.network_id]), it) for it in _plugged(self._state))
-
-    @cached_property
-    def _remote(self) -> Mapping[Scope, Sequence[RemoteEndpoint]]:
-        """Our own are left out as well: of those the local state knows more, and sooner."""
-        silent = self._dead | {self._here}
-        return _grouped((Scope(it.network), it) for it in self._cluster.endpoints.values() if it.host not in silent)
-
-    @cached_property
-    def _records(self) -> Mapping[Scope, Sequence[Record]]:
-        return _grouped((Scope(it.network), it) for it in self._cluster.records.values())
+        for scope in sorted(scopes | {EVERYWHERE}) if scopes else ():
+            yield scope, self._local.table(scope)
+            yield scope, self._shared.table(scope)
 
     @cached_property
     def _titles(self) -> Mapping[Scope, Sequence[str]]:
         """The names of each network: here and in the cluster it is usually the same one."""
-        local = ((scope_of(it), plain(it.name)) for it in self._state.networks.values())
-        shared = ((Scope(it.id), plain(it.name)) for it in self._cluster.networks.values())
-        named = _grouped((*local, *shared))
-        return {scope: tuple(filter(None, dict.fromkeys(titles))) for scope, titles in named.items()}
-
-    @cached_property
-    def _subnets(self) -> Mapping[Scope, Sequence[IpNetwork]]:
-        local = ((scope_of(it), subnet) for it in self._state.networks.values() for subnet in (it.ipv4, it.ipv6))
-        shared = ((Scope(it.id), subnet) for it in self._cluster.networks.values() for subnet in (it.ipv4, it.ipv6))
-        return _grouped((scope, subnet) for scope, subnet in (*local, *shared) if subnet is not None)
-
-
-def plain(name: str) -> str:
-    """As names are compared: lower case, no dot at the end (RFC 4343)."""
-    return name.strip().strip(".").lower()
-
-
-def scope_of(network: Network) -> Scope:
-    """The network as names see it."""
-    return Scope(network.shared or network.id)
-
-
-def _member(names: Iterable[str], addresses: Iterable[IpAddress]) -> Iterator[_Member]:
-    """Nothing for what has no name or no address yet."""
-    known = tuple(dict.fromkeys(filter(None, map(plain, names))))
-    there = tuple(addresses)
-    if known and there:
-        yield _Member(known, there)
-
-
-def _plugged(state: State) -> Iterator[Endpoint]:
-    return (it for it in state.endpoints.values() if it.plugged and it.network_id in state.networks)
-
-
-def _grouped(pairs: Iterable[tuple[K, V]]) -> Mapping[K, Sequence[V]]:
-    groups: dict[K, list[V]] = defaultdict(list)
-    for key, value in pairs:
-        groups[key].append(value)
-    return groups
-
-
-def _endings(name: str) -> Iterator[str]:
-    """`b.c` and `c` of `a.b.c`."""
-    while "." in name:
-        name = name.partition(".")[2]
-        yield name
-
-
-def _addresses_of(endpoint: Endpoint) -> tuple[IpAddress, ...]:
-    return tuple(it.ip for it in (endpoint.ipv4, endpoint.ipv6) if it is not None)
-
-
-def _containers_of(endpoint: Endpoint) -> tuple[str, ...]:
-    """By what its container can be recognised; two of ours in one namespace are in one container."""
-    return tuple(filter(None, (endpoint.sandbox, endpoint.container_id)))
+        local, shared = self._local.titles, self._shared.titles
+        return {it: tuple(dict.fromkeys((*local.get(it, ()), *shared.get(it, ())))) for it in {*local, *shared}}
 
 
 def _of_kind(found: tuple[IpAddress, ...], kind: RdataType, *, ours: bool) -> Answer:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from ovsnet.dns import replies
 from ovsnet.dns.replies import Responder
+from ovsnet.dns.tables import ClusterNames, LocalNames
 from ovsnet.dns.zone import Asker, Zone
 from ovsnet.model.cluster import Record
 from tests.unit.dns.worlds import LOCAL, WEB_SHARED, A, B, cluster, remote
@@ -25,7 +26,9 @@ REPLICAS = [remote(50 + it, "api") for it in range(8)]
 
 
 def responder(*records: Record, chance: Random | None = None) -> Responder:
-    there = Zone(LOCAL, cluster(*REPLICAS, remote(99, "x" * 80), *records), here=A)
+    shared = cluster(*REPLICAS, remote(99, "x" * 80), *records)
+    names = ClusterNames(shared, here=A, dead=frozenset(), domain="ovsnet.internal")
+    there = Zone(LocalNames(LOCAL), names)
     return Responder(lambda: there, domain="ovsnet.internal", chance=chance or Random(1))
 
 

@@ -9,7 +9,8 @@ from dns.rdatatype import RdataType
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovsnet.dns.zone import Answer, Asker, Scope, Verdict, Zone
+from ovsnet.dns.tables import ClusterNames, LocalNames, Scope
+from ovsnet.dns.zone import Answer, Asker, Verdict, Zone
 from ovsnet.model.cluster import Cluster, Record
 from ovsnet.model.ids import HostName
 from ovsnet.model.state import State
@@ -37,7 +38,8 @@ REPLICAS = cluster(remote(50, "api-1", "api"), remote(51, "api-2", "api", host=C
 
 
 def zone(shared: Cluster | None = None, local: State = LOCAL, dead: Iterable[HostName] = ()) -> Zone:
-    return Zone(local, shared or cluster(), here=A, dead=frozenset(dead))
+    there = ClusterNames(shared or cluster(), here=A, dead=frozenset(dead), domain="ovsnet.internal")
+    return Zone(LocalNames(local), there)
 
 
 def ask(name: str, *, of: Zone, source: str = ONE, kind: RdataType = RdataType.A) -> Answer:

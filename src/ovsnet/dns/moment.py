@@ -1,0 +1,56 @@
+"""The zone as it is now: made anew when something changed, for the part that changed."""
+
+from collections.abc import Callable
+
+from ovsnet.dns.tables import ClusterNames, LocalNames
+from ovsnet.dns.zone import Zone
+from ovsnet.model.cluster import Cluster
+from ovsnet.model.ids import HostName
+from ovsnet.model.state import State
+
+REST = 1e-5
+"""Seconds that names of other hosts may be old, for each endpoint of the cluster: 100 000 are read once a second."""
+
+
+class Moment:
+    """Makes zones. What changes on this host is in the next one; what changes elsewhere after a rest."""
+
+    def __init__(
+        self,
+        state: Callable[[], State],
+        cluster: Callable[[], Cluster],
+        dead: Callable[[], frozenset[HostName]],
+        clock: Callable[[], float],
+        *,
+        here: HostName,
+        domain: str,
+    ) -> None:
+        """`dead` are the members whose endpoints are left out, `here` is this host; `clock` counts seconds."""
+        self._sources = (state, cluster, dead)
+        self._clock = clock
+        self._here = here
+        self._domain = domain
+        self._made_of = (State(), Cluster(), frozenset[HostName]())
+        self._shared = self._read(*self._made_of[1:])
+        self._zone = Zone(LocalNames(State()), self._shared, domain=domain)
+        self._read_at: float | None = None
+
+    def zone(self) -> Zone:
+        """The names of this moment; the same value while nothing changed."""
+        state, cluster, dead = (read() for read in self._sources)
+        local, before, were_dead = self._made_of
+        if (cluster is not before or dead != were_dead) and self._rested(before):
+            self._shared, self._read_at = self._read(cluster, dead), self._clock()
+        elif state is local:
+            return self._zone
+        else:
+            cluster, dead = before, were_dead
+        self._made_of = (state, cluster, dead)
+        self._zone = Zone(LocalNames(state), self._shared, domain=self._domain)
+        return self._zone
+
+    def _rested(self, before: Cluster) -> bool:
+        return self._read_at is None or self._clock() - self._read_at >= REST * len(before.endpoints)
+
+    def _read(self, cluster: Cluster, dead: frozenset[HostName]) -> ClusterNames:
+        return ClusterNames(cluster, here=self._here, dead=dead, domain=self._domain)
