@@ -114,6 +114,18 @@ async def test_a_leader_that_ends_in_order_is_followed_by_another_at_once(hosts:
     assert (code, successor.term) == (0, 2)
 
 
+async def test_an_end_is_over_when_it_returns(hosts: Hosts) -> None:
+    """Else who starts it again would ask the old one whether it is ready."""
+    founder = await hosts.found()
+    for _ in range(10):
+        await founder.raft.end()
+        with pytest.raises(Unavailable):
+            await founder.raft.until_connected(PATIENCE)
+        await founder.ended()
+        founder.start()
+        await founder.ready()
+
+
 async def test_the_keepers_farewell_ends_it_in_order(hosts: Hosts) -> None:
     founder = await hosts.found()
     with socket.socket() as listener:

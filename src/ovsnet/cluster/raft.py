@@ -15,12 +15,14 @@ from ovsnet.cluster.process import cluster_socket, control_socket
 from ovsnet.cluster.schema import DATABASE
 from ovsnet.model.errors import ApplyError, Unavailable
 from ovsnet.model.ids import IpAddress
-from ovsnet.ovsdb.question import HungUp, Local, ask, result_of
+from ovsnet.ovsdb.question import HungUp, Local, ask, last_word, result_of
 from ovsnet.settings import Settings
 
 NEIGHBOUR = "the cluster's database"
 DEADLINE = 5.0
 """Seconds for an answer that needs no other host."""
+FAREWELL = 10.0
+"""Seconds a server may take to hand over and end."""
 CONVERSION_TIME = 60.0
 """Seconds a new schema may take; 100 000 rows took about 3."""
 
@@ -103,8 +105,17 @@ class LocalServer:
         await self._command("cluster/kick", DATABASE, server.id)
 
     async def end(self) -> None:
-        """End the process, in order: a leader hands over first. Whoever keeps it alive starts it in its new role."""
-        await self._command("exit")
+        """End the process, in order: a leader hands over first. Whoever keeps it alive starts it in its new role.
+
+        Returns when it answers no more, so that whoever answers next is the new one.
+        """
+        try:
+            async with asyncio.timeout(FAREWELL):
+                await last_word(self._control, "exit", [])
+        except TimeoutError:
+            raise Unavailable(NEIGHBOUR, f"its server on this host has not ended within {FAREWELL:g} s") from None
+        except OSError as error:
+            raise Unavailable(str(self._control), error.strerror or str(error)) from error
 
     async def change_election_timer(self, milliseconds: int) -> int:
         """Ask for one step towards this election timer, and return the value asked for.

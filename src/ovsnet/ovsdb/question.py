@@ -69,6 +69,20 @@ async def ask(place: Place, method: str, parameters: Sequence[object]) -> Any:
         writer.close()
 
 
+async def last_word(place: Place, method: str, parameters: Sequence[object]) -> None:
+    """Ask for something that ends the server; returns when it has closed the connection. OSError when it is not there.
+
+    The caller sets the deadline.
+    """
+    reader, writer = await place.connect()
+    try:
+        writer.write(msgspec.json.encode({"id": 0, "method": method, "params": parameters}))
+        while await _some(reader):
+            pass
+    finally:
+        writer.close()
+
+
 async def result_of(place: Place, method: str, parameters: Sequence[object], *, deadline: float) -> Any:
     """The answer's result; Unavailable when none comes within `deadline` seconds, ApplyError with the server's words.
 
