@@ -46,7 +46,7 @@ from ovsnet.control.steward import Steward
 from ovsnet.dns.service import Names
 from ovsnet.engine.client import Engine
 from ovsnet.engine.facts import EngineFacts
-from ovsnet.linux.underlay import underlay_of
+from ovsnet.linux.underlay import Underlay, underlay_of
 from ovsnet.model.cluster import Cluster
 from ovsnet.model.errors import OvsnetError, Unavailable
 from ovsnet.model.host import Datapath, SwitchFacts
@@ -89,7 +89,7 @@ class Fabric:
         self._membership = membership
         self._here = here
         self._files = identity_files(settings)
-        self._device = ""
+        self._underlay: Underlay | None = None
         self._view = OverlayView(self.me)
         self._shown: tuple[Overlay | None, frozenset[EndpointId]] = (None, frozenset())
         self.memory = Memory(self._files.seen, self.me, here.store.snapshot)
@@ -118,7 +118,7 @@ class Fabric:
         )
         self.networks = SharedNetworks(self.committer, self.me)
         self.records = Records(self.committer, self.me)
-        self.publisher = Publisher(self.committer, here.store.snapshot, self.me)
+        self.publisher = Publisher(self.committer, self.wanted, self.me)
         self.replicas = Replicas(here.engine, here.committer, self.store, self.me)
         self.aliases = Aliases(here.committer, here.engine.aliases)
         self.presence = Presence(
@@ -152,7 +152,8 @@ class Fabric:
     def overlay(self) -> Overlay | None:
         """The way to other hosts; the same value as long as nothing in it changed."""
         kind = tunnel_kind(self._settings, self._here.switch())
-        return self._view.overlay(self.wanted(), self.store.snapshot(), self.liveness.dead, self._device, kind)
+        device = self._underlay.device if self._underlay else ""
+        return self._view.overlay(self.wanted(), self.store.snapshot(), self.liveness.dead, device, kind)
 
     def facts(self) -> ClusterFacts:
         """What people are shown."""
@@ -169,8 +170,24 @@ class Fabric:
             dead=self.liveness.dead,
             silence=silence,
             waiting=self.publisher.lag,
-            problems=(*stewards, *self.replicas.problems(), *self._fenced()),
+            problems=(*stewards, *self.replicas.problems(), *self._fenced(), *self._unpublished()),
+            warnings=self._joined_packets(),
         )
+
+    def _unpublished(self) -> tuple[str, ...]:
+        """Told apart where the reason is not that nothing at all can be written."""
+        can = self.store.available and self.me in self.store.snapshot().members
+        return self.publisher.problems() if can else ()
+
+    def _joined_packets(self) -> tuple[str, ...]:
+        underlay, switch = self._underlay, self._here.switch()
+        kernel = tunnel_kind(self._settings, switch) is TunnelKind.KERNEL
+        if underlay is None or not underlay.joins or not kernel or switch.tso or switch.datapath is Datapath.KERNEL:
+            return ()
+        what = f"Interface {underlay.device} joins packets that come in (GRO), which Open vSwitch takes with TSO only"
+        off = f"'ethtool -K {underlay.device} gro off'"
+        tso = "'ovs-vsctl set open . other_config:userspace-tso-enable=true' on all hosts and a restart of ovs-vswitchd"
+        return (f"{what}: what comes through tunnels may be lost. {off}, or {tso}.",)
 
     def _fenced(self) -> tuple[str, ...]:
         names = sorted(
@@ -236,8 +253,8 @@ class Fabric:
         underlay = await underlay_of(ip_address(self._membership.vtep))
         if underlay is None:
             raise Unavailable(f"the VTEP {self._membership.vtep}", "no interface of this host has this address")
-        if underlay.device != self._device:
-            self._device = underlay.device
+        if underlay != self._underlay:
+            self._underlay = underlay
             self._changed()
         return Said(__version__, underlay.mtu, await self._here.host_networks())
 

@@ -236,6 +236,7 @@ class Agent:
             clock=time.time,
             new_prefix=lambda: mac_prefix(os.urandom(3)),
             deadline=self._settings.busy_deadline - JOIN_MARGIN,
+            name_service=self.fabric.names.address if self.fabric else None,
         )
         shared = self.fabric.addresses if self.fabric else None
         addresses = Addresses(self.committer, time.time, host_networks, self._settings, shared=shared)

@@ -10,6 +10,7 @@ import msgspec
 
 from ovsnet.agent import logs
 from ovsnet.agent.keeper import alone
+from ovsnet.linux import dnslink
 from ovsnet.linux.links import LinkApplier
 from ovsnet.linux.tunnels import TunnelApplier
 from ovsnet.model.errors import ApplyError, OvsnetError, Unavailable
@@ -78,6 +79,8 @@ async def _converge(settings: Settings, switch: Switch, links: LinkApplier, tunn
     )
     try:
         await converger.resync([Kind.LINKS, Kind.TUNNELS])
-        return list((await converger.round()).failures)
+        failures = list((await converger.round()).failures)
+        await dnslink.remove_namespace(dnslink.namespace_of(settings.instance))
+        return failures
     except OvsnetError as error:
         return [ApplyError("the host", str(error))]

@@ -12,16 +12,13 @@ from typing import TypeVar
 
 from ovsnet.control.commit import Committer
 from ovsnet.ipam.vnis import free_vni
-from ovsnet.model.cluster import Cluster, Member, SharedNetwork
+from ovsnet.model.cluster import OVERHEAD, Cluster, Member, SharedNetwork
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, Unavailable
 from ovsnet.model.ids import HostName, NetworkId, SharedId, Vni
 from ovsnet.model.network import AskedOptions, Mode, Network, NetworkOptions
 from ovsnet.model.state import State
 from ovsnet.store.interface import Change, Drop, Put
 
-OVERHEAD = {4: 50, 6: 70}
-"""Bytes a tunnel needs of each packet of the hosts' network, by the IP version of its ends: an Ethernet header of 14,
-VXLAN's 8 (RFC 7348), UDP's 8, and the IP header of 20 or 40."""
 AWAY = (
     "networks of all hosts cannot be made or removed now, and running ones go on; "
     "'ovsnet cluster status' shows which hosts answer"

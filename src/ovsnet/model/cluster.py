@@ -24,6 +24,9 @@ from ovsnet.model.network import NetworkOptions
 
 VXLAN_PORT = 4789
 """RFC 7348 5."""
+OVERHEAD = {4: 50, 6: 70}
+"""Bytes a tunnel needs of each packet of the hosts' network, by the IP version of its ends: an Ethernet header of 14,
+VXLAN's 8 (RFC 7348), UDP's 8, and the IP header of 20 or 40."""
 
 
 class Role(StrEnum):

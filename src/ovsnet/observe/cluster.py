@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ovsnet.model.cluster import Cluster, Member, Role
+from ovsnet.model.cluster import OVERHEAD, Cluster, Member, Role
 from ovsnet.model.ids import NO_HOST, HostName
 
 
@@ -20,8 +20,8 @@ class ClusterFacts:
     """What the agent knows of its cluster. `me` is "" on a host that is in none.
 
     `available`: the database takes changes; `reason` why not. `silence` is how many seconds each member has not been
-    heard of. `waiting` endpoints of this host are not published yet. `problems` are sentences of the parts that found
-    them.
+    heard of. `waiting` endpoints of this host are not published yet. `problems` and `warnings` are sentences of the
+    parts that found them.
     """
 
     me: HostName = NO_HOST
@@ -33,6 +33,7 @@ class ClusterFacts:
     silence: Mapping[HostName, float] = field(default_factory=_empty)
     waiting: int = 0
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class ClusterStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,8 +131,23 @@ def warnings_of(facts: ClusterFacts) -> Iterator[str]:
             f"Host {name} gives no sign of life; nothing is sent to its containers until it does. "
             f"If it is gone for good: 'ovsnet cluster forget {name}' frees its addresses."
         )
+    yield from facts.warnings
+    yield from _narrow(facts.cluster)
     if facts.waiting and facts.available:
         yield f"{facts.waiting} endpoints of this host are not known to the other hosts yet."
+
+
+def _narrow(cluster: Cluster) -> Iterator[str]:
+    """Networks are made for the narrowest host there is; one that comes later may be narrower."""
+    for network in sorted(cluster.networks.values(), key=lambda it: it.title):
+        for member in sorted(cluster.members.values(), key=lambda it: it.name):
+            room = member.mtu - OVERHEAD[member.vtep.version]
+            if network.options.mtu > room:
+                yield (
+                    f"Network {network.title} has an MTU of {network.options.mtu} bytes and host {member.name} has room "
+                    f"for {room} only: large packets to it are lost. Raise the MTU of its interface to "
+                    f"{network.options.mtu + OVERHEAD[member.vtep.version]}, or make the network anew."
+                )
 
 
 def _member(member: Member, facts: ClusterFacts, endpoints: int, leases: int) -> MemberInfo:
