@@ -143,10 +143,11 @@ def _narrow(cluster: Cluster) -> Iterator[str]:
         for member in sorted(cluster.members.values(), key=lambda it: it.name):
             room = member.mtu - OVERHEAD[member.vtep.version]
             if network.options.mtu > room:
+                needed = network.options.mtu + OVERHEAD[member.vtep.version]
                 yield (
                     f"Network {network.title} has an MTU of {network.options.mtu} bytes and host {member.name} has room "
-                    f"for {room} only: large packets to it are lost. Raise the MTU of its interface to "
-                    f"{network.options.mtu + OVERHEAD[member.vtep.version]}, or make the network anew."
+                    f"for {room}: larger packets to it are lost. Raise the MTU of its interface to {needed}, or make the "
+                    "network anew."
                 )
 
 
