@@ -26,7 +26,7 @@ class Moment:
         domain: str,
     ) -> None:
         """`dead` are the members whose endpoints are left out, `here` is this host; `clock` counts seconds."""
-        self._sources = (state, cluster, dead)
+        self._state, self._cluster, self._dead = state, cluster, dead
         self._clock = clock
         self._here = here
         self._domain = domain
@@ -37,7 +37,7 @@ class Moment:
 
     def zone(self) -> Zone:
         """The names of this moment; the same value while nothing changed."""
-        state, cluster, dead = (read() for read in self._sources)
+        state, cluster, dead = self._state(), self._cluster(), self._dead()
         local, before, were_dead = self._made_of
         if (cluster is not before or dead != were_dead) and self._rested(before):
             self._shared, self._read_at = self._read(cluster, dead), self._clock()

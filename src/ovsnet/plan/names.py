@@ -83,7 +83,7 @@ def tunnel_port(kind: TunnelKind, vni: Vni) -> str:
 
 def is_tunnel(port: str) -> bool:
     """True for the name of a port of ours that is no endpoint's."""
-    return port.startswith(_TUNNEL_PREFIX)
+    return port.startswith(_TUNNEL_PREFIX) or port == dns_port()
 
 
 def tunnel_alias(vni: Vni) -> str:
