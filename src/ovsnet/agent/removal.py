@@ -81,6 +81,6 @@ async def _converge(settings: Settings, switch: Switch, links: LinkApplier, tunn
         await converger.resync([Kind.LINKS, Kind.TUNNELS])
         failures = list((await converger.round()).failures)
         await dnslink.remove_namespace(dnslink.namespace_of(settings.instance))
-        return failures
     except OvsnetError as error:
         return [ApplyError("the host", str(error))]
+    return failures
