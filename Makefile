@@ -12,6 +12,8 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 # Extra arguments for pytest: make system ARGS="-k restart -x"
 ARGS ?=
+# A demo of several hosts: make demo HOSTS=3
+HOSTS ?=
 SAY := printf '\n== %s\n'
 
 .PHONY: help setup status venv demo demo-clean test test-full lint format types imports unit contract functional \
@@ -27,8 +29,8 @@ setup:  ## install the Debian packages the tests need (root; starts no service)
 venv:  ## build .venv from the locked requirements; gives .venv/bin/ovsnet
 	@scripts/make-venv
 
-demo:  ## see it work on this machine: installs and starts what is missing, then shows networks on OVS
-	@scripts/demo
+demo:  ## see it work on this machine; HOSTS=3: a cluster of so many throw-away hosts
+	@if [ -n "$(HOSTS)" ]; then scripts/demo-cluster $(HOSTS); else scripts/demo; fi
 
 install:  ## put ovsnet on this machine for good: command, Docker plugin, systemd units (root)
 	@scripts/install
@@ -36,7 +38,8 @@ install:  ## put ovsnet on this machine for good: command, Docker plugin, system
 uninstall:  ## take away what `make install` put there, and everything of ours on the switch
 	@scripts/install remove
 
-demo-clean:  ## take away everything the demo made
+demo-clean:  ## take away everything the demos made
+	@scripts/demo-cluster clean
 	@scripts/demo clean
 
 status: venv  ## run the functional, system and kernel tests and write what they showed into docs/status.md (root)

@@ -144,10 +144,11 @@ def _narrow(cluster: Cluster) -> Iterator[str]:
             room = member.mtu - OVERHEAD[member.vtep.version]
             if network.options.mtu > room:
                 needed = network.options.mtu + OVERHEAD[member.vtep.version]
+                what = f"Network {network.title} has an MTU of {network.options.mtu} bytes"
+                room_there = f"host {member.name} has room for {room}"
                 yield (
-                    f"Network {network.title} has an MTU of {network.options.mtu} bytes and host {member.name} has room "
-                    f"for {room}: larger packets to it are lost. Raise the MTU of its interface to {needed}, or make the "
-                    "network anew."
+                    f"{what} and {room_there}: larger packets to it are lost. Raise the MTU of its interface to "
+                    f"{needed}, or make the network anew."
                 )
 
 
