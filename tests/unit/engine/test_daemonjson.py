@@ -144,7 +144,10 @@ def test_an_engine_with_servers_on_its_command_line_is_left_alone(tmp_path: Path
 
 
 def test_a_flag_is_found(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()", "--dns", "1.1.1.1"], stdin=subprocess.PIPE) as engine:
+    waiting = [sys.executable, "-c", "print(flush=True); input()", "--dns", "1.1.1.1"]
+    with subprocess.Popen(waiting, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as engine:
+        assert engine.stdout is not None
+        engine.stdout.readline()  # before it runs, it has no command line
         pid = tmp_path / "docker.pid"
         pid.write_text(str(engine.pid))
         try:
