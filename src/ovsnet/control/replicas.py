@@ -33,6 +33,10 @@ DRIVER = "ovsnet"
 REMEDY = "what is in the way must go from this host, then it is tried again within seconds"
 FIRST_RETRY, LAST_RETRY = 1.0, 16.0
 """Seconds until what the engine refused is tried again: doubled each time, up to the last."""
+SETTLED = 2.0
+"""Seconds a part that our store still has must be missing in the engine until it counts as forgotten there: an engine
+lists a network no more from the moment it begins to remove it, and asks our driver after that.
+"""
 
 
 class Engine(Protocol):
@@ -63,7 +67,10 @@ class ToDo:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What went wrong with one network, for people, and when it is tried again (seconds of the loop's clock)."""
+    """What went wrong with one network, for people, and when it is tried again (seconds of the loop's clock).
+
+    Without a text nothing went wrong: it is only looked at once more.
+    """
 
     text: str
     pause: float
@@ -95,7 +102,7 @@ class Replicas:
 
     def problems(self) -> tuple[str, ...]:
         """What keeps this host's engine from having what the cluster has, a sentence for each network."""
-        return (*(it.text for it in self._troubles.values()), *self._blocked.values())
+        return (*(it.text for it in self._troubles.values() if it.text), *self._blocked.values())
 
     async def run(self) -> None:
         """Follow the cluster until cancelled."""
@@ -130,7 +137,10 @@ class Replicas:
         """The part whose time has come; a network that needs nothing any more is no trouble any more."""
         now = asyncio.get_running_loop().time()
         self._blocked = todo.blocked
-        self._troubles = {key: it for key, it in self._troubles.items() if key in todo.make or key in todo.remove}
+        known = {key: it for key, it in self._troubles.items() if key in todo.make or key in todo.remove}
+        here = {it.shared for it in self._committer.snapshot().networks.values()}
+        vanished = {str(key): Trouble("", FIRST_RETRY, now + SETTLED) for key in todo.make if key in here}
+        self._troubles = vanished | known
         later = {key for key, it in self._troubles.items() if it.due > now}
         return ToDo(
             {key: it for key, it in todo.make.items() if key not in later},

@@ -9,7 +9,7 @@ import pytest
 
 from ovsnet.control.naming import Naming
 from ovsnet.control.publishing import Publisher
-from ovsnet.control.replicas import LAST_RETRY, Replicas, spec_of
+from ovsnet.control.replicas import LAST_RETRY, SETTLED, Replicas, spec_of
 from ovsnet.control.requests import NetworkRequest
 from ovsnet.engine.facts import EngineNetwork, NetworkSpec, SubnetSpec
 from ovsnet.model.addressing import LOCAL_SPACE, Allocation, AllocationKind, Pool
@@ -231,10 +231,36 @@ def test_what_the_engine_forgot_while_no_agent_ran_is_made_again() -> None:
         await b.engine.remove_network(old.id)
         b.engine.on_delete = driver
         await b.listing()
+        assert not b.engine.names
+        assert not b.replicas.problems()
+        await asyncio.sleep(2 * SETTLED)
         (new,) = b.host.state.networks.values()
         assert (b.engine.names, new.id != old.id) == ({"shop"}, True)
         assert not b.host.state.pools
         assert not b.host.state.endpoints
+
+    on_three_hosts(body)
+
+
+def test_a_network_is_not_made_again_while_the_engine_is_just_removing_it() -> None:
+    """It is not listed then, and our driver has not been asked yet: made again it would be the network of nobody."""
+
+    async def body(a: Site, b: Site, c: Site) -> None:
+        await a.network_create("shop")
+        await listed(a, b, c)
+        (part,) = b.host.state.networks.values()
+        driver = b.engine.on_delete
+
+        async def asked_a_little_later(network_id: NetworkId) -> None:
+            await b.listing()
+            await driver(network_id)
+
+        b.engine.on_delete = asked_a_little_later
+        await b.engine.remove_network(part.id)
+        await listed(a, b, c)
+        await asyncio.sleep(2 * SETTLED)
+        assert not a.host.cluster.snapshot().networks
+        assert (a.engine.names, b.engine.names, c.engine.names) == (set(), set(), set())
 
     on_three_hosts(body)
 
