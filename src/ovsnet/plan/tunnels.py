@@ -3,7 +3,7 @@
 Which endpoints are elsewhere and who lives is said in `pipeline.remote`; flows and devices must agree about it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ovsnet.model.cluster import RemoteEndpoint
 from ovsnet.model.host import PortPlan, TunnelPlan
@@ -23,12 +23,12 @@ _forwards: Latest[Forwards] = Latest()
 
 
 def plan_tunnels(state: State, overlay: Overlay | None) -> dict[str, TunnelPlan]:
-    """Kind kernel: a device for each network that reaches other hosts; none while our VTEP is on no interface."""
+    """Kind kernel: a device for each network with a container here; none while our VTEP is on no interface."""
     if overlay is None or overlay.kind is not TunnelKind.KERNEL or not overlay.device:
         return {}
     vteps = living_vteps(overlay)
     here = _macs_here(state)
-    networks = [it for it in state.networks.values() if reaches_others(it)]
+    networks = _used(state, here)
     plans = [_device(it, overlay, _forwards_of(it, overlay, vteps, here.get(it.id, frozenset()))) for it in networks]
     _forwards.keep({it.id for it in networks})
     return {it.name: it for it in plans}
@@ -44,8 +44,13 @@ def plan_tunnel_ports(state: State, overlay: Overlay | None, instance: str) -> d
         return {port.name: port}
     if not overlay.device:
         return {}
-    ports = [_device_port(it, instance) for it in networks]
+    ports = [_device_port(it, instance) for it in _used(state, _macs_here(state))]
     return {it.name: it for it in ports}
+
+
+def _used(state: State, here: Collection[NetworkId]) -> list[Network]:
+    """A cluster may have thousands of networks, and every port makes each change of the switch slower."""
+    return [it for it in state.networks.values() if it.id in here and reaches_others(it)]
 
 
 def _flow_based(overlay: Overlay, instance: str) -> PortPlan:

@@ -74,10 +74,12 @@ def test_there_is_no_tunnel_where_nothing_can_use_one(kind: TunnelKind, wanted: 
 # ---------------------------------------------------------------- kind kernel
 
 
-def test_each_network_has_a_device_and_its_port() -> None:
+def test_each_network_with_a_container_here_has_a_device_and_its_port() -> None:
     private = replace(WEB, id=NetworkId("c3" * 32), vni=Vni(12))
-    host = plan(state(SHARED_WEB, SHARED_DB, private), overlay(kind=KERNEL))
-    assert host.tunnels.keys() == host.ports.keys() == {"ovxa", "ovxb"}
+    inhabited = (endpoint(1, SHARED_WEB), endpoint(3, SHARED_DB), endpoint(4, private))
+    host = plan(state(SHARED_WEB, SHARED_DB, private, *inhabited), overlay(kind=KERNEL))
+    assert host.tunnels.keys() == {"ovxa", "ovxb"}
+    assert [it for it in host.ports if names.is_tunnel(it)] == ["ovxa", "ovxb"]
     device, port = host.tunnels[DEVICE], host.ports[DEVICE]
     assert (device.vni, device.local, device.device) == (11, IPv4Address("10.99.0.1"), "eth1")
     assert (device.udp_port, device.mtu, device.alias) == (4789, 1500, "ovsnet:vxlan:11")
@@ -90,15 +92,22 @@ def test_each_network_has_a_device_and_its_port() -> None:
     }
 
 
+def test_thousands_of_networks_without_a_container_here_cost_nothing() -> None:
+    left = replace(endpoint(3, SHARED_DB), plugged=False)
+    host = plan(state(SHARED_WEB, SHARED_DB, left), overlay(remote(5, B), kind=KERNEL))
+    assert not host.tunnels
+    assert not host.ports
+
+
 def test_a_device_has_the_mtu_of_its_network() -> None:
     small = replace(SHARED_DB, options=replace(SHARED_DB.options, mtu=1400))
-    assert plan(state(small), overlay(kind=KERNEL)).tunnels[DEVICE].mtu == 1400
+    assert plan(state(small, endpoint(3, small)), overlay(kind=KERNEL)).tunnels[DEVICE].mtu == 1400
 
 
 def test_while_our_vtep_is_on_no_interface_there_is_no_device_and_no_port() -> None:
-    host = plan(EMPTY_NETWORK, replace(overlay(kind=KERNEL), device=""))
+    host = plan(ONE, replace(overlay(kind=KERNEL), device=""))
     assert not host.tunnels
-    assert not host.ports
+    assert not any(map(names.is_tunnel, host.ports))
 
 
 def test_a_device_knows_each_mac_and_who_gets_broadcasts() -> None:
@@ -125,7 +134,7 @@ def test_what_a_dead_host_has_is_withdrawn() -> None:
 def test_a_mac_that_has_moved_here_is_sought_nowhere_else() -> None:
     there = overlay(remote(3, B), remote(5, B), kind=KERNEL)
     assert plan(ONE, there).tunnels[DEVICE].forwards == {("0a:00:00:00:00:05", vtep(B)), ("", vtep(B))}
-    left = state(SHARED_DB, replace(endpoint(3, SHARED_DB), plugged=False))
+    left = state(SHARED_DB, replace(endpoint(3, SHARED_DB), plugged=False), endpoint(4, SHARED_DB))
     assert ("0a:00:00:00:00:03", vtep(B)) in plan(left, there).tunnels[DEVICE].forwards
 
 
