@@ -96,7 +96,7 @@ class Fabric:
         self.store = cluster_store(settings, last_seen=self.memory.recall())
         self.committer = Committer(self.store)
         self.peers = Peers(self._files, settings.cluster_port)
-        self.liveness = Liveness(self.me, settings.dead_after)
+        self.liveness = Liveness(self.me, settings.dead_after, settings.heartbeat_period)
         self._build_parts()
         self.store.watch(self._changed)
         here.store.watch(self._changed_here)

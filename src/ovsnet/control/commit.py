@@ -5,7 +5,8 @@
               └────────────────────────────────────────┘
 
 Inside the process the lock makes deciders queue up instead of colliding; `Stale` is left for other writers
-(another process, a member of a cluster) and for a store that changed on its own.
+(another process, a member of a cluster) and for a store that changed on its own. While the store is away, who queued
+behind one that waited for it in vain has waited enough, too.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ class Committer(Generic[S]):
     def __init__(self, store: Store[S]) -> None:
         self._store = store
         self._turn = asyncio.Lock()
+        self._in_vain: tuple[float, Unavailable] | None = None
 
     def snapshot(self) -> S:
         """The state as it is known now, for reading only: decisions belong into `commit`."""
@@ -45,6 +47,7 @@ class Committer(Generic[S]):
         from an earlier call. No changes: nothing is committed. What `decide` raises leaves the store alone.
         Unavailable when the store does not answer, or when other writers were faster every time.
         """
+        asked = asyncio.get_running_loop().time()
         async with self._turn:
             for _ in range(MAX_TRIES):
                 base = self._store.snapshot()
@@ -52,8 +55,19 @@ class Committer(Generic[S]):
                 if not changes:
                     return result
                 try:
-                    await self._store.commit(base, changes)
+                    await self._take(base, changes, asked)
                 except Stale:
                     continue
                 return result
         raise Unavailable("store", f"others changed the same rows {MAX_TRIES} times meanwhile; run the command again")
+
+    async def _take(self, base: S, changes: Sequence[Change], asked: float) -> None:
+        if self._in_vain is not None and not self._store.available:
+            when, error = self._in_vain
+            if when >= asked:
+                raise Unavailable(error.neighbour, error.reason, remedy=error.remedy) from error
+        try:
+            await self._store.commit(base, changes)
+        except Unavailable as error:
+            self._in_vain = (asyncio.get_running_loop().time(), error)
+            raise

@@ -1,7 +1,8 @@
 """Who lives: signs of life are counters, and only their change counts, by our own monotonic clock.
 
 A clock that is set, here or elsewhere, changes nothing. While the database is away nobody's counter can be seen to
-move, so nobody dies of it: judgement stops, and starts anew when the database is back.
+move, so nobody dies of it: judgement stops, and starts anew when the database is back. Our own counter tells whether it
+is there: when that does not move, the database is stuck, or this process was, and nothing follows for the others.
 """
 
 from collections.abc import Mapping
@@ -11,11 +12,15 @@ from ovsnet.model.ids import HostName
 
 
 class Liveness:
-    """Remembers when each member's counter last moved. `dead_after`: seconds without that until it counts as dead."""
+    """Remembers when each member's counter last moved.
 
-    def __init__(self, me: HostName, dead_after: float) -> None:
+    `dead_after`: seconds without that until it counts as dead; `period`: seconds between two beats of our own.
+    """
+
+    def __init__(self, me: HostName, dead_after: float, period: float = 0.0) -> None:
         self._me = me
         self._dead_after = dead_after
+        self._deaf_after = max(dead_after / 2, 2 * period)
         self._counts: dict[HostName, int] = {}
         self._moved: dict[HostName, float] = {}
         self._away = True
@@ -35,6 +40,9 @@ class Liveness:
                 if not (first and name in self.dead):
                     self._moved[name] = now
             self._moved.setdefault(name, now if name not in self.dead else now - self._dead_after)
+        if self._me in members and now - self._moved[self._me] >= self._deaf_after:
+            self._away = True
+            return False
         dead = frozenset(it for it in members if it != self._me and now - self._moved[it] >= self._dead_after)
         changed, self.dead = dead != self.dead, dead
         return changed

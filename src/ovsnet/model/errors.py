@@ -51,3 +51,4 @@ class Unavailable(OvsnetError):
         super().__init__(f"{neighbour} is not available: {reason}{'; ' if remedy else ''}{remedy}")
         self.neighbour = neighbour
         self.reason = reason
+        self.remedy = remedy

@@ -82,12 +82,22 @@ class Replica:
             self.heard_at = self._clock()
         # The session would connect again by itself, and the IDL keep its old schema: both are ours to do.
         if self._session.get_seqno() > 1 or not (self._session.rpc or self._session.stream):
-            raise Unavailable(self._remote, "the connection was closed")
+            raise Unavailable(self._remote, self._why_closed())
         if was_complete and not self.complete:
             raise Unavailable(self._remote, "the database was replaced or converted")
         changed: bool = self._seen != self.idl.change_seqno
         self._seen = self.idl.change_seqno
         return changed
+
+    def _why_closed(self) -> str:
+        """The IDL leaves a server that has lost the others (ovsdb-server(5), `Database.connected`)."""
+        known = (self.idl.server_tables or {}).get("Database")
+        lost = {it.model for it in known.rows.values() if not it.connected} if known else set()
+        if ovs.db.idl.RELAY in lost:
+            return "the server of this host reaches no voter"
+        if ovs.db.idl.CLUSTERED in lost:
+            return "the server of this host reaches no majority of the voters"
+        return "the connection was closed"
 
     def take_touched(self) -> dict[str, frozenset[UUID]]:
         """Rows made, changed or deleted since the last call, by table."""

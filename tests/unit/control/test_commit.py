@@ -72,3 +72,33 @@ async def test_a_refusal_leaves_the_state_and_lets_the_next_one_in() -> None:
     with pytest.raises(BadRequest):
         await committer.commit(refuse)
     assert await committer.commit(count) == 1
+
+
+class AwayStore(MemoryStore[State]):
+    """Waits a moment for a server that does not come."""
+
+    def __init__(self) -> None:
+        super().__init__(LOCAL)
+        self.waits = 0
+
+    @property
+    def available(self) -> bool:
+        return False
+
+    async def commit(self, base: State, changes: Sequence[Change]) -> State:
+        self.waits += 1
+        await asyncio.sleep(0.02)
+        raise Unavailable("the store", "it is away")
+
+
+async def test_who_queues_behind_one_that_waited_in_vain_is_not_made_to_wait_again() -> None:
+    store = AwayStore()
+    committer = Committer(store)
+
+    said = await asyncio.gather(*(committer.commit(count) for _ in range(5)), return_exceptions=True)
+
+    assert [str(it) for it in said] == ["the store is not available: it is away"] * 5
+    assert store.waits == 1
+    with pytest.raises(Unavailable):
+        await committer.commit(count)
+    assert store.waits == 2
