@@ -6,7 +6,10 @@ Only with fakes: with real sockets it would jump ahead of them.
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec
+
+P = ParamSpec("P")
 
 
 class _JumpingSelector(selectors.SelectSelector):
@@ -32,3 +35,13 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         loop.run_until_complete(main())
     finally:
         loop.close()
+
+
+def jumping(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """For a test that is a coroutine: it runs on a loop with jumping time."""
+
+    @wraps(test)
+    def on_jumping_loop(*args: P.args, **kwargs: P.kwargs) -> None:
+        run(lambda: test(*args, **kwargs))
+
+    return on_jumping_loop

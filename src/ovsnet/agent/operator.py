@@ -29,6 +29,7 @@ from ovsnet.control.commit import Committer
 from ovsnet.control.enrolment import Enrolment, Wish
 from ovsnet.control.networks import Networks
 from ovsnet.engine.daemonjson import DAEMON_JSON, DaemonJson, host_servers, refuse_flag
+from ovsnet.linux import dnslink
 from ovsnet.model.cluster import Cluster
 from ovsnet.model.errors import BadRequest, Conflict
 from ovsnet.model.ids import HostName
@@ -118,6 +119,7 @@ class Operator:
         left = [*await self._member().leaving.leave(force=order.force)]
         if self._settings.dns_address in self._daemon_json.servers():
             left.append(self._names(enabled=False))
+        await dnslink.remove_namespace(dnslink.namespace_of(self._settings.instance))
         self._restart()
         return Done(message=" ".join(("This host has left the cluster.", *left)), restarts=True)
 
