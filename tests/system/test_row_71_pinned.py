@@ -4,6 +4,7 @@ import ipaddress
 
 import pytest
 from tests.rig.namespace_host import NamespaceHost
+from tests.rig.process import wait_until
 from tests.system import networks
 from tests.system.traces import left_as, traces
 
@@ -36,12 +37,18 @@ def test_addresses_come_from_the_range_without_what_is_reserved(host: NamespaceH
     assert members[0].pings("fd00:71::9")
 
 
+def holders(host: NamespaceHost) -> list[str]:
+    return [it["container"] for it in networks.ask(host, "endpoints")]
+
+
 @pytest.mark.row(71)
 def test_a_chosen_address_is_had_and_refused_to_the_next_with_its_holders_name(host: NamespaceHost) -> None:
     networks.create(host, "lan", SUBNET, *OPTIONS)
     db = host.start_container("db", "--ip", "10.71.200.7", "--ip6", "fd00:71::d", network="lan")
     assert (db.address("lan"), db.address6("lan")) == ("10.71.200.7", "fd00:71::d")
     assert networks.interfaces(db)["eth0"].addresses >= {"10.71.200.7", "fd00:71::d"}
+    # The engine tells whose an endpoint is after the start only.
+    wait_until(lambda: holders(host) == ["db"], 10, "the name of db")
     before = traces(host)
 
     for taken in (("--ip", "10.71.200.7"), ("--ip6", "fd00:71::d")):
