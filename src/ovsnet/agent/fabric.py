@@ -11,7 +11,7 @@ A host that is in no cluster has none of it.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from time import time
@@ -63,6 +63,8 @@ TITLE = "the cluster's database"
 REMEDY = "'ovsnet cluster members' on another host shows which voters live"
 RETRY = 2.0
 """Seconds until the door for other members is opened again: its address may not be on an interface yet."""
+FIRST_SIGHT = 2.0
+"""Seconds the cluster's database has at the start: it is newer than what was written down of it."""
 
 log = structlog.get_logger("cluster")
 
@@ -204,6 +206,16 @@ class Fabric:
         self.aliases.consider(facts)
 
     # ------------------------------------------------------------ running
+
+    async def prepare(self) -> None:
+        """Returns when this host may be compared with what is wanted: before, tunnels in use would be taken down.
+
+        `run` must run. A database that does not come soon is not waited for: what was last seen of it has to do.
+        """
+        with suppress(OvsnetError):
+            await self._said()
+        with suppress(OvsnetError):
+            await self.store.wait_ready(FIRST_SIGHT)
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -213,6 +213,8 @@ class Agent:
                 await self.store.wait_ready(FIRST_CONTACT)
             except Unavailable:
                 continue
+        if self.fabric is not None:
+            await self.fabric.prepare()
         await self.loop.run()
 
     async def _learn(self, facts: EngineFacts) -> None:

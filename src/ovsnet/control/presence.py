@@ -72,11 +72,11 @@ class Presence:
         self._wake.clear()
 
     async def _beat(self) -> None:
-        if not self._committer.available:
-            return
         try:
+            # Also while nobody can be told: this host itself depends on what it finds here.
             facts = await self._facts()
-            await self._committer.commit(lambda state: (signs_of_life(state, self._me, facts), None))
+            if self._committer.available:
+                await self._committer.commit(lambda state: (signs_of_life(state, self._me, facts), None))
         except OvsnetError as error:
             log.debug("no sign of life could be given", reason=str(error))
 
