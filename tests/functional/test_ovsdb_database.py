@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tests.functional.ovsdb_server import PATIENCE, Server, following, plain_ser
 
 from ovsnet.model.errors import ApplyError, Conflict, Stale, Unavailable
 from ovsnet.ovsdb.database import Database, OutcomeUnknown
+from ovsnet.ovsdb.replica import Only
 from ovsnet.ovsdb.rows import Row, Transaction, assign, insert, verify
 
 SCHEMA: dict[str, Any] = {
@@ -404,3 +405,90 @@ def test_the_package_ovs_writes_nothing_to_our_output(server: Server) -> None:
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert (run.stdout, run.stderr) == ("end\n", "")
+
+
+def thick(pages: int) -> Only:
+    return {"Book": [["pages", ">=", pages]]}
+
+
+async def test_only_the_rows_that_are_asked_for_are_replicated(server: Server) -> None:
+    async with opened(server.start()) as writer:
+        for title, pages in (("Emma", 474), ("Lear", 120)):
+            await writer.transact(add(title, pages), PATIENCE)
+        reader = library(server)
+        reader.narrow(thick(300))
+        async with following(reader):
+            await reader.wait_ready(PATIENCE)
+            assert reader.narrowed
+            assert titles(reader) == {"Emma"}
+            await writer.transact(add("Ulysses", 730), PATIENCE)
+            await until(lambda: titles(reader) == {"Emma", "Ulysses"}, reader.watch)
+
+
+async def test_rows_come_and_go_with_what_is_asked_for(server: Server) -> None:
+    async with opened(server.start()) as database:
+        for title, pages in (("Emma", 474), ("Lear", 120), ("Ulysses", 730)):
+            await database.transact(add(title, pages), PATIENCE)
+        for only, expected in (
+            (thick(300), {"Emma", "Ulysses"}),
+            (thick(1), {"Emma", "Lear", "Ulysses"}),
+            ({"Book": []}, set()),
+            ({"Book": [["title", "==", "Lear"], ["title", "==", "Emma"]]}, {"Lear", "Emma"}),
+        ):
+            database.narrow(only)
+            assert not database.narrowed
+            await until(lambda: database.narrowed, database.watch)
+            assert titles(database) == expected
+
+
+async def test_of_questions_that_follow_each_other_at_once_the_last_one_counts(server: Server) -> None:
+    async with opened(server.start()) as database:
+        for number in range(50):
+            await database.transact(add(f"volume {number}", number), PATIENCE)
+        for number in range(50):
+            database.narrow(thick(number))
+            await asyncio.sleep(0)
+        await until(lambda: database.narrowed, database.watch)
+        assert titles(database) == {"volume 49"}
+
+
+async def test_a_server_that_comes_back_is_asked_for_the_same_rows(server: Server) -> None:
+    async with opened(server.start()) as database:
+        await database.transact(add("Emma", 474), PATIENCE)
+        await database.transact(add("Lear", 120), PATIENCE)
+        database.narrow(thick(300))
+        await until(lambda: database.narrowed, database.watch)
+        server.kill()
+        await until(lambda: not database.ready, database.watch)
+        assert not database.narrowed
+        database.narrow(thick(100))
+        server.start()
+        await until(lambda: database.narrowed, database.watch)
+        assert titles(database) == {"Emma", "Lear"}
+
+
+async def test_waiting_for_other_rows_costs_nothing(server: Server) -> None:
+    async with opened(server.start()) as database:
+        server.freeze()
+        database.narrow(thick(1))
+        await asyncio.sleep(0)
+        database.narrow(thick(2))
+        before = time.process_time()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await until(lambda: database.narrowed, database.watch)
+        assert time.process_time() - before < 0.1
+        server.thaw()
+        await until(lambda: database.narrowed, database.watch)
+
+
+async def test_a_late_answer_to_a_change_is_not_taken_for_the_rows_asked_for(server: Server) -> None:
+    async with opened(server.start()) as database:
+        await database.transact(add("Lear", 120), PATIENCE)
+        server.freeze()
+        with pytest.raises(OutcomeUnknown):
+            await database.transact(add("Emma", 474), 0.05)
+        database.narrow(thick(300))
+        server.thaw()
+        await until(lambda: database.narrowed, database.watch)
+        assert titles(database) == {"Emma"}

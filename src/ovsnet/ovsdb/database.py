@@ -19,7 +19,7 @@ import ovs.db.idl
 import structlog
 
 from ovsnet.model.errors import ApplyError, Conflict, Stale, Unavailable
-from ovsnet.ovsdb.replica import Replica
+from ovsnet.ovsdb.replica import Only, Replica
 from ovsnet.ovsdb.rows import Row, Transaction
 from ovsnet.ovsdb.schema import Wanted, fetch_schema, socket_path
 
@@ -85,6 +85,8 @@ class Database:
         self._pending: dict[Transaction, asyncio.Future[str]] = {}
         self._watchers: list[Callable[[], None]] = []
         self._row_watchers: list[Callable[[Touched], None]] = []
+        self._only: Only = {}
+        self._narrowed = False
         self._reason = f"no answer from {remote} yet"
         self._complained = False
 
@@ -135,6 +137,22 @@ class Database:
                 await self._ready.wait()
         except TimeoutError:
             raise Unavailable(self.title, self._reason, remedy=self.remedy) from None
+
+    # ------------------------------------------------------------ narrowing
+
+    def narrow(self, only: Only) -> None:
+        """Replicate only these rows from now on. Rows come and go like those that were made and deleted."""
+        if only == self._only:
+            return
+        self._only, self._narrowed = only, False
+        if self._live is not None:
+            self._live.narrow(only)
+            self._wake.set()
+
+    @property
+    def narrowed(self) -> bool:
+        """True while the replica follows the server and holds every row that was asked for last; watchers are told."""
+        return self.ready and self._narrowed
 
     # ------------------------------------------------------------ writing
 
@@ -217,7 +235,7 @@ class Database:
         try:
             async with asyncio.timeout(SILENCE) as patience:
                 schema = await fetch_schema(self._remote, self._name)
-                self._live = live = Replica(self._remote, schema, self._wanted)
+                self._live = live = Replica(self._remote, schema, self._wanted, self._only)
                 while True:
                     self._advance(live)
                     patience.reschedule(None if self.ready else live.heard_at + SILENCE)
@@ -239,6 +257,7 @@ class Database:
 
     def _advance(self, live: Replica) -> None:
         changed = live.run()
+        before, self._narrowed = self._narrowed, live.narrowed
         if live.complete and not self.ready:
             self._shown = live
             self._ready.set()
@@ -246,7 +265,7 @@ class Database:
             log.info("database replicated", database=self.title, remote=self._remote)
             live.take_touched()
             self._tell(Touched(reloaded=True, rows={}))
-        elif changed and self.ready:
+        elif self.ready and (changed or self._narrowed is not before):
             self._tell(Touched(reloaded=False, rows=live.take_touched()))
         self._settle()
 

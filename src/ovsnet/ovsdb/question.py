@@ -14,9 +14,10 @@ from typing import Any, Protocol
 import msgspec
 
 from ovsnet.model.errors import ApplyError, Unavailable
+from ovsnet.ovsdb.framing import Framing
 
-MAX_REPLY = 16 << 20
-"""Bytes after which a reply is not one; the schema of Open vSwitch 3.1 has about 40 000."""
+MAX_REPLY = 256 << 20
+"""Bytes after which a reply is not one; of 100 000 endpoints all columns are some 40 million."""
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -125,16 +126,18 @@ def words(reply: Any) -> str:
 
 
 async def _read(reader: asyncio.StreamReader) -> Any:
-    """One JSON value. Tried at every pause of the server: it sends one reply and then waits for us."""
-    text = b""
-    while chunk := await _some(reader):
-        text += chunk
-        try:
-            return msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            if len(text) > MAX_REPLY or text[:1] != b"{":
+    """One JSON object: the server sends one reply and then waits for us."""
+    framing, size = Framing(), 0
+    try:
+        while chunk := await _some(reader):
+            size += len(chunk)
+            if complete := framing.feed(chunk):
+                return msgspec.json.decode(complete[0])
+            if size > MAX_REPLY:
                 break
-    if not text:
+    except (ValueError, msgspec.DecodeError):
+        size = -1
+    if not size:
         raise HungUp(0, "it closed the connection")
     raise OSError(0, "it does not speak the OVSDB protocol")
 

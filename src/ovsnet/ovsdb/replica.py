@@ -1,6 +1,7 @@
 """One connection's copy of a database: an `ovs.db.idl.Idl` that lives exactly as long as its connection."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,11 @@ from ovsnet.model.errors import Unavailable
 from ovsnet.ovsdb.connection import Connection
 from ovsnet.ovsdb.schema import Wanted, select
 from ovsnet.ovsdb.waits import Waits
+
+Condition = Sequence[Sequence[object]]
+"""Clauses (RFC 7047 5.1); a row is replicated when one of them holds."""
+Only = Mapping[str, Condition]
+"""Conditions by table. A table that is not named is replicated whole."""
 
 NONSENSE = (
     ovs.db.error.Error,
@@ -39,8 +45,9 @@ class _Idl(ovs.db.idl.Idl):  # type: ignore[misc]
 class Replica:
     """Connects on the first `run`; `complete` once the server has sent everything that is wanted."""
 
-    def __init__(self, remote: str, schema: Any, wanted: Wanted) -> None:
+    def __init__(self, remote: str, schema: Any, wanted: Wanted, only: Only) -> None:
         self._remote = remote
+        self._asked: Only | None = only
         try:
             self.idl = _Idl(remote, select(schema, wanted))
         except NONSENSE as error:
@@ -67,11 +74,37 @@ class Replica:
         """True once every wanted row is here."""
         return bool(self.idl.state == self.idl.IDL_S_MONITORING)
 
+    def narrow(self, only: Only) -> None:
+        """Have these rows instead; tables that were named before are named again."""
+        self._asked = only
+
+    @property
+    def narrowed(self) -> bool:
+        """True once the rows are those that were asked for last."""
+        return self.complete and self._asked is None and not self._is_asking()
+
+    def _is_asking(self) -> bool:
+        # The request's own id says so: the IDL takes late answers of aborted transactions for answers to conditions.
+        states = (it.condition_state for it in self.idl.tables.values())
+        return self.idl._request_id is not None or any(it.new or it.requested for it in states)  # noqa: SLF001
+
+    def _ask(self) -> None:
+        """One question at a time: while another is under way, the IDL would not wait for anything."""
+        begins = self.idl.state == self.idl.IDL_S_INITIAL
+        if self._asked is None or not (begins or (self.complete and not self._is_asking())):
+            return
+        for table, condition in self._asked.items():
+            if table in self.idl.tables:
+                self.idl.cond_change(table, [list(clause) for clause in condition])
+        self._asked = None
+
     def run(self) -> bool:
         """Handle what has arrived, up to 50 messages; True if a row changed. Unavailable is its end."""
         was_complete = self.complete
         try:
+            self._ask()
             self.idl.run()
+            self._ask()  # what had to wait for an answer that came just now
         except NONSENSE as error:
             raise Unavailable(self._remote, f"it sent something that is not OVSDB ({error!r})") from error
         if type(self._session.rpc) is ovs.jsonrpc.Connection:
