@@ -10,7 +10,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 
 from ovsnet.agent.keeper import KEEPER
-from ovsnet.cluster import rbac
+from ovsnet.cluster import rbac, schema
 from ovsnet.cluster.identity import identity_files, read_membership
 from ovsnet.cluster.process import cluster_socket
 from ovsnet.cluster.raft import LocalServer, RaftServer, upgrade_schema
@@ -61,13 +61,21 @@ class DatabaseServer:
         await self._server.leave(GOODBYE)
 
     async def allow(self, _voters: Sequence[str]) -> None:
-        """Bring schema and rights up to what we know, and check that the rights hold here."""
-        await upgrade_schema(self._settings)
+        """Bring the rights up to what we know, and check that they hold here."""
         await rbac.apply(Local(cluster_socket(self._settings)))
         membership = read_membership(identity_files(self._settings))
         if membership is not None:
             port = self._settings.cluster_db_port
             await rbac.self_test(identity_files(self._settings), membership.host, membership.address, port)
+
+    async def outdated(self) -> bool:
+        """Whether the database has an older schema than ours."""
+        found = await schema.found(Local(cluster_socket(self._settings)))
+        return schema.is_newer(schema.ours()["version"], found)
+
+    async def upgrade(self) -> None:
+        """Bring it up to ours; online."""
+        await upgrade_schema(self._settings)
 
 
 def look_again() -> None:

@@ -42,7 +42,7 @@ from ovsnet.control.replicas import Replicas
 from ovsnet.control.reserve import Reserve
 from ovsnet.control.shared_addresses import SharedAddresses
 from ovsnet.control.shared_networks import SharedNetworks
-from ovsnet.control.steward import Steward
+from ovsnet.control.steward import Steward, Terms
 from ovsnet.dns.service import Names
 from ovsnet.engine.client import Engine
 from ovsnet.engine.facts import EngineFacts
@@ -129,7 +129,13 @@ class Fabric:
         about = About(self.me, __version__, schema.version(SHARED))
         self.members = Members(self.committer, self._files, self.peers, about, self.dead, self.reserve)
         self.steward = Steward(
-            self.committer, server, self._files, self._membership, self.peers, self.dead, settings.heartbeat_period
+            self.committer,
+            server,
+            self._files,
+            self._membership,
+            self.peers,
+            self.dead,
+            Terms(settings.heartbeat_period, __version__),
         )
         self.leaving = Leaving(
             self.committer,
@@ -173,8 +179,15 @@ class Fabric:
             silence=silence,
             waiting=self.publisher.lag,
             problems=(*stewards, *self.replicas.problems(), *self._fenced(), *self._unpublished()),
-            warnings=self._joined_packets(),
+            warnings=(*self._joined_packets(), *self._behind()),
         )
+
+    def _behind(self) -> tuple[str, ...]:
+        names = ", ".join(self.steward.behind)
+        what = (
+            f"The cluster's database keeps its older form until these hosts run ovsnet {__version__} or newer: {names}"
+        )
+        return (f"{what}. Upgrade them, or 'ovsnet cluster forget' those that are gone.",) if names else ()
 
     def _unpublished(self) -> tuple[str, ...]:
         """Told apart where the reason is not that nothing at all can be written."""

@@ -1,6 +1,7 @@
 """Who votes: the leader's agent says it, every member's agent does it.
 
 leader:       members, who lives ──► voters.next_step ──► Member.role, one at a time
+              their versions ──► upgrade.behind ──► the database gets our schema when nobody is
               servers of RAFT that are no voter's any more ──► kicked
 every member: Member.role is not what we are ──► our server becomes it
               the voters' addresses changed ──► our server is told (a relay starts anew on them)
@@ -17,6 +18,7 @@ from ovsnet.cluster.identity import IdentityFiles, Membership, write_membership,
 from ovsnet.cluster.peers import Peer, Peers
 from ovsnet.control.commit import Committer
 from ovsnet.control.members import voters_of, with_role
+from ovsnet.control.upgrade import behind
 from ovsnet.control.voters import next_step
 from ovsnet.model.cluster import Cluster, Member, Role
 from ovsnet.model.errors import OvsnetError, Unavailable
@@ -42,6 +44,14 @@ class RaftView:
     servers: tuple[Server, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the steward goes by: it looks every `period` seconds at least; `version` is ours, of ovsnet."""
+
+    period: float
+    version: str
+
+
 class DatabaseServer(Protocol):
     """The process that serves the cluster's database on this host."""
 
@@ -60,6 +70,12 @@ class DatabaseServer(Protocol):
     async def allow(self, voters: Sequence[str]) -> None:
         """Have the database accept members at these voters' addresses, and check that it keeps them apart (RBAC)."""
 
+    async def outdated(self) -> bool:
+        """Whether its schema is older than ours."""
+
+    async def upgrade(self) -> None:
+        """Bring its schema up to ours."""
+
 
 class Steward:
     """Both halves. `membership` is what this host is; it changes under its hands."""
@@ -72,19 +88,23 @@ class Steward:
         membership: Membership,
         peers: Peers,
         dead: Callable[[], frozenset[HostName]],
-        period: float,
+        terms: Terms,
     ) -> None:
         self._committer = committer
         self._server = server
+        self._version = terms.version
         self._files = files
         self.membership = membership
         self._peers = peers
         self._dead = dead
-        self._period = period
+        self._period = terms.period
         self._wake = asyncio.Event()
         self._allowed: tuple[str, ...] = ()
+        self._current = False
         self.leader = False
         self.problem = ""
+        self.behind: tuple[HostName, ...] = ()
+        """On the leader: the hosts whose version keeps the database from getting our schema."""
 
     def nudge(self) -> None:
         """The members changed, or somebody died."""
@@ -139,6 +159,7 @@ class Steward:
             return RaftView()  # it is being started
 
     async def _lead(self, cluster: Cluster, raft: RaftView, voters: tuple[str, ...]) -> None:
+        await self._bring_up(cluster)
         if voters != self._allowed:
             await self._server.allow(voters)
             self._allowed = voters
@@ -153,6 +174,18 @@ class Steward:
             name, role = step
             log.info("a member gets another role", host=name, role=role.value)
             await self._committer.commit(lambda state: (with_role(state, name, role), None))
+
+    async def _bring_up(self, cluster: Cluster) -> None:
+        if self._current:
+            return
+        if await self._server.outdated():
+            self.behind = behind(cluster.members, self._version)
+            if self.behind:
+                return
+            await self._server.upgrade()
+            log.info("the cluster's database has our schema now", version=self._version)
+            self._allowed = ()  # there are new columns to have rights on
+        self._current, self.behind = True, ()
 
     def _is_gone(self, cluster: Cluster, server: Server) -> bool:
         """It cannot leave by itself: it is no member's, or that of a dead one."""

@@ -1,6 +1,6 @@
 """What a list of changes means, for every store alike: what may not move, what must hold after. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -30,6 +30,16 @@ def part(vocabulary: Vocabulary[S], state: S, kind: Kind) -> Mapping[Any, Any]:
         return {"": getattr(state, vocabulary.single[kind])}
     values: Mapping[Any, Any] = getattr(state, vocabulary.fields[kind])
     return values
+
+
+def assembled(vocabulary: Vocabulary[S], values: Iterable[Value]) -> S:
+    """A state of these values and no others."""
+    by_kind: dict[Kind, dict[Any, Value]] = {kind: {} for kind in vocabulary.shapes}
+    for value in values:
+        by_kind[type(value)][key_of(value)] = value
+    parts: dict[str, Any] = {name: MappingProxyType(by_kind[kind]) for kind, name in vocabulary.fields.items()}
+    parts |= {name: by_kind[kind].get("", kind()) for kind, name in vocabulary.single.items()}
+    return replace(vocabulary.empty(), **parts)  # type: ignore[type-var]
 
 
 def fold(changes: Sequence[Change]) -> Edits:

@@ -6,23 +6,25 @@ the columns of the rows, by kind, as the database would have them; references ar
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import MappingProxyType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
 
 import msgspec
 import structlog
 
+from ovsnet.ovsdb.serverfile import numbers
 from ovsnet.store import schema
-from ovsnet.store.changes import key_of
+from ovsnet.store.changes import assembled
 from ovsnet.store.codec import UNREADABLE
-from ovsnet.store.vocabulary import Kind, Vocabulary
+from ovsnet.store.older import Filled, default
+from ovsnet.store.vocabulary import Kind, Shape, Vocabulary
 
 S = TypeVar("S")
 log = structlog.get_logger("store")
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """The file. `schema` is the version its columns are of: another one is not read."""
+    """The file. `schema` is the version its columns are of: a newer one than ours is not read."""
 
     schema: str
     rows: dict[str, list[dict[str, Any]]]
@@ -34,6 +36,7 @@ class LastSeen(Generic[S]):
     def __init__(self, vocabulary: Vocabulary[S], path: Path) -> None:
         self._vocabulary = vocabulary
         self._path = path
+        self._columns = schema.columns(vocabulary)
 
     def load(self) -> S | None:
         """The state as it was saved; None when there is none, or none that this version can read."""
@@ -44,9 +47,9 @@ class LastSeen(Generic[S]):
         except (OSError, msgspec.MsgspecError) as error:
             log.warning("what was last seen cannot be read", file=str(self._path), reason=str(error))
             return None
-        if seen.schema != schema.version(self._vocabulary):
+        if numbers(seen.schema) > numbers(schema.version(self._vocabulary)):
             return None
-        return self._state(seen.rows)
+        return assembled(self._vocabulary, self._values(seen.rows))
 
     def encode(self, values: Iterable[Any]) -> bytes:
         """The file's content for these values."""
@@ -56,23 +59,18 @@ class LastSeen(Generic[S]):
             rows.setdefault(shape.table, []).append(dict(shape.encode(value, _reference)))
         return msgspec.json.encode(Seen(schema.version(self._vocabulary), rows))
 
-    def _state(self, rows: Mapping[str, list[dict[str, Any]]]) -> S:
-        state = self._vocabulary.empty()
-        parts: dict[str, Any] = {}
+    def _values(self, rows: Mapping[str, list[dict[str, Any]]]) -> Iterable[Any]:
         for kind, shape in self._vocabulary.shapes.items():
-            values = list(self._values(kind, rows.get(shape.table, ())))
-            if kind in self._vocabulary.single:
-                parts[self._vocabulary.single[kind]] = values[0] if values else kind()
-            else:
-                parts[self._vocabulary.fields[kind]] = MappingProxyType({key_of(it): it for it in values})
-        return type(state)(**parts)
+            for row in rows.get(shape.table, ()):
+                try:
+                    yield shape.decode(self._complete(shape, row))
+                except UNREADABLE as error:
+                    log.warning("something last seen cannot be read", kind=kind.__name__, reason=str(error))
 
-    def _values(self, kind: Kind, rows: Iterable[Mapping[str, Any]]) -> Iterable[Any]:
-        for row in rows:
-            try:
-                yield self._vocabulary.shapes[kind].decode(_row(row))
-            except UNREADABLE as error:
-                log.warning("something last seen cannot be read", kind=kind.__name__, reason=str(error))
+    def _complete(self, shape: Shape, row: Mapping[str, Any]) -> Any:
+        """With the columns that the version which wrote it did not know."""
+        missing = set(self._columns[shape.table]) - row.keys()
+        return Filled(_row(row), {it: default(self._vocabulary, shape.table, it) for it in missing})
 
 
 def _reference(_kind: Kind, key: Any) -> Any:

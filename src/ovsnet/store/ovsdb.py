@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import structlog
 
 from ovsnet.model.errors import ApplyError, BadRequest, Conflict, Stale, Unavailable
 from ovsnet.ovsdb.database import Database, NotSent, OutcomeUnknown, Touched
+from ovsnet.ovsdb.replica import Only
 from ovsnet.ovsdb.rows import Transaction, assign, insert, verify
 from ovsnet.store.changes import check, fold, part
 from ovsnet.store.interface import Change, Value
@@ -14,6 +18,8 @@ from ovsnet.store.schema import columns
 from ovsnet.store.vocabulary import Columns, Edits, Kind, Vocabulary
 
 S = TypeVar("S")
+
+log = structlog.get_logger("store")
 
 
 class OvsdbStore(Generic[S]):
@@ -43,6 +49,7 @@ class OvsdbStore(Generic[S]):
             f"unix:{socket}", vocabulary.database, wanted, title=title, remedy=remedy, durable=durable
         )
         self._reading = Reading(self._database, vocabulary, last_seen)
+        self._told_of: set[tuple[str, str]] = set()
         self._database.watch_rows(self._absorb)
 
     async def run(self) -> None:
@@ -52,6 +59,19 @@ class OvsdbStore(Generic[S]):
     async def wait_ready(self, deadline: float) -> None:
         """Returns once the snapshot is the server's; Unavailable after `deadline` seconds."""
         await self._database.wait_ready(deadline)
+
+    def narrow(self, only: Only) -> None:
+        """Keep only these rows of these tables in the snapshot from now on."""
+        self._database.narrow(only)
+
+    @property
+    def narrowed(self) -> bool:
+        """True while the snapshot follows the server and has every row that was asked for last; watchers are told."""
+        return self._database.narrowed
+
+    def row_of(self, kind: Kind, key: Any) -> UUID:
+        """The row that holds a value, or is to hold it."""
+        return self._reading.row_of(kind, key)
 
     def snapshot(self) -> S:
         """The state as last known; before the first contact what was last seen, or an empty one."""
@@ -91,6 +111,7 @@ class OvsdbStore(Generic[S]):
                 if not error.lost:
                     raise
                 await self._find_out(edits, _left(end))
+            self._remember(edits)
             return self._reading.state
 
     async def _send(self, base: S, edits: Edits, deadline: float) -> None:
@@ -144,7 +165,7 @@ class OvsdbStore(Generic[S]):
             if row is not None:
                 row.delete()
             return
-        columns = shape.encode(new, self._reading.row_of)
+        columns = self._writable(kind, shape.encode(new, self._reading.row_of))
         try:
             if row is None:
                 insert(transaction, shape.table, columns, uuid)
@@ -152,6 +173,30 @@ class OvsdbStore(Generic[S]):
                 assign(row, _differing(columns, shape.encode(old, self._reading.row_of) if old else None))
         except ValueError as error:
             raise BadRequest(f"{kind.__name__.lower()} cannot be stored: {error}") from error
+
+    # ------------------------------------------------------------ a server that is older than we are
+
+    def _writable(self, kind: Kind, columns: Columns) -> Columns:
+        """Without the columns that the server lacks; Unavailable when it lacks the whole table."""
+        absent, table = self._reading.absent(kind), self._vocabulary.shapes[kind].table
+        if not columns.keys() - absent:
+            reason = f"it has no table {table} yet; it gets one when all hosts run this version of ovsnet"
+            raise Unavailable(self._database.title, reason)
+        for column in sorted(absent):
+            if (table, column) not in self._told_of:
+                self._told_of.add((table, column))
+                log.info("not written: the database has no such column yet", table=table, column=column)
+        return {name: it for name, it in columns.items() if name not in absent}
+
+    def _remember(self, edits: Edits) -> None:
+        """What was left out is shown to this process as if it were there."""
+        for kind, wanted in edits.items():
+            absent = self._reading.absent(kind)
+            for key, value in wanted.items() if absent else ():
+                if value is not None:
+                    columns = self._vocabulary.shapes[kind].encode(value, self._reading.row_of)
+                    unwritten = {name: it for name, it in columns.items() if name in absent}
+                    self._reading.remember(kind, self._reading.row_of(kind, key), unwritten)
 
 
 def _differing(columns: Columns, before: Columns | None) -> Columns:

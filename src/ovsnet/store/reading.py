@@ -4,7 +4,7 @@ A row that makes no sense (somebody edited it) is left out, and so is what refer
 with the rest.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -15,7 +15,8 @@ import structlog
 from ovsnet.ovsdb.database import Database, Touched
 from ovsnet.store.changes import copy_of, key_of
 from ovsnet.store.codec import UNREADABLE, row_uuid
-from ovsnet.store.vocabulary import Kind, Vocabulary
+from ovsnet.store.older import Absent, Filled, absent
+from ovsnet.store.vocabulary import Columns, Kind, Vocabulary
 
 S = TypeVar("S")
 
@@ -30,6 +31,8 @@ class _Known:
     by_key: Mapping[Any, Any] = field(default_factory=lambda: MappingProxyType({}))
     rows: dict[Any, UUID] = field(default_factory=dict)
     unreadable: dict[UUID, str] = field(default_factory=dict)
+    unwritten: dict[UUID, Columns] = field(default_factory=dict)
+    """What this process wrote to columns that the server lacks, by row."""
 
 
 class Reading(Generic[S]):
@@ -42,9 +45,12 @@ class Reading(Generic[S]):
         self._vocabulary = vocabulary
         self._database = database
         self._known: Mapping[Kind, _Known] = {kind: _Known() for kind in vocabulary.shapes}
+        self._absent: Absent = {}
 
     def absorb(self, touched: Touched) -> bool:
         """Read what was touched; True if `state` is now another one."""
+        if touched.reloaded:
+            self._meet_schema()
         faults = self.has_faults
         changed = [kind for kind in self._known if self._read(kind, self._uuids(kind, touched))]
         if not changed and not self._guessed:
@@ -64,6 +70,18 @@ class Reading(Generic[S]):
         """The row that holds a value, or is to hold it."""
         return self._known[kind].rows.get(key) or row_uuid(kind, key)
 
+    def absent(self, kind: Kind) -> Collection[str]:
+        """The columns of ours that the server lacks, as its schema is older."""
+        return self._absent.get(kind, {}).keys()
+
+    def remember(self, kind: Kind, uuid: UUID, unwritten: Columns) -> None:
+        """Show these columns of a row as they were written, though the server lacks them.
+
+        Else whoever compares what is with what should be would write them again and again.
+        """
+        self._known[kind].unwritten[uuid] = unwritten
+        self.absorb(Touched(reloaded=False, rows={self._vocabulary.shapes[kind].table: frozenset({uuid})}))
+
     @property
     def has_faults(self) -> bool:
         """True while any row cannot be read."""
@@ -72,6 +90,13 @@ class Reading(Generic[S]):
     def fault(self, kind: Kind, uuid: UUID) -> str | None:
         """Why a row that exists cannot be read; None when it can."""
         return self._known[kind].unreadable.get(uuid)
+
+    def _meet_schema(self) -> None:
+        """What was not written is written by whoever misses it, as soon as the server has the columns."""
+        self._absent = absent(self._vocabulary, self._database.has_column)
+        for kind, known in self._known.items():
+            if kind not in self._absent:
+                known.unwritten.clear()
 
     def _uuids(self, kind: Kind, touched: Touched) -> Iterable[UUID]:
         table = self._vocabulary.shapes[kind].table
@@ -105,9 +130,10 @@ class Reading(Generic[S]):
         row = self._database.row(shape.table, uuid)
         if row is None:
             faults.pop(uuid, None)
+            self._known[kind].unwritten.pop(uuid, None)
             return None
         try:
-            value = shape.decode(row)
+            value = shape.decode(self._filled(kind, uuid, row))
         except UNREADABLE as error:
             if faults.get(uuid) != str(error):
                 log.warning("row left out: it cannot be read", table=shape.table, row=str(uuid), reason=str(error))
@@ -116,6 +142,11 @@ class Reading(Generic[S]):
         if faults.pop(uuid, None):
             log.info("row can be read again", table=shape.table, row=str(uuid))
         return value
+
+    def _filled(self, kind: Kind, uuid: UUID, row: Any) -> Any:
+        if kind not in self._absent:
+            return row
+        return Filled(row, {**self._absent[kind], **self._known[kind].unwritten.get(uuid, {})})
 
     def _sound(self, kind: Kind) -> Mapping[Any, Any]:
         """The values of a kind without those that refer to a row that cannot be read."""

@@ -4,7 +4,7 @@ A host may write the rows that carry its name (RBAC compares the column with its
 member's row stands beside the name: a host that was taken out of the cluster has no such row and can write nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from types import MappingProxyType
 from typing import Any, Final
@@ -22,6 +22,7 @@ from ovsnet.model.cluster import (
     Token,
 )
 from ovsnet.model.ids import EndpointId, HostName, SharedId, Vni, parse_mac
+from ovsnet.ovsdb.replica import Only
 from ovsnet.store.codec import (
     decode_labels,
     decode_names,
@@ -232,6 +233,19 @@ def _still_used(after: Cluster, edits: Edits) -> Iterable[str]:
         for value in mapping.values():
             if value.host in gone:
                 yield f"member {value.host} cannot go: {type(value).__name__.lower()} rows of it are there"
+
+
+# ---------------------------------------------------------------- a part of it
+
+
+def rows_about(networks: Collection[SharedId], hosts: Collection[HostName], row_of: RowOf) -> Only:
+    """Of endpoints and leases, which may be very many, those on these networks and those of these hosts."""
+    of_hosts = [("host", "==", it) for it in sorted(hosts)]
+    ordered = sorted(networks)
+    return {
+        "Endpoint": [*of_hosts, *(("network", "==", ("uuid", str(row_of(SharedNetwork, it)))) for it in ordered)],
+        "Lease": [*of_hosts, *(("network", "==", it) for it in ordered)],
+    }
 
 
 def _member_of(kind: Kind) -> tuple[Kind, tuple[Parent, ...]]:

@@ -1,5 +1,6 @@
 """What an agent remembers of its cluster over a restart without the database."""
 
+import json
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, ip_address
 from pathlib import Path
@@ -65,8 +66,8 @@ def test_without_a_file_nothing_is_remembered(file: LastSeen[Cluster]) -> None:
     assert file.load() is None
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"schema": "0.0.1", "rows": {}}', b'{"rows": 3}', b"\xff"])
-def test_a_file_that_makes_no_sense_or_is_of_another_version_is_not_believed(
+@pytest.mark.parametrize("content", [b"", b"{", b'{"schema": "99.0.0", "rows": {}}', b'{"rows": 3}', b"\xff"])
+def test_a_file_that_makes_no_sense_or_is_of_a_newer_version_is_not_believed(
     file: LastSeen[Cluster], tmp_path: Path, content: bytes
 ) -> None:
     (tmp_path / "seen.json").write_bytes(content)
@@ -83,3 +84,19 @@ def test_one_value_that_cannot_be_read_does_not_take_the_others_along(file: Last
     assert seen is not None
     assert set(seen.members) == {ME}
     assert set(seen.networks) == {USED, UNUSED}
+
+
+def test_what_an_older_version_wrote_is_read_with_what_it_did_not_know_left_open(
+    file: LastSeen[Cluster], tmp_path: Path
+) -> None:
+    whole = json.loads(file.encode(needed(CLUSTER, HERE, ME)))
+    whole["schema"] = "0.9.0"
+    for row in whole["rows"]["Member"]:
+        del row["version"]
+    (tmp_path / "seen.json").write_text(json.dumps(whole))
+
+    seen = file.load()
+
+    assert seen is not None
+    assert {it.version for it in seen.members.values()} == {""}
+    assert seen.members.keys() == CLUSTER.members.keys()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -12,10 +12,11 @@ from ovsnet.cluster import peer_messages
 from ovsnet.cluster.identity import IdentityFiles, Membership, read_membership, write_membership, write_private
 from ovsnet.cluster.peers import Peer
 from ovsnet.control.commit import Committer
-from ovsnet.control.steward import RaftView, Server, Steward
+from ovsnet.control.steward import RaftView, Server, Steward, Terms
 from ovsnet.model.cluster import Cluster, ClusterInfo, Member, Role
 from ovsnet.model.errors import ApplyError, Unavailable
 from ovsnet.model.ids import HostName
+from ovsnet.store.interface import Put
 from ovsnet.store.memory import MemoryStore
 from ovsnet.store.shared import SHARED
 from tests.fakes.clock import jumping
@@ -44,6 +45,7 @@ class Process:
     seen: RaftView = field(default_factory=RaftView)
     away: bool = False
     refuses: str = ""
+    old: bool = False
     did: list[str] = field(default_factory=list)
 
     async def view(self) -> RaftView:
@@ -64,6 +66,13 @@ class Process:
         if self.refuses:
             raise ApplyError("the database", self.refuses)
         self.did.append(f"allow {' '.join(voters)}")
+
+    async def outdated(self) -> bool:
+        return self.old
+
+    async def upgrade(self) -> None:
+        self.did.append("upgrade")
+        self.old = False
 
 
 class KeyHolders:
@@ -105,7 +114,7 @@ class Host:
             membership,
             KeyHolders(),  # type: ignore[arg-type]
             lambda: self.dead,
-            10.0,
+            Terms(10.0, "1.1.0"),
         )
 
     @property
@@ -117,6 +126,11 @@ class Host:
         found = read_membership(self.files)
         assert found is not None
         return found
+
+    async def sets_versions(self, **versions: str) -> None:
+        now = self.store.snapshot()
+        them = [replace(now.members[HostName(name)], version=it) for name, it in versions.items()]
+        await self.store.commit(now, [Put(it) for it in them])
 
     async def looks(self) -> None:
         """One look, as `run` takes them."""
@@ -158,6 +172,24 @@ async def test_a_server_that_belongs_to_nobody_or_to_a_dead_client_is_kicked_a_l
     await host.looks()
 
     assert [it for it in process.did if it.startswith("kick")] == ["kick s2", "kick s9"]
+
+
+@pytest.mark.row(99)
+@jumping
+async def test_an_older_database_is_brought_up_when_the_last_member_runs_our_version(leader: Host) -> None:
+    leader.process.old = True
+    await leader.sets_versions(h1="1.1.0", h2="1.0.0", h3="1.0.0")
+    await leader.looks()
+    assert leader.process.did == ["allow 10.0.0.1"]
+    assert list(leader.steward.behind) == ["h2", "h3"]
+
+    await leader.sets_versions(h1="1.1.0", h2="1.1.0", h3="1.2.0")
+    await leader.looks()
+    assert [it.partition(" ")[0] for it in leader.process.did] == ["allow", "upgrade", "allow"]
+    assert list(leader.steward.behind) == []
+
+    await leader.looks()
+    assert leader.process.did.count("upgrade") == 1
 
 
 @jumping
