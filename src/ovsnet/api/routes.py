@@ -57,7 +57,8 @@ async def _networks(view: AgentView, _: Mapping[str, str]) -> tuple[NetworkInfo,
 
 
 async def _network(view: AgentView, path: Mapping[str, str]) -> NetworkDetails:
-    return networks.inspect(view.state(), path["network"])
+    shared = view.cluster()
+    return networks.inspect(view.state(), path["network"], shared.cluster, shared.me)
 
 
 async def _endpoints(view: AgentView, _: Mapping[str, str]) -> tuple[EndpointInfo, ...]:

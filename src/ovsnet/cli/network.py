@@ -101,10 +101,18 @@ def details(found: NetworkDetails) -> Iterator[str]:
 
 def _endpoints(found: NetworkDetails) -> Table:
     rows = [
-        (it.container, short(it.id), it.mac, ", ".join(it.addresses), str(it.vlan or ""), _yes(it.plugged))
+        (
+            it.container,
+            it.host or "here",
+            short(it.id),
+            it.mac,
+            ", ".join(it.addresses),
+            str(it.vlan or ""),
+            _yes(it.plugged),
+        )
         for it in found.endpoints
     ]
-    return Table(heads=("CONTAINER", "ENDPOINT", "MAC", "ADDRESSES", "VLAN", "PLUGGED"), rows=rows, empty="")
+    return Table(heads=("CONTAINER", "HOST", "ENDPOINT", "MAC", "ADDRESSES", "VLAN", "PLUGGED"), rows=rows, empty="")
 
 
 def _yes(value: bool) -> str:  # noqa: FBT001 - a converter: its argument is the thing

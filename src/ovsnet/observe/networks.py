@@ -1,12 +1,13 @@
 """Networks as people see them. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from ovsnet.model.cluster import Cluster
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import Conflict, NotFound
-from ovsnet.model.ids import IpAddress, IpNetwork, NetworkId, short
+from ovsnet.model.ids import NO_HOST, HostName, IpAddress, IpNetwork, NetworkId, short
 from ovsnet.model.network import Network
 from ovsnet.model.state import State
 
@@ -32,9 +33,13 @@ class NetworkInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NetworkEndpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint of a network as it is wanted; `plugged` is false once the container has left."""
+    """An endpoint of a network as it is wanted; `plugged` is false once the container has left.
+
+    `host` is the member it runs on, "" for this host. Of other hosts' containers the id is not known.
+    """
 
     id: str
+    host: str
     container_id: str
     container: str
     mac: str
@@ -58,8 +63,8 @@ def all_networks(state: State) -> tuple[NetworkInfo, ...]:
     return tuple(_info(it, counts.get(it.id, 0)) for it in ordered)
 
 
-def inspect(state: State, wanted: str) -> NetworkDetails:
-    """The network with this id, this name, or an id that begins so.
+def inspect(state: State, wanted: str, cluster: Cluster | None = None, me: HostName = NO_HOST) -> NetworkDetails:
+    """The network with this id, this name, or an id that begins so, with what other hosts have on it.
 
     NotFound when there is none; Conflict when several could be meant.
     """
@@ -68,8 +73,24 @@ def inspect(state: State, wanted: str) -> NetworkDetails:
     return NetworkDetails(
         network=_info(network, len(members)),
         labels=dict(network.labels),
-        endpoints=tuple(_endpoint(it, network) for it in members),
+        endpoints=(*(_endpoint(it, network) for it in members), *_elsewhere(network, cluster or Cluster(), me)),
     )
+
+
+def _elsewhere(network: Network, cluster: Cluster, me: HostName) -> Iterator[NetworkEndpoint]:
+    others = (it for it in cluster.endpoints.values() if network.shared and it.network == network.shared)
+    for it in sorted(others, key=lambda it: (it.host, it.names, it.id)):
+        if it.host != me:
+            yield NetworkEndpoint(
+                id=it.id,
+                host=it.host,
+                container_id="",
+                container=it.names[0] if it.names else "",
+                mac=it.mac,
+                addresses=tuple(str(address) for address in (it.ipv4, it.ipv6) if address is not None),
+                vlan=0,
+                plugged=True,
+            )
 
 
 def find(networks: Mapping[NetworkId, Network], wanted: str) -> Network:
@@ -122,6 +143,7 @@ def _info(network: Network, endpoints: int) -> NetworkInfo:
 def _endpoint(endpoint: Endpoint, network: Network) -> NetworkEndpoint:
     return NetworkEndpoint(
         id=endpoint.id,
+        host="",
         container_id=endpoint.container_id,
         container=endpoint.container_name,
         mac=endpoint.mac,

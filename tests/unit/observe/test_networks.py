@@ -1,13 +1,15 @@
 """Networks as people see them, and how one is found."""
 
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 import pytest
 
+from ovsnet.model.cluster import Cluster, RemoteEndpoint
 from ovsnet.model.errors import Conflict, NotFound
-from ovsnet.model.ids import NetworkId
+from ovsnet.model.ids import EndpointId, HostName, Mac, NetworkId, SharedId
 from ovsnet.observe.networks import all_networks, find, inspect
-from tests.states import DB, TWO_NETWORKS, UNPLUGGED, WEB, WEB_ID, state
+from tests.states import DB, TWO_NETWORKS, UNPLUGGED, WEB, WEB_ID, endpoint, state
 
 TWIN = replace(WEB, id=NetworkId("a1b" + "0" * 61), name="twin")
 NAMESAKE = replace(WEB, id=NetworkId("c3" * 32))
@@ -56,3 +58,19 @@ def test_a_long_list_of_known_networks_is_cut() -> None:
     many = [replace(WEB, id=NetworkId(f"{it:064x}"), name=f"n{it:02}") for it in range(23)]
     with pytest.raises(NotFound, match="n19 and 3 more"):
         find(state(*many).networks, "nothing")
+
+
+def test_what_other_hosts_have_on_a_shared_network_is_shown_with_its_host() -> None:
+    shared = SharedId("web-shared")
+    mac = Mac("0a:00:00:00:00:09")
+    there = RemoteEndpoint(EndpointId("e9"), shared, HostName("h2"), mac, IPv4Address("10.20.0.9"), names=("c9", "web"))
+    ours = RemoteEndpoint(EndpointId("e8"), shared, HostName("h1"), mac)
+    elsewhere = RemoteEndpoint(EndpointId("e7"), SharedId("db-shared"), HostName("h2"), mac)
+    cluster = Cluster(endpoints={it.id: it for it in (there, ours, elsewhere)})
+
+    found = inspect(state(replace(WEB, shared=shared), endpoint(1)), "web", cluster, HostName("h1"))
+
+    assert [(it.container, it.host, it.addresses) for it in found.endpoints][1:] == [("c9", "h2", ("10.20.0.9",))]
+    assert found.network.endpoints == 1
+    alone = inspect(state(WEB, endpoint(1)), "web", cluster, HostName("h1"))
+    assert [it.host for it in alone.endpoints] == [""]
