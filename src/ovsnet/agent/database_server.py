@@ -61,8 +61,11 @@ class DatabaseServer:
         await self._server.leave(GOODBYE)
 
     async def allow(self, _voters: Sequence[str]) -> None:
-        """Bring the rights up to what we know, and check that they hold here."""
+        """Bring the rights up to what we know."""
         await rbac.apply(Local(cluster_socket(self._settings)))
+
+    async def check(self) -> None:
+        """See that the rights hold where this host's server listens."""
         membership = read_membership(identity_files(self._settings))
         if membership is not None:
             port = self._settings.cluster_db_port

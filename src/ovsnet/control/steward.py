@@ -68,7 +68,10 @@ class DatabaseServer(Protocol):
         """End the process; whoever keeps it starts the next one, as member.json then says."""
 
     async def allow(self, voters: Sequence[str]) -> None:
-        """Have the database accept members at these voters' addresses, and check that it keeps them apart (RBAC)."""
+        """Give members their rights in the database; for the leader's."""
+
+    async def check(self) -> None:
+        """Come to our own server as a member and try what none may (RBAC); ApplyError when it is allowed."""
 
     async def outdated(self) -> bool:
         """Whether its schema is older than ours."""
@@ -100,6 +103,8 @@ class Steward:
         self._period = terms.period
         self._wake = asyncio.Event()
         self._allowed: tuple[str, ...] = ()
+        self._checked = False
+        self._was_out = False
         self._current = False
         self.leader = False
         self.problem = ""
@@ -133,8 +138,11 @@ class Steward:
     async def _look(self) -> None:
         raft = await self._raft()
         self.leader = raft.leader
+        # Believed when it is seen twice: a server that is just starting may know nothing yet.
+        was_out, self._was_out = self._was_out, raft.out
         if raft.out:
-            await self._become(Role.CLIENT, self.membership.voters)
+            if was_out:
+                await self._become(Role.CLIENT, self.membership.voters)
             return
         if not self._committer.available:
             return
@@ -149,6 +157,9 @@ class Steward:
             await self._become(mine.role, voters)
         if raft.leader and mine.role is Role.VOTER:
             await self._lead(cluster, raft, voters)
+        if raft.servers and not self._checked:
+            await self._server.check()
+            self._checked = True
 
     async def _raft(self) -> RaftView:
         if self.membership.role is Role.CLIENT:
@@ -237,4 +248,5 @@ class Steward:
         write_membership(self._files, self.membership)
         if role is Role.CLIENT or old.role is not role:
             log.info("the database's server starts anew", role=role.value, voters=", ".join(voters))
+            self._checked = False
             await self._server.restart()

@@ -45,6 +45,8 @@ class Process:
     seen: RaftView = field(default_factory=RaftView)
     away: bool = False
     refuses: str = ""
+    checked: int = 0
+    permissive: bool = False
     old: bool = False
     did: list[str] = field(default_factory=list)
 
@@ -66,6 +68,11 @@ class Process:
         if self.refuses:
             raise ApplyError("the database", self.refuses)
         self.did.append(f"allow {' '.join(voters)}")
+
+    async def check(self) -> None:
+        self.checked += 1
+        if self.permissive:
+            raise ApplyError("the database", "RBAC is off")
 
     async def outdated(self) -> bool:
         return self.old
@@ -232,6 +239,8 @@ async def test_a_relay_follows_when_the_voters_are_other_ones(tmp_path: Path) ->
 async def test_a_voter_whose_server_was_taken_out_becomes_a_relay_of_the_others(tmp_path: Path) -> None:
     host = Host(tmp_path, 2, cluster(V, V, V), Process(RaftView(out=True)), role=V, voters=[1, 2, 3])
     await host.looks()
+    assert host.process.did == [], "it may be starting"
+    await host.looks()
     assert host.process.did[0] == "restart"
     assert host.written.role is C
 
@@ -257,3 +266,17 @@ async def test_what_is_refused_is_told_and_tried_again(leader: Host) -> None:
     await leader.looks()
     assert leader.steward.problem == ""
     assert leader.process.did == ["allow 10.0.0.1"]
+
+
+@jumping
+async def test_every_voter_checks_once_that_its_own_server_keeps_members_apart(tmp_path: Path) -> None:
+    process = Process(RaftView(False, False, servers(1, 2, 3)))
+    host = Host(tmp_path, 2, cluster(V, V, V), process, role=V, voters=[1, 2, 3])
+    await host.looks()
+    await host.looks()
+    assert process.checked == 1
+
+    process.permissive = True
+    other = Host(tmp_path / "other", 3, cluster(V, V, V), process, role=V, voters=[1, 2, 3])
+    await other.looks()
+    assert "RBAC is off" in other.steward.problem
