@@ -31,7 +31,7 @@ from ovsnet.control.networks import Networks
 from ovsnet.engine.daemonjson import DAEMON_JSON, DaemonJson, host_servers, refuse_flag
 from ovsnet.linux import dnslink
 from ovsnet.model.cluster import Cluster
-from ovsnet.model.errors import BadRequest, Conflict
+from ovsnet.model.errors import BadRequest, Conflict, OvsnetError
 from ovsnet.model.ids import HostName
 from ovsnet.settings import Settings
 
@@ -46,13 +46,18 @@ HOUR = 3600.0
 async def opened(settings: Settings) -> AsyncIterator[Committer[Cluster]]:
     """The cluster's database of this host while a block runs; Unavailable when it does not come in time."""
     store = cluster_store(settings, deadline=FIRST_COPY)
+    problem: OvsnetError | None = None
     async with asyncio.TaskGroup() as group:
         following = group.create_task(store.run())
         try:
             await store.wait_ready(FIRST_COPY)
             yield Committer(store)
+        except OvsnetError as error:
+            problem = error  # out of the group, which would wrap it
         finally:
             following.cancel()
+    if problem is not None:
+        raise problem
 
 
 class Operator:
