@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from tests.rig.host import Host
@@ -22,18 +23,32 @@ EVERYWHERE = 15.0
 API = ("curl", "-sSf", "--unix-socket", "/run/ovsnet/api.sock")
 
 
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """How hosts are told to reach each other: an address is this plus the host's number; the rest as `init` has it."""
+
+    address: str = "10.99.0."
+    vtep: str = ""
+    udp_port: int = 4789
+
+
+TUNNEL_SEGMENT = Wiring()
+
+
 class Cluster:
     """Members in the order they joined."""
 
-    def __init__(self, rig: Rig, hosts: Sequence[NamespaceHost], *, segment: str = "10.99.0") -> None:
+    def __init__(self, rig: Rig, hosts: Sequence[NamespaceHost], wiring: Wiring = TUNNEL_SEGMENT) -> None:
         self.rig = rig
         self.hosts = list(hosts)
-        self._segment = segment
+        self.wiring = wiring
 
     @classmethod
-    def of(cls, rig: Rig, count: int, *options: str, shape: Shape | None = None) -> "Cluster":
+    def of(
+        cls, rig: Rig, count: int, *options: str, shape: Shape | None = None, wiring: Wiring = TUNNEL_SEGMENT
+    ) -> "Cluster":
         """So many fresh hosts, joined; `options` are the agent's."""
-        cluster = cls(rig, [rig.host(shape) for _ in range(count)])
+        cluster = cls(rig, [rig.host(shape) for _ in range(count)], wiring)
         for host in cluster.hosts:
             host.agent.start(*QUICK, *options)
         cluster.form()
@@ -47,10 +62,15 @@ class Cluster:
     def form(self) -> None:
         """The first host begins the cluster, the others join."""
         first, *others = self.hosts
-        command = join_command(first.ovsnet("cluster", "init", "--advertise", self.address(first)).stdout)
+        init = ("cluster", "init", "--udp-port", str(self.wiring.udp_port))
+        command = join_command(first.ovsnet(*init, *self._place(first)).stdout)
         for host in others:
-            host.ovsnet(*command[1:], "--advertise", self.address(host), timeout=90)
+            host.ovsnet(*command[1:], *self._place(host), timeout=90)
         self.settle()
+
+    def _place(self, host: NamespaceHost) -> Sequence[str]:
+        vtep = ("--vtep", self.wiring.vtep) if self.wiring.vtep else ()
+        return ("--advertise", self.address(host), *vtep)
 
     def settle(self, deadline: float = 60.0) -> None:
         """Until every member knows every other, and as many vote as should."""
@@ -66,8 +86,8 @@ class Cluster:
         wait_until(settled, deadline, f"a cluster of {count} hosts with {votes} votes")
 
     def address(self, host: NamespaceHost) -> str:
-        """On the segment the tunnels use."""
-        return f"{self._segment}.{host.name.removeprefix('h')}"
+        """Where other members reach it."""
+        return f"{self.wiring.address}{host.name.removeprefix('h')}"
 
     def ask(self, host: Host, what: str) -> Any:
         """An answer of the agent's API."""

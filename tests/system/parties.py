@@ -1,9 +1,12 @@
 """Containers that put raw frames on their wire, and what others hear of it.
 
 heard(sender, victim, friend, frames)    which of the sender's frames arrive at the victim
+copies(sender, listeners, frames)        how often which of them arrives at whom
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +25,9 @@ from tests.functional.pipeline_frames import (
 )
 from tests.rig.container import Container
 
+GROUP, GROUP6 = "239.77.77.77", "ff05::4d:4d4d"
+"""Multicast groups nobody uses, and the MACs that go with them (RFC 1112 6.4, RFC 2464 7)."""
+_GROUP_MAC, _GROUP6_MAC = "01:00:5e:4d:4d:4d", "33:33:00:4d:4d:4d"
 RAW_SOCKET = ("python3", str(Path(__file__).with_name("rawsocket.py")))
 ARP_REPLY = 2
 
@@ -60,8 +66,7 @@ def heard(sender: Party, victim: Party, friend: Party, frames: Mapping[str, byte
 
 def heard_until(last_word: Callable[[], object], sender: Party, victim: Party, frames: Mapping[str, bytes]) -> set[str]:
     """As `heard`; `last_word` makes "forged-end" arrive at the victim."""
-    listen = (*RAW_SOCKET, "hear", victim.interface, "forged-")
-    with victim.container.spawn_inside(*listen, label="hear") as ear:
+    with victim.container.spawn_inside(*_listen(victim), label="hear") as ear:
         ear.wait_for_output("listening")
         # Twice: the first packet of a kind takes another way through a switch than the next one.
         sender.sends(frames)
@@ -69,6 +74,47 @@ def heard_until(last_word: Callable[[], object], sender: Party, victim: Party, f
         last_word()
         ear.wait_for_output("forged-end")
         return set(ear.stdout.split()) - {"listening", "forged-end"}
+
+
+def copies(sender: Party, listeners: Sequence[Party], frames: Mapping[str, bytes]) -> Mapping[str, Counter[str]]:
+    """How often each of these frames, sent once, arrives at which listener, by its container's name.
+
+    At the end everybody tells everybody an honest word: what still goes round comes before that.
+    """
+    with ExitStack() as stack:
+        ears = {it: stack.enter_context(it.container.spawn_inside(*_listen(it), label="hear")) for it in listeners}
+        for ear in ears.values():
+            ear.wait_for_output("listening")
+        sender.sends(frames)
+        speakers = (sender, *listeners)
+        for number, speaker in enumerate(speakers):
+            for listener in listeners:
+                if listener is not speaker:
+                    speaker.tells(listener, f"end-{number}")
+        for listener, ear in ears.items():
+            for number, speaker in enumerate(speakers):
+                if listener is not speaker:
+                    ear.wait_for_output(f"forged-end-{number}")
+        return {it.container.name: Counter(_words(ear.stdout)) for it, ear in ears.items()}
+
+
+def _listen(party: Party) -> Sequence[str]:
+    return (*RAW_SOCKET, "hear", party.interface, "forged-")
+
+
+def _words(said: str) -> Sequence[str]:
+    names = (it.removeprefix("forged-") for it in said.split() if it != "listening")
+    return [it for it in names if not it.startswith("end-")]
+
+
+def to_all(one: Party) -> Mapping[str, bytes]:
+    """A broadcast and multicasts of both families, as an honest sender makes them."""
+    return {
+        "broadcast": ethernet(BROADCAST, one.mac, IPV4, ipv4(one.ipv4, "255.255.255.255", udp(b""))),
+        "multicast": ethernet(_GROUP_MAC, one.mac, IPV4, ipv4(one.ipv4, GROUP, udp(b""))),
+        "nodes-six": ethernet(ALL_NODES, one.mac, IPV6, ipv6(one.ipv6, "ff02::1", udp(b""))),
+        "multicast-six": ethernet(_GROUP6_MAC, one.mac, IPV6, ipv6(one.ipv6, GROUP6, udp(b""))),
+    }
 
 
 def frames_as(mac: str, v4: str, v6: str, victim: Party) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from tests.rig.traffic import Flood
 from tests.rows import Figures
 from tests.system import networks
 from tests.system.traces import clean
+from tests.system.transfer import checksum_errors
 
 SUBNETS = ("10.20.0.0/24", "--ipv6", "--subnet", "fd00:20::/64")
 SECONDS = "1"
@@ -50,12 +51,6 @@ def megabits(server: Container, client: Container, address: str, *options: str) 
         said = client.inside("iperf3", "-J", "-t", SECONDS, "-c", address, *options).json()
         it.wait()
     return float(said["end"]["sum_received"]["bits_per_second"]) / 1e6
-
-
-def checksum_errors(container: Container) -> int:
-    """Segments, datagrams and headers this container had to throw away."""
-    shown = container.inside("nstat", "-asz", "TcpInCsumErrors", "TcpInErrs", "UdpInCsumErrors", "Udp6InCsumErrors")
-    return sum(int(line.split()[1]) for line in shown.stdout.splitlines() if not line.startswith("#"))
 
 
 @pytest.mark.row(101)

@@ -1,0 +1,60 @@
+"""Rows 49 and 58 with Open vSwitch's own tunnels, which on this datapath leave by a bridge that holds the NIC."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.rig.cluster import Cluster
+from tests.rig.rig import Rig, Shape
+from tests.rig.traffic import Flood
+from tests.rows import Figures
+from tests.system.parties import Party, copies, party, to_all
+from tests.system.reach import answers
+from tests.system.traces import clean
+from tests.system.transfer import exchange
+from tests.system.underlay import Underlay
+
+VNI = 5000000
+
+
+@pytest.fixture(scope="module")
+def native(rig: Rig) -> Iterator[Cluster]:
+    cluster = Cluster.of(rig, 2, "--set", "tunnel=ovs", shape=Shape(vtep=True))
+    cluster.network("web", "10.20.0.0/24", "--ipv6", "--subnet", "fd00:20::/64", "-o", f"vni={VNI}")
+    yield cluster
+    for host in cluster.hosts:
+        clean(host)
+    cluster.down()
+
+
+@pytest.fixture(scope="module")
+def pair(native: Cluster) -> tuple[Party, Party]:
+    one, other = (party(it.start_container(f"c-{it.name}", network="web"), "web") for it in native.hosts)
+    return one, other
+
+
+@pytest.mark.row(49)
+def test_open_vswitchs_own_tunnel_carries_pings_and_tcp(
+    pair: tuple[Party, Party], native: Cluster, rig: Rig, figures: Figures
+) -> None:
+    c1, c2 = pair
+    with Underlay(rig) as underlay:
+        answers(c1.container, c2.ipv4, c2.ipv6)
+        answers(c2.container, c1.ipv4, c1.ipv6)
+        small = exchange(c1.container, c2.container, c2.ipv4, 1)
+    with Flood(c1.container, c2.container, c2.ipv4) as flood:
+        large = exchange(c1.container, c2.container, c2.ipv6, 50)
+
+    crossed = underlay.tunnelled()
+    figures["TCP through Open vSwitch's own tunnels, both ways together, Mbit/s"] = round(large.megabits)
+    figures["packets lost meanwhile"] = f"{flood.result.lost} of {flood.result.sent}"
+    assert {it.vni for it in crossed} == {VNI}
+    assert {it.source for it in crossed} == {it.target for it in crossed} == set(map(native.address, native.hosts))
+    assert [it for it in crossed if not it.checksum_is_right] == []
+    assert small.checksum_errors == large.checksum_errors == 0
+    assert "type: vxlan" in native.hosts[0].ovs_vsctl("show").stdout
+
+
+@pytest.mark.row(58)
+def test_a_broadcast_arrives_once_through_open_vswitchs_own_tunnel(pair: tuple[Party, Party]) -> None:
+    c1, c2 = pair
+    assert copies(c1, [c2], to_all(c1)) == {c2.container.name: dict.fromkeys(to_all(c1), 1)}
