@@ -39,6 +39,10 @@ class Agent:
         if ready:
             self.wait_ready()
 
+    def adopt(self, keeper: "Spawned") -> None:
+        """This is the agent from now on: started by somebody else, such as the host's boot."""
+        self._keeper = keeper
+
     def wait_ready(self, deadline: float = READY_DEADLINE) -> None:
         """Until `ovsnet status` is content; the failure shows what it said last."""
         keeper = self._need_keeper()

@@ -1,19 +1,22 @@
 """A cluster under a fault: traffic that must not lose anything, and how to tell that nothing is left wrong.
 
-crossing.traffic(h1, h2)      numbered datagrams between the containers of these hosts, both ways, in both families
+crossing.traffic(h1, h2)      numbered datagrams from each of these hosts to the next, in both families
 crossing.starts(host, "x")    a container like any other, with the seconds its start took
 crossing.well()               every host content, every address given once, everybody reaches everybody
 """
 
+import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from itertools import permutations
+from itertools import pairwise
 
 from tests.rig.cluster import Cluster
 from tests.rig.container import Container
+from tests.rig.host import HERE, INSIDE_LOG_DIR, PROJECT
 from tests.rig.namespace_host import NamespaceHost
-from tests.rig.process import wait_until
+from tests.rig.process import run, wait_until
+from tests.rig.spawned import Spawned
 from tests.rig.traffic import Flood
 from tests.system.networks import ask
 
@@ -82,12 +85,29 @@ class Crossing:
 
 
 @contextmanager
+def powered_off(*hosts: NamespaceHost, options: Sequence[str] = ()) -> Iterator[None]:
+    """All that ran there is gone at once; after the block they boot, each agent first, as the units would have it."""
+    folder, command = "boot-agent", (str(PROJECT / ".venv/bin/ovsnet"), "agent", *options)
+    inside = f"{INSIDE_LOG_DIR}/{folder}"
+    for host in hosts:
+        host.on_boot(f"rm -rf {inside}; exec {HERE}/spawn {inside} {shlex.join(command)}")
+    for host in hosts:
+        run("kill", "-KILL", str(host.outer_pid))
+    yield
+    for host in hosts:
+        host.reboot()
+        host.agent.adopt(Spawned(host, command, host.log_dir / folder))
+    for host in hosts:
+        host.agent.wait_ready()
+
+
+@contextmanager
 def between(*containers: Container) -> Iterator[Mapping[str, Flood]]:
-    """Numbered datagrams from each of these containers to each other one, in both families, while the block runs."""
+    """Numbered datagrams from each of these containers to the next one, in both families, while the block runs."""
     with ExitStack() as stack:
         yield {
             f"{one.name} to {address}": stack.enter_context(Flood(one, other, address, rate=RATE))
-            for one, other in permutations(containers, 2)
+            for one, other in pairwise((*containers, containers[0]))
             for address in (other.address(NETWORK), other.address6(NETWORK))
         }
 
