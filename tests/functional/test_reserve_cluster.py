@@ -35,7 +35,7 @@ async def hosts_on(
         members = [member(it, number) for number, it in enumerate(NAMES, 1)]
         start = [Put(ClusterInfo(id="c1")), *map(Put, members), Put(network)]
         await stores[0].commit(stores[0].snapshot(), start)
-        hosts = tuple(Host(name, store, net, settings) for name, store in zip(NAMES, stores, strict=True))
+        hosts = tuple(Host(name, store, net, settings, store) for name, store in zip(NAMES, stores, strict=True))
         for host, store in zip(hosts, stores, strict=True):
             await until(lambda store=store: store.snapshot().networks, store.watch)  # type: ignore[misc]
             await host.take_part(network)

@@ -8,7 +8,7 @@ since a commit without an answer may still come into force.
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
@@ -29,8 +29,15 @@ T = TypeVar("T")
 class Leases:
     """Reads and writes them for the host `me`."""
 
-    def __init__(self, committer: Committer[Cluster], me: HostName) -> None:
+    def __init__(
+        self,
+        committer: Committer[Cluster],
+        me: HostName,
+        known: Callable[[], Container[SharedId]] | None = None,
+    ) -> None:
+        """`known`: the networks of which every lease is known, the same value while they are the same; None: all."""
         self.me = me
+        self._known = known
         self.leaving: set[Key] = set()
         self._committer = committer
         self._read: Mapping[Key, Lease] = MappingProxyType({})
@@ -52,6 +59,14 @@ class Leases:
     async def commit(self, decide: Callable[[Cluster], tuple[Sequence[Change], T]]) -> T:
         """See Committer.commit."""
         return await self._committer.commit(decide)
+
+    def knows(self, network: SharedId) -> bool:
+        """Whether every lease of the network is known here, so that one that is missing is to be had."""
+        return self._known is None or network in self._known()
+
+    def sight(self) -> object:
+        """Another value when `knows` has other answers."""
+        return self._known and self._known()
 
     def owner(self, key: Key) -> HostName:
         """To whom the address is leased; "" when to nobody."""

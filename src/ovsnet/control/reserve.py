@@ -204,7 +204,7 @@ class Reserve:
         """What a round depends on, but for the time. Most changes of the cluster are signs of life."""
         here, cluster = self._local(), self._leases.snapshot()
         ours = (here.networks, here.endpoints, here.allocations)
-        return (*ours, cluster.networks, cluster.members, self._leases.mine())
+        return (*ours, cluster.networks, cluster.members, self._leases.mine(), self._leases.sight())
 
     # ------------------------------------------------------------ what is missing
 
@@ -222,7 +222,7 @@ class Reserve:
         claiming.left = frozenset(self._leases.leaving)
         changes = [*self._leases.dropping(claiming.left, cluster)]
         for family in sorted({*(family for family, use in used.items() if use.held), *wanting}):
-            network = cluster.networks.get(family[0])
+            network = cluster.networks.get(family[0]) if self._leases.knows(family[0]) else None
             stock = self._stock(family, network, used) if network is not None else None
             if stock is not None:
                 changes += [Put(Lease(family[0], it, self._leases.me)) for it in self._claims(stock, claiming)]

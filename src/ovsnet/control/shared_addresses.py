@@ -8,6 +8,7 @@ Only the first step of either is needed in most cases, and it waits for nobody.
 
 import asyncio
 from collections.abc import Callable, Collection
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from typing import Protocol, TypeVar
 
 from ovsnet.control.asking import Asking, Peers
@@ -17,7 +18,7 @@ from ovsnet.ipam.allocator import full
 from ovsnet.ipam.leasing import Family, kept, range_of, span_of, subnet_of
 from ovsnet.model.cluster import Cluster, SharedNetwork
 from ovsnet.model.errors import Conflict, Unavailable
-from ovsnet.model.ids import HostName, IpAddress
+from ovsnet.model.ids import HostName, IpAddress, SharedId
 from ovsnet.model.network import Network
 from ovsnet.settings import Settings
 
@@ -26,6 +27,8 @@ MARGIN = 1.0
 DATABASE = "the cluster's database"
 REMEDY = "'ovsnet cluster status' shows which hosts answer; running containers go on"
 
+Learning = Callable[[SharedId], AbstractAsyncContextManager[object]]
+"""While such a block runs, all leases and endpoints of the network are known (`Interest.network`)."""
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
@@ -47,8 +50,13 @@ class SharedAddresses:
         peers: Peers,
         settings: Settings,
         dead: Callable[[], Collection[HostName]] = tuple,
+        learning: Learning = nullcontext,
     ) -> None:
-        """`dead` are the members that give no sign of life: nobody waits for them to give something back."""
+        """`dead` are the members that give no sign of life: nobody waits for them to give something back.
+
+        `learning` as it is needs a store that has everything.
+        """
+        self._learning = learning
         self._leases = leases
         self._reserve = reserve
         self._asking = Asking(leases, peers, settings.store_deadline, dead)
@@ -103,31 +111,35 @@ class SharedAddresses:
         self, network: SharedNetwork, address: IpAddress, taking: Taking, hand_out: HandOut[T], end: float
     ) -> T:
         _refuse_kept(network, address)
-        async with asyncio.timeout_at(end):
-            await self._asking.secure(network, address)
+        if not self.ours(network, address):
+            async with asyncio.timeout_at(end), self._learning(network.id):
+                await self._asking.secure(network, address)
         given = await hand_out(taking, rested=True)
         if given is None:
             raise Conflict(f"address {address} of network {network.title} was taken meanwhile; choose another --ip")
         return given
 
     async def _any(self, network: SharedNetwork, family: Family, taking: Taking, hand_out: HandOut[T], end: float) -> T:
-        while True:
-            given = await hand_out(taking, rested=not self._leases.available)
-            if given is not None:
-                return given
-            try:
-                async with asyncio.timeout_at(end):
-                    claimed = await self._reserve.more(family)
-            except (Unavailable, TimeoutError) as error:
-                given = await hand_out(taking, rested=True)
+        async with AsyncExitStack() as learning:
+            while True:
+                given = await hand_out(taking, rested=not self._leases.available)
                 if given is not None:
                     return given
-                raise _used_up(network, error) from error
-            given = None if claimed else await hand_out(taking, rested=True)
-            if given is not None:
-                return given
-            if not claimed:
-                await self._ask_others(network, family, end)
+                try:
+                    async with asyncio.timeout_at(end):
+                        # What nobody has can be told only from what everybody has.
+                        await learning.enter_async_context(self._learning(network.id))
+                        claimed = await self._reserve.more(family)
+                except (Unavailable, TimeoutError) as error:
+                    given = await hand_out(taking, rested=True)
+                    if given is not None:
+                        return given
+                    raise _used_up(network, error) from error
+                given = None if claimed else await hand_out(taking, rested=True)
+                if given is not None:
+                    return given
+                if not claimed:
+                    await self._ask_others(network, family, end)
 
     async def _ask_others(self, network: SharedNetwork, family: Family, end: float) -> None:
         """Returns when another host gave something back."""

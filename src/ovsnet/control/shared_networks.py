@@ -4,7 +4,8 @@ Every decision is a plain function of the cluster's state, taken again when anot
 ClusterInfo makes two hosts collide that want overlapping subnets at the same moment.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -26,15 +27,19 @@ AWAY = (
 SHOWN = 5
 """Containers of a host that a message names."""
 
+Users = Callable[[SharedId], Awaitable[Mapping[HostName, Sequence[str]]]]
+"""The names of the containers that have been published on a network, by host."""
 T = TypeVar("T")
 
 
 class SharedNetworks:
     """What a host may do with the networks that all hosts have."""
 
-    def __init__(self, committer: Committer[Cluster], me: HostName) -> None:
+    def __init__(self, committer: Committer[Cluster], me: HostName, users: Users | None = None) -> None:
+        """`users` is asked who uses a network; None: the snapshot has all endpoints."""
         self._committer = committer
         self._me = me
+        self._users = users or self._users_known
         self._making: set[SharedId] = set()
 
     @property
@@ -72,7 +77,31 @@ class SharedNetworks:
 
         `users_here` are those of this host: what it has published beyond them is out of date.
         """
-        await self._commit(partial(_decide_release, network, self._me, users_here))
+        if network not in self.snapshot().networks:
+            return
+        await self._refuse_used(network, users_here)
+        try:
+            await self._commit(partial(_decide_release, network, self._me))
+        except (Conflict, Unavailable):
+            # Who came after we had asked is kept by the database, which does not say who it is.
+            await self._refuse_used(network, users_here)
+            raise
+
+    async def _refuse_used(self, network: SharedId, users_here: Sequence[str]) -> None:
+        try:
+            published = await self._users(network)
+        except Unavailable as error:
+            raise Unavailable(error.neighbour, error.reason, remedy=AWAY) from error
+        users = {host: names for host, names in {**published, self._me: users_here}.items() if names}
+        known = self.snapshot().networks.get(network)
+        if users and known is not None:
+            raise Conflict(f"network {known.title} is in use on {_where(users)}; stop these containers first")
+
+    async def _users_known(self, network: SharedId) -> Mapping[HostName, Sequence[str]]:
+        users: dict[HostName, list[str]] = defaultdict(list)
+        for it in self.snapshot().endpoints_of(network):
+            users[it.host].append(it.names[0] if it.names else it.id[:12])
+        return users
 
     def find(self, name_or_id: str) -> SharedNetwork:
         """The network with this name, or with an id that begins so; NotFound when there is none, or more than one."""
@@ -200,20 +229,12 @@ def _decide_take_back(networks: Collection[SharedId], cluster: Cluster) -> tuple
     return ((*(Drop(it) for it in doomed), _next_generation(cluster)) if doomed else ()), len(doomed)
 
 
-def _decide_release(
-    network_id: SharedId, me: HostName, users_here: Sequence[str], cluster: Cluster
-) -> tuple[Sequence[Change], None]:
+def _decide_release(network_id: SharedId, me: HostName, cluster: Cluster) -> tuple[Sequence[Change], None]:
     network = cluster.networks.get(network_id)
     if network is None:
         return (), None
-    published = cluster.endpoints_of(network_id)
-    users = {me: list(users_here)} if users_here else {}
-    for endpoint in published:
-        if endpoint.host != me:
-            users.setdefault(endpoint.host, []).append(endpoint.names[0] if endpoint.names else endpoint.id[:12])
-    if users:
-        raise Conflict(f"network {network.title} is in use on {_where(users)}; stop these containers first")
-    return (*(Drop(it) for it in published), Drop(network), _next_generation(cluster)), None
+    ours = (it for it in cluster.endpoints_of(network_id) if it.host == me)
+    return (*(Drop(it) for it in ours), Drop(network), _next_generation(cluster)), None
 
 
 def _where(users: Mapping[HostName, Sequence[str]]) -> str:

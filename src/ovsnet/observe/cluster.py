@@ -9,6 +9,7 @@ import msgspec
 
 from ovsnet.model.cluster import OVERHEAD, Cluster, Member, Role
 from ovsnet.model.ids import NO_HOST, HostName
+from ovsnet.store.census import Counts, counts_in
 
 
 def _empty() -> Any:
@@ -34,6 +35,8 @@ class ClusterFacts:
     waiting: int = 0
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    counts: Counts | None = None
+    """Of all hosts; None: of what is known of them here."""
 
 
 class ClusterStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,17 +95,16 @@ def status_of(facts: ClusterFacts) -> ClusterStatus:
         voters=sum(it.role is Role.VOTER for it in cluster.members.values()),
         dead=tuple(sorted(facts.dead)),
         networks=len(cluster.networks),
-        endpoints=len(cluster.endpoints),
+        endpoints=sum(_counts(facts).endpoints.values()),
         waiting=facts.waiting,
     )
 
 
 def members_of(facts: ClusterFacts) -> tuple[MemberInfo, ...]:
     """Every member, by name."""
-    endpoints = _counted(it.host for it in facts.cluster.endpoints.values())
-    leases = _counted(it.host for it in facts.cluster.leases.values())
+    counts = _counts(facts)
     ordered = sorted(facts.cluster.members.values(), key=lambda it: it.name)
-    return tuple(_member(it, facts, endpoints.get(it.name, 0), leases.get(it.name, 0)) for it in ordered)
+    return tuple(_member(it, facts, counts.endpoints.get(it.name, 0), counts.leases.get(it.name, 0)) for it in ordered)
 
 
 def problems_of(facts: ClusterFacts) -> Iterator[str]:
@@ -170,8 +172,5 @@ def _member(member: Member, facts: ClusterFacts, endpoints: int, leases: int) ->
     )
 
 
-def _counted(hosts: Iterator[HostName]) -> dict[HostName, int]:
-    counts: dict[HostName, int] = {}
-    for host in hosts:
-        counts[host] = counts.get(host, 0) + 1
-    return counts
+def _counts(facts: ClusterFacts) -> Counts:
+    return facts.counts or counts_in(facts.cluster)

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface
+from uuid import UUID
 
 from ovsnet.control.addresses import Addresses
 from ovsnet.control.commit import Committer
+from ovsnet.control.interest import Interest, Rows
 from ovsnet.control.leases import Leases
 from ovsnet.control.requests import AddressRequest, PoolRequest
 from ovsnet.control.reserve import Reserve
@@ -19,11 +21,14 @@ from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import EndpointId, HostName, IpAddress, IpNetwork, Mac, NetworkId, SharedId, Vni
 from ovsnet.model.network import Mode, Network, NetworkOptions
 from ovsnet.model.state import State
+from ovsnet.ovsdb.replica import Only
 from ovsnet.settings import Settings
+from ovsnet.store.codec import row_uuid
 from ovsnet.store.interface import Change, Drop, Put, Store
 from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
 from ovsnet.store.shared import SHARED
+from ovsnet.store.vocabulary import Kind
 
 START = 1_000_000.0
 NET = SharedNetwork(
@@ -85,6 +90,21 @@ class Contact:
             watcher()
 
 
+class Everything:
+    """Rows of a store that has all of them at any time."""
+
+    narrowed = True
+
+    def snapshot(self) -> Cluster:
+        return Cluster()
+
+    def narrow(self, only: Only) -> None:
+        """Nothing is left out."""
+
+    def row_of(self, kind: Kind, key: object) -> UUID:
+        return row_uuid(kind, key)
+
+
 class OwnStore(MemoryStore[State]):
     """A host's own store; commits may come late (`answers`)."""
 
@@ -126,23 +146,35 @@ class Net:
 
 
 class Host:
-    """One host: its own store, its contact with the others, its clock."""
+    """One host: its own store, its contact with the others, its clock.
 
-    def __init__(self, name: str, cluster: Store[Cluster], net: Net, settings: Settings) -> None:
+    With `rows` it knows of the cluster what it needs only, as a real one does.
+    """
+
+    def __init__(
+        self, name: str, cluster: Store[Cluster], net: Net, settings: Settings, rows: Rows | None = None
+    ) -> None:
         self.name = HostName(name)
         self.cluster = cluster
         self.local = OwnStore()
         self.now = START
+        self.net = net
         committer, shared = Committer(self.local), Committer(self.cluster)
-        leases = Leases(shared, self.name)
+        self.committer = shared
+        leases = Leases(shared, self.name, self._known if rows else None)
+        self.interest = Interest(
+            rows or Everything(), self.local.snapshot, leases.mine, self.name, deadline=settings.store_deadline
+        )
         self.reserve = Reserve(leases, self.local.snapshot, self.clock, settings)
-        together = SharedAddresses(leases, self.reserve, net, settings, lambda: net.known_dead)
+        together = SharedAddresses(leases, self.reserve, net, settings, lambda: net.known_dead, self.interest.network)
         self.addresses = Addresses(committer, self.clock, self._routes, settings, shared=together)
         self.routes: Collection[IpNetwork] = ()
         self.pools: dict[int, Pool] = {}
         self._made = 0
-        self.local.watch(self.reserve.nudge)
-        self.cluster.watch(self.reserve.nudge)
+        for store in (self.local, self.cluster):
+            store.watch(self.interest.follow)
+            store.watch(self.reserve.nudge)
+        self.interest.follow()
         net.hosts[self.name] = self
 
     @property
@@ -150,6 +182,9 @@ class Host:
         """Where the cluster's store is one in memory."""
         assert isinstance(self.cluster, Contact)
         return self.cluster
+
+    def _known(self) -> frozenset[SharedId]:
+        return self.interest.known()
 
     def clock(self) -> float:
         return self.now
