@@ -10,6 +10,7 @@ from tests.functional.switch import Switch
 from ovsnet.model.delta import Delta
 from ovsnet.model.host import PortPlan
 from ovsnet.model.network import PortKind
+from ovsnet.model.paths import PathState
 from ovsnet.ovs.rows import FAULT_KEY
 
 pytestmark = pytest.mark.functional
@@ -171,3 +172,36 @@ async def test_a_device_that_was_made_anew_is_plugged_anew(rig: Rig) -> None:
 async def test_without_its_device_a_port_is_refused(rig: Rig) -> None:
     (failure,) = await rig.ports.apply(Delta({"ovxa": DEVICE}, {}, {}))
     assert (failure.resource, failure.reason) == ("ovxa", "its link does not exist")
+
+
+# ---------------------------------------------------------------- ways that are watched
+
+WATCHED = PortPlan(
+    "ovxp7f000002",
+    PortKind.VXLAN,
+    external_ids=OURS,
+    options={**OPTIONS, "remote_ip": "127.0.0.2", "key": "16777215"},
+    bfd={"enable": "true", "min_rx": "1000", "min_tx": "1000"},
+)
+
+
+async def test_a_way_is_watched_beside_the_tunnel_and_nobody_answers(rig: Rig) -> None:
+    await converge(rig.ports, TUNNEL, WATCHED)
+    assert rig.ports.have() == {it.name: it for it in (TUNNEL, WATCHED)}
+    assert not await converge(rig.ports, TUNNEL, WATCHED)
+
+    await until(rig, lambda: bool(rig.real.vsctl("get", "Interface", WATCHED.name, "bfd_status:state").strip()))
+    (path,) = rig.switch.paths().values()
+    assert (list(rig.switch.paths()), path.state) == (["127.0.0.2"], PathState.UNKNOWN)
+    assert path.since is not None
+
+    await converge(rig.ports, TUNNEL)
+    assert rig.switch.paths() == {}
+
+
+async def test_a_hand_that_stops_watching_is_undone(rig: Rig) -> None:
+    await converge(rig.ports, WATCHED)
+    rig.real.vsctl("set", "Interface", WATCHED.name, "bfd:enable=false")
+    await until(rig, lambda: rig.ports.have()[WATCHED.name] != WATCHED)
+    await converge(rig.ports, WATCHED)
+    assert rig.ports.have() == {WATCHED.name: WATCHED}

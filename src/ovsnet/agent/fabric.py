@@ -10,7 +10,7 @@ A host that is in no cluster has none of it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -52,6 +52,7 @@ from ovsnet.model.errors import OvsnetError, Unavailable
 from ovsnet.model.host import Datapath, SwitchFacts
 from ovsnet.model.ids import EndpointId, HostName, IpNetwork
 from ovsnet.model.overlay import Overlay, TunnelKind
+from ovsnet.model.paths import Path
 from ovsnet.model.state import State
 from ovsnet.observe.cluster import ClusterFacts
 from ovsnet.settings import Settings
@@ -79,6 +80,8 @@ class Here:
     switch: Callable[[], SwitchFacts]
     host_networks: Callable[[], Awaitable[Collection[IpNetwork]]]
     nudge: Callable[[], None]
+    paths: Callable[[], Mapping[str, Path]]
+    """What the switch knows of the ways to other hosts' tunnel ends, by their addresses."""
 
 
 class Fabric:
@@ -177,10 +180,15 @@ class Fabric:
             leader=self.steward.leader,
             dead=self.liveness.dead,
             silence=silence,
+            paths=self._paths(),
             waiting=self.publisher.lag,
             problems=(*stewards, *self.replicas.problems(), *self._fenced(), *self._unpublished()),
             warnings=(*self._joined_packets(), *self._behind()),
         )
+
+    def _paths(self) -> Mapping[HostName, Path]:
+        seen = self._here.paths()
+        return {it.name: seen[str(it.vtep)] for it in self.store.snapshot().members.values() if str(it.vtep) in seen}
 
     def _behind(self) -> tuple[str, ...]:
         names = ", ".join(self.steward.behind)

@@ -153,7 +153,8 @@ class Agent:
         membership = read_membership(identity_files(self._settings))
         if membership is None:
             return None
-        here = Here(self.store, self.committer, engine, self.switch.facts, host_networks, self.loop.nudge)
+        nudge, switch = self.loop.nudge, self.switch
+        here = Here(self.store, self.committer, engine, switch.facts, host_networks, nudge, switch.paths)
         return Fabric(self._settings, membership, here)
 
     def wanted(self) -> State:

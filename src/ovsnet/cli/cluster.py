@@ -139,7 +139,19 @@ def forget(agent: Client, host: str, *, force: bool) -> None:
 def table_of(found: tuple[MemberInfo, ...]) -> Table:
     """One line per host."""
     return Table(
-        heads=("NAME", "ADDRESS", "VTEP", "MTU", "ROLE", "STATE", "SILENT", "VERSION", "ENDPOINTS", "ADDRESSES"),
+        heads=(
+            "NAME",
+            "ADDRESS",
+            "VTEP",
+            "MTU",
+            "ROLE",
+            "STATE",
+            "SILENT",
+            "PATH",
+            "VERSION",
+            "ENDPOINTS",
+            "ADDRESSES",
+        ),
         rows=[
             (
                 f"{it.name} (this host)" if it.me else it.name,
@@ -149,6 +161,7 @@ def table_of(found: tuple[MemberInfo, ...]) -> Table:
                 it.role,
                 it.state,
                 "" if it.silence is None or it.me else duration(it.silence),
+                it.path,
                 it.version,
                 str(it.endpoints),
                 str(it.leases),

@@ -80,6 +80,8 @@ class PortPlan:
     external_ids: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """`Interface.options`, all of them; of ports of kind `vxlan` only, of others they are nobody's concern."""
+    bfd: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """`Interface.bfd`, all of it; of ports of kind `vxlan` only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,10 @@ IpNetwork = IPv4Network | IPv6Network
 UNTAGGED = Vlan(0)
 NOT_SHARED = SharedId("")
 NO_HOST = HostName("")
-MAX_VNI = 2**24 - 1
+MAX_VNI = 2**24 - 2
+"""The largest number of a network."""
+PATH_VNI = Vni(MAX_VNI + 1)
+"""No network's: by it hosts ask each other whether packets get through."""
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 

@@ -1,5 +1,6 @@
 """The cluster as one of its members sees it. Pure."""
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -9,6 +10,7 @@ import msgspec
 
 from ovsnet.model.cluster import OVERHEAD, Cluster, Member, Role
 from ovsnet.model.ids import NO_HOST, HostName
+from ovsnet.model.paths import Path, PathState
 from ovsnet.store.census import Counts, counts_in
 
 
@@ -21,8 +23,9 @@ class ClusterFacts:
     """What the agent knows of its cluster. `me` is "" on a host that is in none.
 
     `available`: the database takes changes; `reason` why not. `silence` is how many seconds each member has not been
-    heard of. `waiting` endpoints of this host are not published yet. `problems` and `warnings` are sentences of the
-    parts that found them.
+    heard of; `paths` says of members whether packets get through the tunnel, which is another matter than signs of
+    life. `waiting` endpoints of this host are not published yet. `problems` and `warnings` are sentences of the parts
+    that found them.
     """
 
     me: HostName = NO_HOST
@@ -32,6 +35,7 @@ class ClusterFacts:
     leader: bool = False
     dead: frozenset[HostName] = frozenset()
     silence: Mapping[HostName, float] = field(default_factory=_empty)
+    paths: Mapping[HostName, Path] = field(default_factory=_empty)
     waiting: int = 0
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -63,7 +67,8 @@ class ClusterStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 class MemberInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A host of the cluster. `state` is alive, dead, or unknown while the database is away. `silence` is in seconds,
-    null where not known; `mtu` in bytes.
+    null where not known; `mtu` in bytes. `path` says whether packets get through the tunnel to it: up, down, unknown,
+    and "" where nobody looks.
     """
 
     name: str
@@ -73,6 +78,7 @@ class MemberInfo(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     state: str
     silence: float | None
+    path: str
     version: str
     endpoints: int
     leases: int
@@ -133,10 +139,25 @@ def warnings_of(facts: ClusterFacts) -> Iterator[str]:
             f"Host {name} gives no sign of life; nothing is sent to its containers until it does. "
             f"If it is gone for good: 'ovsnet cluster forget {name}' frees its addresses."
         )
+    yield from _down(facts)
     yield from facts.warnings
     yield from _narrow(facts.cluster)
     if facts.waiting and facts.available:
         yield f"{facts.waiting} endpoints of this host are not known to the other hosts yet."
+
+
+def _down(facts: ClusterFacts) -> Iterator[str]:
+    """Told of hosts that live: of a dead one nothing is expected."""
+    cluster, mine = facts.cluster, facts.cluster.members.get(facts.me)
+    for name, path in sorted(facts.paths.items()):
+        if path.state is PathState.DOWN and mine is not None and name in cluster.members and name not in facts.dead:
+            since = "" if path.since is None else time.strftime(" since %Y-%m-%d %H:%M:%S UTC", time.gmtime(path.since))
+            why = f" ({path.diagnostic})" if path.diagnostic else ""
+            ends = f"{mine.vtep} and {cluster.members[name].vtep}"
+            yield (
+                f"The tunnel path to host {name} is down{since}{why}: containers here and there do not reach each "
+                f"other, though the host lives. Look for what stops UDP port {cluster.info.udp_port} between {ends}."
+            )
 
 
 def _narrow(cluster: Cluster) -> Iterator[str]:
@@ -165,6 +186,7 @@ def _member(member: Member, facts: ClusterFacts, endpoints: int, leases: int) ->
         role=member.role,
         state="dead" if member.name in facts.dead else state,
         silence=None if silence is None else round(silence, 1),
+        path=facts.paths[member.name].state if member.name in facts.paths else "",
         version=member.version,
         endpoints=endpoints,
         leases=leases,

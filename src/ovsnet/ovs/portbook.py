@@ -4,10 +4,13 @@ Reading one row through the `ovs` package costs tens of microseconds, and the re
 in every round: at 1 000 ports reading them afresh each time would cost a quarter of a second.
 """
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from uuid import UUID
 
+from ovsnet.model.paths import Path
+from ovsnet.ovs.bfd import continued
 from ovsnet.ovs.rows import Row, SeenPort, is_ours, read_port
 from ovsnet.ovsdb.database import Database, Touched
 
@@ -53,20 +56,29 @@ class _Names:
 class PortBook:
     """Follows the database from its construction on."""
 
-    def __init__(self, database: Database, *, instance: str, bridge: str) -> None:
+    def __init__(
+        self, database: Database, *, instance: str, bridge: str, clock: Callable[[], float] = time.time
+    ) -> None:
         self._database = database
+        self._clock = clock
         self._instance = instance
         self._bridge = bridge
         self._ports = _Names(database, "Port")
         self._interfaces = _Names(database, "Interface")
         self._members: frozenset[UUID] = frozenset()
         self._ours: dict[str, SeenPort] = {}
+        self._paths: dict[str, Path] = {}
         database.watch_rows(self._touched)
 
     @property
     def ours(self) -> Mapping[str, SeenPort]:
         """Every port with our mark by name, wherever it is, but the bridge's own."""
         return MappingProxyType(self._ours)
+
+    @property
+    def paths(self) -> Mapping[str, Path]:
+        """The ways that ports of ours watch, by the address at their far end."""
+        return MappingProxyType({self._ours[name].plan.options["remote_ip"]: it for name, it in self._paths.items()})
 
     def port(self, name: str) -> Row | None:
         """The port of this name, whoever made it."""
@@ -113,6 +125,8 @@ class PortBook:
         self._moved()
         for row in self._database.rows("Port"):
             self._read(str(row.name))
+        for name in self._paths.keys() - self._ours.keys():
+            del self._paths[name]
 
     def _moved(self) -> frozenset[UUID]:
         """Ports that came onto our bridge or left it."""
@@ -124,6 +138,11 @@ class PortBook:
         port = self._ports.row(name)
         if port is None or name == self._bridge or not is_ours(port, self._instance):
             self._ours.pop(name, None)
+            self._paths.pop(name, None)
             return
         interface = next(iter(port.interfaces), None)
-        self._ours[name] = read_port(port, interface, on_our_bridge=self.is_on_our_bridge(port))
+        seen = self._ours[name] = read_port(port, interface, on_our_bridge=self.is_on_our_bridge(port))
+        if seen.path is None:
+            self._paths.pop(name, None)
+        else:
+            self._paths[name] = continued(self._paths.get(name), seen.path, self._clock())

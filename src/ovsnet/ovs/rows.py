@@ -13,6 +13,8 @@ from typing import Any, Final
 from ovsnet.model.host import BridgePlan, Datapath, PortPlan
 from ovsnet.model.ids import UNTAGGED, Ofport, Vlan
 from ovsnet.model.network import PortKind
+from ovsnet.model.paths import Path
+from ovsnet.ovs.bfd import read_path
 from ovsnet.plan.names import OWNER_KEY
 
 OUR_PREFIX: Final = "ovsnet-"
@@ -30,7 +32,10 @@ WANTED_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("stp_enable", "rstp_enable", "mcast_snooping_enable", "flow_tables"),
         ),
         "Port": ("name", "interfaces", "tag", "external_ids"),
-        "Interface": ("name", "type", "options", "mtu_request", "ofport", "error", "ifindex", "external_ids"),
+        "Interface": (
+            *("name", "type", "options", "mtu_request", "ofport", "error", "ifindex", "external_ids"),
+            *("bfd", "bfd_status"),
+        ),
         "Flow_Table": ("name",),
     }
 )
@@ -155,11 +160,13 @@ def _word(values: list[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SeenPort:
-    """One port with our mark: what it is, and its number once ovs-vswitchd forwards through it."""
+    """One port with our mark: what it is, its number once ovs-vswitchd forwards through it, and what it has found."""
 
     plan: PortPlan
     ofport: Ofport | None = None
     must_be_replugged: bool = False
+    path: Path | None = None
+    """The way it watches; None of a port that watches none."""
 
 
 def read_port(port: Row, interface: Row | None, *, on_our_bridge: bool) -> SeenPort:
@@ -172,14 +179,16 @@ def read_port(port: Row, interface: Row | None, *, on_our_bridge: bool) -> SeenP
         external_ids=MappingProxyType(our_ids(port.external_ids)),
     )
     if interface is not None and kind is PortKind.VXLAN:
-        plan = replace(plan, options=MappingProxyType(dict(interface.options)))
+        tunnel = MappingProxyType(dict(interface.options)), MappingProxyType(dict(interface.bfd))
+        plan = replace(plan, options=tunnel[0], bfd=tunnel[1])
     if interface is not None and interface.mtu_request:
         plan = replace(plan, mtu=int(interface.mtu_request[0]))
     fault = _port_fault(interface) if on_our_bridge else "it is on another bridge"
     if fault:
         ids = MappingProxyType({**plan.external_ids, FAULT_KEY: fault})
         return SeenPort(replace(plan, external_ids=ids), must_be_replugged=True)
-    return SeenPort(plan, _ofport(interface))
+    path = read_path(interface.bfd_status) if interface is not None and plan.bfd else None
+    return SeenPort(plan, _ofport(interface), path=path)
 
 
 def _port_fault(interface: Row | None) -> str:
@@ -230,7 +239,7 @@ def interface_columns(plan: PortPlan, instance: str, ifindex: int | None) -> dic
 
 def option_columns(plan: PortPlan) -> dict[str, object]:
     """The options of an interface where they are ours to say."""
-    return {"options": dict(plan.options)} if plan.kind is PortKind.VXLAN else {}
+    return {"options": dict(plan.options), "bfd": dict(plan.bfd)} if plan.kind is PortKind.VXLAN else {}
 
 
 def port_columns(plan: PortPlan, instance: str) -> dict[str, object]:

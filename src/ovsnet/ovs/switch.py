@@ -3,11 +3,12 @@ has taken up.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.host import Datapath, SwitchFacts
+from ovsnet.model.paths import Path
 from ovsnet.ovs.kernel import kernel_has_datapath
 from ovsnet.ovs.portbook import PortBook
 from ovsnet.ovs.programs import REMEDY, daemon_lives, unavailable
@@ -72,6 +73,10 @@ class Switch:
             ofports=MappingProxyType(numbers),
             reason=self.database.reason,
         )
+
+    def paths(self) -> Mapping[str, Path]:
+        """What is known of the ways to other hosts' tunnel ends, by their addresses."""
+        return self.ports.paths
 
     def root(self) -> Row | None:
         """The one row of table Open_vSwitch; None before the first replica."""

@@ -8,7 +8,7 @@ And one to every host that has endpoints of the segment: by the tunnel port, so 
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from ovsnet.model.ids import MAX_VNI, UNTAGGED, IpAddress, Ofport
+from ovsnet.model.ids import UNTAGGED, IpAddress, Ofport
 from ovsnet.model.overlay import TunnelKind
 from ovsnet.pipeline.cookies import GROUP_FIRST, GROUP_LAST
 from ovsnet.pipeline.flow import Flow, Group
@@ -23,7 +23,7 @@ MAX_BUCKETS = 2000
 More outputs in a bucket would not help: it is an action set, in which the last one replaces the others (OpenFlow 1.4
 5.10). So the flow itself has what does not fit: its actions are a list.
 """
-_TAGGED_COUNT = MAX_VNI + 1
+_TAGGED_COUNT = 1 << 24
 _TAGGED_FIRST = GROUP_LAST + 1 - _TAGGED_COUNT
 
 

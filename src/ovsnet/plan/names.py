@@ -4,8 +4,10 @@ An interface name has at most 15 characters (IFNAMSIZ - 1). Eleven hex digits of
 chance in 10**7 of a collision at 1 000 endpoints on a host; the link applier refuses a name that is taken.
 """
 
+from hashlib import blake2s
+
 from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.ids import EndpointId, Vni
+from ovsnet.model.ids import EndpointId, IpAddress, Vni
 from ovsnet.model.network import Network, PortKind
 from ovsnet.model.overlay import TunnelKind
 
@@ -26,6 +28,8 @@ DNS_ALIAS = f"{ALIAS_PREFIX}dns"
 FLOW_TUNNEL = "ovxlan0"
 """The one tunnel port of kind ovs."""
 _TUNNEL_PREFIX = "ovx"
+_PATH_PREFIX = "ovxp"
+"""No name of a device's port begins so: p is no hex digit."""
 """No name of an endpoint's port begins so: x is no hex digit."""
 _DIGITS = 11
 
@@ -74,6 +78,15 @@ def alias(endpoint: EndpointId) -> str:
 def tunnel_device(vni: Vni) -> str:
     """The kernel's vxlan device of a network, which is an OVS port too."""
     return f"{_TUNNEL_PREFIX}{vni:x}"
+
+
+def path_port(vtep: IpAddress) -> str:
+    """The port by which the way to another host's VTEP is watched."""
+    return f"{_PATH_PREFIX}{int(vtep):08x}" if vtep.version == 4 else f"{_PATH_PREFIX}{_digest(vtep)}"
+
+
+def _digest(vtep: IpAddress) -> str:
+    return blake2s(vtep.packed, digest_size=5).hexdigest()
 
 
 def tunnel_port(kind: TunnelKind, vni: Vni) -> str:

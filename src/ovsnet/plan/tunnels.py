@@ -14,6 +14,8 @@ from ovsnet.model.state import State
 from ovsnet.pipeline.remembered import Latest
 from ovsnet.pipeline.remote import living_vteps, reached, reaches_others
 from ovsnet.plan import names
+from ovsnet.plan.paths import plan_path_ports
+from ovsnet.plan.vxlan import vxlan_port
 
 TO_ALL = ""
 """In place of a MAC in `TunnelPlan.forwards`: this VTEP gets a copy of each broadcast."""
@@ -35,45 +37,20 @@ def plan_tunnels(state: State, overlay: Overlay | None) -> dict[str, TunnelPlan]
 
 
 def plan_tunnel_ports(state: State, overlay: Overlay | None, instance: str) -> dict[str, PortPlan]:
-    """The ports of the tunnels on our bridge: one of Open vSwitch's own, or those of the devices."""
-    networks = [it for it in state.networks.values() if reaches_others(it)]
-    if overlay is None or not networks:
+    """The ports of the tunnels on our bridge: those of Open vSwitch's own, or those of the devices."""
+    if overlay is None or not any(map(reaches_others, state.networks.values())):
         return {}
+    used = _used(state, _macs_here(state))
     if overlay.kind is TunnelKind.OVS:
-        port = _flow_based(overlay, instance)
-        return {port.name: port}
-    if not overlay.device:
-        return {}
-    ports = [_device_port(it, instance) for it in _used(state, _macs_here(state))]
+        port = vxlan_port(names.FLOW_TUNNEL, overlay, instance, remote="flow", key="flow")
+        return {port.name: port, **plan_path_ports(used, overlay, instance)}
+    ports = [_device_port(it, instance) for it in used] if overlay.device else []
     return {it.name: it for it in ports}
 
 
 def _used(state: State, here: Collection[NetworkId]) -> list[Network]:
     """A cluster may have thousands of networks, and every port makes each change of the switch slower."""
     return [it for it in state.networks.values() if it.id in here and reaches_others(it)]
-
-
-def _flow_based(overlay: Overlay, instance: str) -> PortPlan:
-    """VTEP and VNI come from the flows; the rest as the kernel's devices do it.
-
-    Packets may be cut up on a narrow path, and over IPv6 they have a UDP checksum, on which a receiver may insist
-    (RFC 6935).
-    """
-    options = {
-        "remote_ip": "flow",
-        "key": "flow",
-        "local_ip": str(overlay.local),
-        "dst_port": str(overlay.udp_port),
-        "df_default": "false",
-    }
-    if overlay.local.version == 6:
-        options["csum"] = "true"
-    return PortPlan(
-        name=names.FLOW_TUNNEL,
-        kind=PortKind.VXLAN,
-        external_ids={names.OWNER_KEY: instance},
-        options=options,
-    )
 
 
 def _device_port(network: Network, instance: str) -> PortPlan:

@@ -16,7 +16,7 @@ OURS = {OWNER_KEY: "test"}
 
 
 def interface(**columns: Any) -> SimpleNamespace:
-    usual = {"name": "va", "type": "", "mtu_request": [], "ofport": [7], "error": [], "ifindex": [12]}
+    usual = {"name": "va", "type": "", "mtu_request": [], "ofport": [7], "error": [], "ifindex": [12], "bfd_status": {}}
     return SimpleNamespace(**{**usual, "external_ids": {**OURS, IFINDEX_KEY: "12"}, **columns})
 
 
