@@ -1,7 +1,7 @@
 """An agent that is nothing but values: the API is served from it in tests."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 
 from ovsnet.api.orders import (
@@ -15,9 +15,10 @@ from ovsnet.api.orders import (
     RecordOrder,
     TokenOrder,
 )
+from ovsnet.model.cluster import Cluster
 from ovsnet.model.errors import ApplyError, OvsnetError
 from ovsnet.model.host import Datapath, PortPlan, SwitchFacts
-from ovsnet.model.ids import Ofport
+from ovsnet.model.ids import NOT_SHARED, Ofport, SharedId
 from ovsnet.model.state import State
 from ovsnet.observe.cluster import ClusterFacts
 from ovsnet.observe.drift import DriftItem
@@ -129,6 +130,13 @@ class Values:
 
     def cluster(self) -> ClusterFacts:
         return self.shared
+
+    async def counted_cluster(self) -> ClusterFacts:
+        return self.shared
+
+    async def published(self, network: SharedId = NOT_SHARED) -> Cluster:
+        there = self.shared.cluster.endpoints.items()
+        return replace(self.shared.cluster, endpoints={k: it for k, it in there if network in (NOT_SHARED, it.network)})
 
     def state(self) -> State:
         return self.wanted

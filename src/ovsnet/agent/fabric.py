@@ -12,7 +12,7 @@ A host that is in no cluster has none of it.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from time import time
 
@@ -27,6 +27,7 @@ from ovsnet.cluster.peers import Peers
 from ovsnet.cluster.process import cluster_socket
 from ovsnet.control.commit import Committer
 from ovsnet.control.fence import Fence
+from ovsnet.control.interest import Interest
 from ovsnet.control.leases import Leases
 from ovsnet.control.leaving import Leaving
 from ovsnet.control.liveness import Liveness
@@ -50,13 +51,14 @@ from ovsnet.linux.underlay import Underlay, underlay_of
 from ovsnet.model.cluster import Cluster
 from ovsnet.model.errors import OvsnetError, Unavailable
 from ovsnet.model.host import Datapath, SwitchFacts
-from ovsnet.model.ids import EndpointId, HostName, IpNetwork
+from ovsnet.model.ids import NOT_SHARED, EndpointId, HostName, IpNetwork, SharedId
 from ovsnet.model.overlay import Overlay, TunnelKind
 from ovsnet.model.paths import Path
 from ovsnet.model.state import State
 from ovsnet.observe.cluster import ClusterFacts
 from ovsnet.settings import Settings
 from ovsnet.store import schema
+from ovsnet.store.census import Census
 from ovsnet.store.ovsdb import OvsdbStore
 from ovsnet.store.shared import SHARED
 
@@ -64,6 +66,8 @@ TITLE = "the cluster's database"
 REMEDY = "'ovsnet cluster members' on another host shows which voters live"
 RETRY = 2.0
 """Seconds until the door for other members is opened again: its address may not be on an interface yet."""
+COUNTING = 10.0
+"""Seconds the cluster's database has to tell what this host does not follow."""
 FIRST_SIGHT = 2.0
 """Seconds the cluster's database has at the start: it is newer than what was written down of it."""
 
@@ -108,10 +112,13 @@ class Fabric:
 
     def _build_parts(self) -> None:
         settings, here, server = self._settings, self._here, DatabaseServer(self._settings)
-        self.leases = Leases(self.committer, self.me)
+        self.leases = Leases(self.committer, self.me, self._known)
+        patience = settings.store_deadline
+        self.interest = Interest(self.store, here.store.snapshot, self.leases.mine, self.me, deadline=patience)
+        self.census = Census(str(cluster_socket(settings)), self.store.snapshot, self.store.row_of, deadline=COUNTING)
         self.reserve = Reserve(self.leases, here.store.snapshot, time, settings)
         asking = PeerAddresses(self.peers, self.committer.snapshot)
-        self.addresses = SharedAddresses(self.leases, self.reserve, asking, settings, self.dead)
+        self.addresses = SharedAddresses(self.leases, self.reserve, asking, settings, self.dead, self.interest.network)
         self.fence = Fence(self.me, self.store.snapshot)
         self.names = Names(
             settings,
@@ -121,7 +128,7 @@ class Fabric:
             dead=self.dead,
             changed=here.nudge,
         )
-        self.networks = SharedNetworks(self.committer, self.me)
+        self.networks = SharedNetworks(self.committer, self.me, self.census.users)
         self.records = Records(self.committer, self.me)
         self.publisher = Publisher(self.committer, self.wanted, self.me)
         self.replicas = Replicas(here.engine, here.committer, self.store, self.me)
@@ -129,7 +136,7 @@ class Fabric:
         self.presence = Presence(
             self.committer, self.me, self.liveness, self._said, settings.heartbeat_period, self._changed
         )
-        about = About(self.me, __version__, schema.version(SHARED))
+        about = About(self.me, __version__, schema.version(SHARED), rows_of=self.interest.host)
         self.members = Members(self.committer, self._files, self.peers, about, self.dead, self.reserve)
         self.steward = Steward(
             self.committer,
@@ -165,6 +172,10 @@ class Fabric:
         kind = tunnel_kind(self._settings, self._here.switch())
         device = self._underlay.device if self._underlay else ""
         return self._view.overlay(self.wanted(), self.store.snapshot(), self.liveness.dead, device, kind)
+
+    def _known(self) -> frozenset[SharedId]:
+        """The networks of which this host knows every lease and endpoint."""
+        return self.interest.known()
 
     def facts(self) -> ClusterFacts:
         """What people are shown."""
@@ -221,6 +232,18 @@ class Fabric:
         whose = f"Containers of this host have addresses that are another host's by now: {', '.join(names)}"
         return (f"{whose}. They reach nobody; restart them, and they get others.",)
 
+    async def counted(self) -> ClusterFacts:
+        """With the numbers of all hosts, as far as the database tells them."""
+        facts = self.facts()
+        with suppress(OvsnetError):
+            return replace(facts, counts=await self.census.counts())
+        return facts
+
+    async def published(self, network: SharedId = NOT_SHARED) -> Cluster:
+        """With what all hosts have on this network, or on any; Unavailable when the database does not answer."""
+        endpoints = await self.census.endpoints(network)
+        return replace(self.store.snapshot(), endpoints={it.id: it for it in endpoints})
+
     async def learn(self, facts: EngineFacts) -> None:
         """The newest listing of the engine."""
         self.replicas.consider(facts)
@@ -237,16 +260,24 @@ class Fabric:
             await self._said()
         with suppress(OvsnetError):
             await self.store.wait_ready(FIRST_SIGHT)
+            await self.interest.settled()
 
     async def run(self) -> None:
         """Until cancelled."""
         async with self.peers, asyncio.TaskGroup() as group:
-            group.create_task(self.store.run())
+            group.create_task(self._follow_cluster())
             for part in (self.presence, self.steward, self.reserve, self.publisher, self.replicas, self.aliases):
                 group.create_task(part.run())
             group.create_task(self.memory.run())
             group.create_task(self.names.run())
             group.create_task(self._open_door())
+
+    async def _follow_cluster(self) -> None:
+        """First what our own store says: of the cluster we ask for what it has on the networks that are used here."""
+        with suppress(OvsnetError):
+            await self._here.store.wait_ready(FIRST_SIGHT)
+        self.interest.follow()
+        await self.store.run()
 
     async def _open_door(self) -> None:
         """Listen for other members, as soon as the address is there."""
@@ -267,6 +298,7 @@ class Fabric:
 
     def _changed(self) -> None:
         """Something the hosts share changed, or the database came or went, or somebody died."""
+        self.interest.follow()
         for part in (self.presence, self.steward, self.replicas):
             part.nudge()
         self._changed_here()
@@ -279,6 +311,7 @@ class Fabric:
 
     def _changed_here(self) -> None:
         """Our own store changed; the reconciler hears of that by itself."""
+        self.interest.follow()
         self.publisher.nudge()
         self.reserve.nudge()
 

@@ -12,8 +12,10 @@ from ovsnet.api.orders import Orders
 from ovsnet.engine.client import Engine
 from ovsnet.engine.events import Follower
 from ovsnet.engine.facts import EngineFacts
+from ovsnet.model.cluster import Cluster
 from ovsnet.model.errors import ApplyError
 from ovsnet.model.host import PortPlan, SwitchFacts
+from ovsnet.model.ids import NOT_SHARED, SharedId
 from ovsnet.model.state import State
 from ovsnet.observe.cluster import ClusterFacts
 from ovsnet.observe.drift import DriftItem, compare
@@ -66,6 +68,14 @@ class View:
     def cluster(self) -> ClusterFacts:
         """What is known of the cluster."""
         return self._parts.fabric.facts() if self._parts.fabric else ClusterFacts()
+
+    async def counted_cluster(self) -> ClusterFacts:
+        """What is known of the cluster, with the numbers of all hosts."""
+        return await self._parts.fabric.counted() if self._parts.fabric else ClusterFacts()
+
+    async def published(self, network: SharedId = NOT_SHARED) -> Cluster:
+        """The cluster with everything that has been published on this network, or on any."""
+        return await self._parts.fabric.published(network) if self._parts.fabric else Cluster()
 
     async def meet_engine(self, facts: EngineFacts) -> None:
         """Ask an engine that came (back) what it is: it may have been upgraded meanwhile."""

@@ -6,6 +6,7 @@ import asyncio
 import os
 import platform
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +50,8 @@ class Route:
 
 async def _status(view: AgentView, _: Mapping[str, str]) -> Status:
     seen = await _drift_if_known(view)
-    return status.status_of(view.agent(), view.state(), view.switch(), view.failures(), seen, view.cluster())
+    shared = await view.counted_cluster()
+    return status.status_of(view.agent(), view.state(), view.switch(), view.failures(), seen, shared)
 
 
 async def _networks(view: AgentView, _: Mapping[str, str]) -> tuple[NetworkInfo, ...]:
@@ -57,8 +59,13 @@ async def _networks(view: AgentView, _: Mapping[str, str]) -> tuple[NetworkInfo,
 
 
 async def _network(view: AgentView, path: Mapping[str, str]) -> NetworkDetails:
-    shared = view.cluster()
-    return networks.inspect(view.state(), path["network"], shared.cluster, shared.me)
+    state, shared = view.state(), view.cluster()
+    there = shared.cluster
+    part = networks.find(state.networks, path["network"]).shared
+    if part:
+        with suppress(Unavailable):
+            there = await view.published(part)
+    return networks.inspect(state, path["network"], there, shared.me)
 
 
 async def _endpoints(view: AgentView, _: Mapping[str, str]) -> tuple[EndpointInfo, ...]:
@@ -70,15 +77,15 @@ async def _leases(view: AgentView, _: Mapping[str, str]) -> tuple[Lease, ...]:
 
 
 async def _cluster(view: AgentView, _: Mapping[str, str]) -> ClusterStatus:
-    return cluster.status_of(view.cluster())
+    return cluster.status_of(await view.counted_cluster())
 
 
 async def _members(view: AgentView, _: Mapping[str, str]) -> tuple[MemberInfo, ...]:
-    return cluster.members_of(view.cluster())
+    return cluster.members_of(await view.counted_cluster())
 
 
 async def _names(view: AgentView, _: Mapping[str, str]) -> tuple[NameInfo, ...]:
-    return names.all_names(view.cluster().cluster)
+    return names.all_names(await view.published())
 
 
 async def _check(view: AgentView, _: Mapping[str, str]) -> CheckReport:
@@ -104,10 +111,11 @@ async def _version(view: AgentView, _: Mapping[str, str]) -> VersionInfo:
 
 async def _report(view: AgentView, path: Mapping[str, str]) -> bytes:
     seen = await _drift_if_known(view)
+    shared = await view.counted_cluster()
     answers: dict[str, Any] = {
         "status": await _status(view, path),
-        "cluster": cluster.status_of(view.cluster()),
-        "members": cluster.members_of(view.cluster()),
+        "cluster": cluster.status_of(shared),
+        "members": cluster.members_of(shared),
         "check": None if seen is None else CheckReport(clean=not seen, items=seen),
         "endpoints": await _endpoints(view, path),
         "config": view.settings,
@@ -149,7 +157,7 @@ ROUTES = (
     Route("/v1/leases", tuple[Lease, ...], _leases, "Every address that is held or rests after its release"),
     Route("/v1/cluster", ClusterStatus, _cluster, "The cluster this host is in"),
     Route("/v1/cluster/members", tuple[MemberInfo, ...], _members, "Every host of the cluster"),
-    Route("/v1/dns", tuple[NameInfo, ...], _names, "Every name on the networks of the cluster"),
+    Route("/v1/dns", tuple[NameInfo, ...], _names, "Every name on the networks of the cluster", (503,)),
     Route("/v1/check", CheckReport, _check, "Read the host afresh and compare: want, is", (503,)),
     Route("/v1/config", Settings, _config, "The settings in force"),
     Route("/v1/version", VersionInfo, _version, "Versions of the agent and of its neighbours"),

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ovsnet.api.orders import Orders
+from ovsnet.model.cluster import Cluster
 from ovsnet.model.errors import ApplyError
 from ovsnet.model.host import PortPlan, SwitchFacts
+from ovsnet.model.ids import NOT_SHARED, SharedId
 from ovsnet.model.state import State
 from ovsnet.observe.cluster import ClusterFacts
 from ovsnet.observe.drift import DriftItem
@@ -25,7 +27,19 @@ class AgentView(Protocol):
         """Who carries out what is ordered."""
 
     def cluster(self) -> ClusterFacts:
-        """What is known of the cluster; of none on a host that is in none."""
+        """What is known of the cluster; of none on a host that is in none.
+
+        Of endpoints and leases that are those of the networks of this host.
+        """
+
+    async def counted_cluster(self) -> ClusterFacts:
+        """The same with `counts` of all hosts, as far as the cluster's database tells them."""
+
+    async def published(self, network: SharedId = NOT_SHARED) -> Cluster:
+        """The cluster with everything that has been published on this network, or on any.
+
+        Unavailable when its database does not answer.
+        """
 
     def agent(self) -> AgentFacts:
         """What the agent knows of itself and its neighbours."""

@@ -6,6 +6,7 @@ is asked on to a voter.
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Protocol
@@ -25,13 +26,15 @@ from ovsnet.store.interface import Change, Drop, Put
 class About:
     """What this host says of itself: `version` of ovsnet, `schema` of the cluster's database as it knows it.
 
-    `clock`: seconds since the epoch.
+    `clock`: seconds since the epoch. While a block with `rows_of` runs, all rows of that host are known
+    (`Interest.host`); as it is, that needs a store which has everything.
     """
 
     me: HostName
     version: str
     schema: str
     clock: Callable[[], float] = time.time
+    rows_of: Callable[[HostName], AbstractAsyncContextManager[object]] = nullcontext
 
 
 class Yielding(Protocol):
@@ -168,7 +171,8 @@ class Members:
     async def remove(self, name: HostName) -> None:
         """Drop everything a host has in the cluster, and its membership: it can write nothing after that."""
         if self._files.authority_key.exists():
-            await self._committer.commit(lambda state: (removal(state, name), None))
+            async with self._about.rows_of(name):
+                await self._committer.commit(lambda state: (removal(state, name), None))
             return
         await self._ask_a_voter(name)
 
