@@ -13,6 +13,8 @@ from ovsnet.api.orders import (
     JoinOrder,
     LeaveOrder,
     RecordOrder,
+    RecoverOrder,
+    RestoreOrder,
     TokenOrder,
 )
 from ovsnet.model.cluster import Cluster
@@ -78,6 +80,16 @@ class Orders:
         return self._done(order)
 
     async def forget(self, order: ForgetOrder) -> Done:
+        return self._done(order)
+
+    async def backup(self) -> bytes:
+        self._done("backup")
+        return b"OVSDB JSON"
+
+    async def restore(self, order: RestoreOrder) -> Done:
+        return self._done(order)
+
+    async def recover(self, order: RecoverOrder) -> Done:
         return self._done(order)
 
     async def add_record(self, order: RecordOrder) -> Done:

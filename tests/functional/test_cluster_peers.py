@@ -84,6 +84,9 @@ class Cluster:
         await self._note(("hello", caller))
         return messages.HelloAnswer(host=A, version="1", schema="1.0.0")
 
+    async def recovered(self, caller: HostName, request: messages.RecoveredRequest) -> None:
+        await self._note(("recovered", caller, request.cluster, request.replaced, request.voters))
+
     async def forget(self, caller: HostName, request: messages.ForgetRequest) -> None:
         await self._note(("forget", caller, request.host))
 

@@ -50,7 +50,8 @@ class DatabaseServer:
         status = await self._server.status()
         if status is None:
             return RaftView(out=True)
-        return RaftView(leader=status.leads, servers=tuple(Server(it.id, str(it.address)) for it in status.servers))
+        servers = tuple(Server(it.id, str(it.address)) for it in status.servers)
+        return RaftView(leader=status.leads, servers=servers, cluster=status.cluster_id)
 
     async def kick(self, server: Server) -> None:
         """Take another server out of RAFT."""

@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from ipaddress import ip_address
 from time import time
 
@@ -25,6 +26,7 @@ from ovsnet.cluster import peer_server
 from ovsnet.cluster.identity import Membership, identity_files
 from ovsnet.cluster.peers import Peers
 from ovsnet.cluster.process import cluster_socket
+from ovsnet.cluster.recovery import replaced
 from ovsnet.control.commit import Committer
 from ovsnet.control.fence import Fence
 from ovsnet.control.interest import Interest
@@ -44,6 +46,7 @@ from ovsnet.control.reserve import Reserve
 from ovsnet.control.shared_addresses import SharedAddresses
 from ovsnet.control.shared_networks import SharedNetworks
 from ovsnet.control.steward import Steward, Terms
+from ovsnet.control.succession import Succession
 from ovsnet.dns.service import Names
 from ovsnet.engine.client import Engine
 from ovsnet.engine.facts import EngineFacts
@@ -137,7 +140,6 @@ class Fabric:
             self.committer, self.me, self.liveness, self._said, settings.heartbeat_period, self._changed
         )
         about = About(self.me, __version__, schema.version(SHARED), rows_of=self.interest.host)
-        self.members = Members(self.committer, self._files, self.peers, about, self.dead, self.reserve)
         self.steward = Steward(
             self.committer,
             server,
@@ -147,6 +149,15 @@ class Fabric:
             self.dead,
             Terms(settings.heartbeat_period, __version__),
         )
+        self.succession = Succession(
+            self.committer,
+            self.steward,
+            self.peers,
+            self.dead,
+            partial(replaced, self._files),
+            settings.heartbeat_period,
+        )
+        self.members = Members(self.committer, self._files, self.peers, about, self.dead, self.reserve, self.succession)
         self.leaving = Leaving(
             self.committer,
             self.members,
@@ -182,7 +193,7 @@ class Fabric:
         now = asyncio.get_running_loop().time()
         cluster = self.store.snapshot()
         silence = {it: quiet for it in cluster.members if (quiet := self.liveness.silence(it, now)) is not None}
-        stewards = (self.steward.problem,) if self.steward.problem else ()
+        stewards = tuple(it for it in (self.steward.problem, self.succession.problem) if it)
         return ClusterFacts(
             me=self.me,
             cluster=cluster,
@@ -266,7 +277,8 @@ class Fabric:
         """Until cancelled."""
         async with self.peers, asyncio.TaskGroup() as group:
             group.create_task(self._follow_cluster())
-            for part in (self.presence, self.steward, self.reserve, self.publisher, self.replicas, self.aliases):
+            parts = (self.presence, self.steward, self.succession)
+            for part in (*parts, self.reserve, self.publisher, self.replicas, self.aliases):
                 group.create_task(part.run())
             group.create_task(self.memory.run())
             group.create_task(self.names.run())
@@ -299,7 +311,7 @@ class Fabric:
     def _changed(self) -> None:
         """Something the hosts share changed, or the database came or went, or somebody died."""
         self.interest.follow()
-        for part in (self.presence, self.steward, self.replicas):
+        for part in (self.presence, self.steward, self.succession, self.replicas):
             part.nudge()
         self._changed_here()
         if self.store.available:

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from ovsnet import __version__
+from ovsnet.agent.custody import Custody
 from ovsnet.agent.database_server import DatabaseServer
 from ovsnet.agent.fabric import Fabric, cluster_store
 from ovsnet.agent.surroundings import Surroundings
@@ -21,6 +22,8 @@ from ovsnet.api.orders import (
     JoinOrder,
     LeaveOrder,
     RecordOrder,
+    RecoverOrder,
+    RestoreOrder,
     TokenOrder,
 )
 from ovsnet.cluster.identity import IdentityFiles, identity_files
@@ -78,6 +81,7 @@ class Operator:
         self._fabric = fabric
         self._networks = networks
         self._restart = restart
+        self._custody = Custody(settings, lambda: opened(settings))
         self._daemon_json = DaemonJson(DAEMON_JSON, Path(settings.state_dir) / "daemon.json.before")
 
     async def init(self, order: InitOrder) -> Invitation:
@@ -121,12 +125,26 @@ class Operator:
 
     async def leave(self, order: LeaveOrder) -> Done:
         """Be a member no more."""
-        left = [*await self._member().leaving.leave(force=order.force)]
+        fabric = self._member()
+        async with fabric.steward.resting():
+            left = [*await fabric.leaving.leave(force=order.force)]
         if self._settings.dns_address in self._daemon_json.servers():
             left.append(self._names(enabled=False))
         await dnslink.remove_namespace(dnslink.namespace_of(self._settings.instance))
         self._restart()
         return Done(message=" ".join(("This host has left the cluster.", *left)), restarts=True)
+
+    async def backup(self) -> bytes:
+        """A copy of the cluster's database."""
+        return await self._custody.backup()
+
+    async def restore(self, order: RestoreOrder) -> Done:
+        """Make the cluster's database what it was."""
+        return Done(message=await self._custody.restore(order.content, force=order.force))
+
+    async def recover(self, order: RecoverOrder) -> Done:
+        """Go on with this host's copy of it alone."""
+        return Done(message=await self._custody.recover(yes=order.yes))
 
     async def add_record(self, order: RecordOrder) -> Done:
         """Add a name."""

@@ -26,6 +26,8 @@ TIMEOUT = 30.0
 """Seconds: longer than the slowest question (a report: a comparison and three programs, each with its own
 deadline).
 """
+BACKUP_TIMEOUT = 90.0
+"""Seconds: a little longer than the agent gives itself for a copy."""
 START = "start it with 'systemctl start ovsnet', or run 'ovsnet agent' as root"
 _ERRORS: dict[int, type[OvsnetError]] = {400: BadRequest, 404: NotFound, 409: Conflict}
 
@@ -65,6 +67,10 @@ class Client:
     def report(self) -> bytes:
         """The bundle, a gzip'ed tar file."""
         return self.body("/v1/report")
+
+    def backup(self) -> bytes:
+        """The cluster's database, as a standalone OVSDB database."""
+        return self._request("GET", "/v1/cluster/backup", None, BACKUP_TIMEOUT)
 
     def ask(self, path: str, answer: type[T]) -> T:
         """The answer as a value."""

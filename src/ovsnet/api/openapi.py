@@ -42,7 +42,7 @@ def document() -> dict[str, Any]:
 
 
 def _operation(route: Route, schema: Mapping[str, Any] | None) -> dict[str, Any]:
-    content = {"application/json": {"schema": schema}} if schema else {"application/gzip": {}}
+    content = {route.media: {"schema": schema} if schema else {}}
     refusals = {str(code): _refusal(code) for code in (*route.refusals, *_ALWAYS)}
     return {
         "operationId": _name(route.path),

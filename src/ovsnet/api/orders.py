@@ -54,6 +54,24 @@ class ForgetOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     force: bool = False
 
 
+class RestoreOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Make the cluster's database what it was. `content` is a backup's. `force`: also when hosts that have joined since
+    would have to join again, or networks with containers would go.
+    """
+
+    content: bytes
+    force: bool = False
+
+    def __repr__(self) -> str:
+        return f"RestoreOrder({len(self.content)} bytes, force={self.force})"
+
+
+class RecoverOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Go on with this host's copy of the cluster's database alone. `yes`: without it only what that means is said."""
+
+    yes: bool = False
+
+
 class RecordOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Add or remove a name: on one network, by its name, or on all of them ("")."""
 
@@ -109,6 +127,15 @@ class Orders(Protocol):
     async def forget(self, order: ForgetOrder) -> Done:
         """Take a host out; one that is not in has been taken out already."""
 
+    async def backup(self) -> bytes:
+        """A copy of the cluster's database."""
+
+    async def restore(self, order: RestoreOrder) -> Done:
+        """Make the cluster's database what it was."""
+
+    async def recover(self, order: RecoverOrder) -> Done:
+        """Go on with this host's copy of it alone."""
+
     async def add_record(self, order: RecordOrder) -> Done:
         """Add a name."""
 
@@ -122,6 +149,8 @@ class Orders(Protocol):
         """Remove a network from all hosts, unless it is in use."""
 
 
+LARGEST_BACKUP = 256 << 20
+"""Bytes; 100 000 endpoints take about 60 MB."""
 Carrier = Callable[[Orders, Any, Mapping[str, str]], Awaitable[Any]]
 """Gets who carries it out, the decoded body, and the variables of the path."""
 
@@ -136,6 +165,8 @@ class Order:
     carry_out: Carrier
     summary: str
     refusals: tuple[int, ...] = (400, 409, 503)
+    largest: int = 0
+    """Bytes of the body; 0: as in the settings."""
 
 
 ORDERS = (
@@ -144,6 +175,21 @@ ORDERS = (
     Order("/v1/cluster/token", TokenOrder, Invitation, lambda to, body, _: to.token(body), "Make a token to join with"),
     Order("/v1/cluster/leave", LeaveOrder, Done, lambda to, body, _: to.leave(body), "Leave the cluster"),
     Order("/v1/cluster/forget", ForgetOrder, Done, lambda to, body, _: to.forget(body), "Take another host out"),
+    Order(
+        "/v1/cluster/restore",
+        RestoreOrder,
+        Done,
+        lambda to, body, _: to.restore(body),
+        "Make the cluster's database what it was when a backup was made",
+        largest=LARGEST_BACKUP,
+    ),
+    Order(
+        "/v1/cluster/recover",
+        RecoverOrder,
+        Done,
+        lambda to, body, _: to.recover(body),
+        "Go on with this host's copy of the cluster's database alone, when most voters are gone for good",
+    ),
     Order("/v1/dns/add", RecordOrder, Done, lambda to, body, _: to.add_record(body), "Add a name"),
     Order("/v1/dns/remove", RecordOrder, Done, lambda to, body, _: to.drop_record(body), "Remove a name"),
     Order(

@@ -29,6 +29,7 @@ from ovsnet.model.errors import Unavailable
 from ovsnet.observe import cluster, endpoints, leases, names, networks, report, status
 
 API_VERSION = "v1"
+GZIP = "application/gzip"
 LOOK_DEADLINE = 10.0
 """Seconds a full comparison with the host may take before the API says that it could not be made."""
 
@@ -38,7 +39,7 @@ Handler = Callable[[AgentView, Mapping[str, str]], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One GET route. `answer` is the type of the body; bytes stands for a gzip'ed tar file."""
+    """One GET route. `answer` is the type of the body; where it is bytes, `media` says of what kind."""
 
     path: str
     answer: Any
@@ -46,6 +47,7 @@ class Route:
     summary: str
     refusals: tuple[int, ...] = ()
     """Status codes of the errors this route is expected to answer with."""
+    media: str = "application/json"
 
 
 async def _status(view: AgentView, _: Mapping[str, str]) -> Status:
@@ -82,6 +84,10 @@ async def _cluster(view: AgentView, _: Mapping[str, str]) -> ClusterStatus:
 
 async def _members(view: AgentView, _: Mapping[str, str]) -> tuple[MemberInfo, ...]:
     return cluster.members_of(await view.counted_cluster())
+
+
+async def _backup(view: AgentView, _: Mapping[str, str]) -> bytes:
+    return await view.orders.backup()
 
 
 async def _names(view: AgentView, _: Mapping[str, str]) -> tuple[NameInfo, ...]:
@@ -157,9 +163,17 @@ ROUTES = (
     Route("/v1/leases", tuple[Lease, ...], _leases, "Every address that is held or rests after its release"),
     Route("/v1/cluster", ClusterStatus, _cluster, "The cluster this host is in"),
     Route("/v1/cluster/members", tuple[MemberInfo, ...], _members, "Every host of the cluster"),
+    Route(
+        "/v1/cluster/backup",
+        bytes,
+        _backup,
+        "A copy of the cluster's database, as a standalone OVSDB database",
+        (409, 503),
+        "application/octet-stream",
+    ),
     Route("/v1/dns", tuple[NameInfo, ...], _names, "Every name on the networks of the cluster", (503,)),
     Route("/v1/check", CheckReport, _check, "Read the host afresh and compare: want, is", (503,)),
     Route("/v1/config", Settings, _config, "The settings in force"),
     Route("/v1/version", VersionInfo, _version, "Versions of the agent and of its neighbours"),
-    Route("/v1/report", bytes, _report, "A bundle for a bug report, without secrets: tar, gzip'ed"),
+    Route("/v1/report", bytes, _report, "A bundle for a bug report, without secrets: tar, gzip'ed", (), GZIP),
 )

@@ -126,7 +126,7 @@ def _handler(route: Route, view: AgentView) -> _Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         answer = await route.handler(view, request.match_info)
         if route.answer is bytes:
-            return web.Response(body=answer, content_type="application/gzip")
+            return web.Response(body=answer, content_type=route.media)
         return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
 
     return handle
@@ -135,13 +135,24 @@ def _handler(route: Route, view: AgentView) -> _Handler:
 def _carrier(order: Order, view: AgentView) -> _Handler:
     async def carry_out(request: web.Request) -> web.StreamResponse:
         try:
-            body = msgspec.json.decode(await request.read() or b"{}", type=order.body)
+            content = await _content(request, order.largest or view.settings.max_body)
+            body = msgspec.json.decode(content or b"{}", type=order.body)
         except msgspec.MsgspecError as error:
             raise BadRequest(f"the body of {request.path} cannot be read: {error}; see GET {openapi.PATH}") from error
         answer = await order.carry_out(view.orders, body, request.match_info)
         return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
 
     return carry_out
+
+
+async def _content(request: web.Request, largest: int) -> bytes:
+    """The whole body; 413 when it is longer than that."""
+    content = bytearray()
+    async for part in request.content.iter_any():
+        content += part
+        if len(content) > largest:
+            raise web.HTTPRequestEntityTooLarge(max_size=largest, actual_size=len(content))
+    return bytes(content)
 
 
 async def _openapi(_: web.Request) -> web.StreamResponse:

@@ -1,17 +1,29 @@
 """`ovsnet cluster …`: hosts that share networks."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
 from ovsnet.api.client import Client, decode
-from ovsnet.api.orders import Done, ForgetOrder, InitOrder, Invitation, JoinOrder, LeaveOrder, TokenOrder
+from ovsnet.api.orders import (
+    Done,
+    ForgetOrder,
+    InitOrder,
+    Invitation,
+    JoinOrder,
+    LeaveOrder,
+    RecoverOrder,
+    RestoreOrder,
+    TokenOrder,
+)
 from ovsnet.api.schema import ClusterStatus, MemberInfo, Status
 from ovsnet.cli import options
 from ovsnet.cli.output import Table, duration, show_json, show_table
-from ovsnet.model.errors import Unavailable
+from ovsnet.model.errors import BadRequest, Conflict, Unavailable
 
 PATIENCE = 120.0
 """Seconds an order may take: a new host waits for certificates and for its first copy of the database."""
@@ -136,6 +148,51 @@ def forget(agent: Client, host: str, *, force: bool) -> None:
     click.echo(agent.order("/v1/cluster/forget", ForgetOrder(host=host, force=force), Done, timeout=PATIENCE).message)
 
 
+@cluster.command("backup", short_help="Write the cluster's database into a file.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@options.api_socket
+def backup(agent: Client, file: Path, *, force: bool) -> None:
+    """Write the cluster's database into FILE (`-`: standard output), from any member.
+
+    It is a standalone OVSDB database, which `ovsdb-tool` can read. Keys and certificates are not in it: they are on the
+    hosts.
+    """
+    if file.exists() and not force:
+        raise Conflict(f"{file} is there already; choose another name, or replace it with --force")
+    content = agent.backup()
+    if str(file) == "-":
+        click.echo(content, nl=False)
+        return
+    _write(file, content)
+    click.echo(f"{file}: {max(1, len(content) >> 10)} KiB. 'ovsnet cluster restore {file}' on a voter brings it back.")
+
+
+@cluster.command("restore", short_help="Make the cluster's database what it was.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Also when hosts have joined since, or networks with containers would go.")
+@options.api_socket
+def restore(agent: Client, file: Path, *, force: bool) -> None:
+    """Make the cluster's database what it was when FILE (`-`: standard input) was made by `backup`. Run it on a voter.
+
+    Networks and names added by hand become those of the backup. Running containers keep their addresses. Hosts that
+    joined since are unknown then, and must join again.
+    """
+    order = RestoreOrder(content=_read(file), force=force)
+    click.echo(agent.order("/v1/cluster/restore", order, Done, timeout=PATIENCE).message)
+
+
+@cluster.command("recover", short_help="Go on when most voters are gone for good.")
+@click.option("--yes", is_flag=True, help="Do it; without this only what it means is said.")
+@options.api_socket
+def recover(agent: Client, *, yes: bool) -> None:
+    """Go on with this voter's copy of the cluster's database alone, when most voters are gone for good.
+
+    Voters that come back follow this host by themselves. Others vote again, chosen as ever, once they live.
+    """
+    click.echo(agent.order("/v1/cluster/recover", RecoverOrder(yes=yes), Done, timeout=PATIENCE).message)
+
+
 def table_of(found: tuple[MemberInfo, ...]) -> Table:
     """One line per host."""
     return Table(
@@ -185,6 +242,27 @@ def lines_of(found: ClusterStatus) -> Iterator[str]:
     yield f"dead      {', '.join(found.dead) or 'none'}"
     yield f"networks  {found.networks}"
     yield f"endpoints {found.endpoints}{f', {found.waiting} waiting to be published' if found.waiting else ''}"
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Whole or not at all, for its owner only."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        draft.replace(file)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise BadRequest(f"{file} cannot be written: {error.strerror}; choose another place") from error
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise BadRequest(f"{file} cannot be read: {error.strerror}") from error
 
 
 def _show(invitation: Invitation) -> None:

@@ -6,6 +6,8 @@
     host.key
     cluster.db    a voter's copy of the database
     seen.json     what the agent must not forget of the cluster (agent/memory.py)
+    recover       an order: the database's server shall go on alone at its next start (recovery.py)
+    replaced.json the RAFT clusters that ours took the place of in that way
 
 No folder, no cluster. Everything in it is for root only.
 """
@@ -67,6 +69,14 @@ class IdentityFiles:
     @property
     def seen(self) -> Path:
         return self.folder / "seen.json"
+
+    @property
+    def recovery(self) -> Path:
+        return self.folder / "recover"
+
+    @property
+    def replaced(self) -> Path:
+        return self.folder / "replaced.json"
 
     @property
     def database(self) -> Path:

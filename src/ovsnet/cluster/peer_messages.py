@@ -21,6 +21,7 @@ FORGET = "/v1/forget"
 YIELD = "/v1/yield"
 PROMOTE = "/v1/promote"
 LEAVE = "/v1/leave"
+RECOVERED = "/v1/recovered"
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -76,6 +77,21 @@ class LeaveRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A member says that it leaves."""
 
     host: str
+
+
+class RecoveredRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The caller went on alone with its copy of the database: RAFT's cluster `cluster` takes the place of `replaced`.
+
+    `voters` are the addresses of those that vote in it.
+    """
+
+    cluster: str
+    replaced: tuple[str, ...]
+    voters: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for address in self.voters:
+            ip_address(address)
 
 
 class YieldRequest(msgspec.Struct, frozen=True, kw_only=True):

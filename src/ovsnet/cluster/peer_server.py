@@ -73,6 +73,9 @@ class PeerService(Protocol):
     async def leave(self, caller: HostName, request: messages.LeaveRequest) -> None:
         """Say goodbye to a member."""
 
+    async def recovered(self, caller: HostName, request: messages.RecoveredRequest) -> None:
+        """Follow a voter that went on alone, if ours is the database it took the place of."""
+
 
 @asynccontextmanager
 async def serve(service: PeerService, files: IdentityFiles, address: IpAddress, port: int) -> AsyncIterator[int]:
@@ -117,6 +120,7 @@ def application(service: PeerService, authority: str) -> web.Application:
         messages.PROMOTE, _for_members(service, messages.Nothing, lambda caller, _: service.promote(caller))
     )
     app.router.add_post(messages.LEAVE, _for_members(service, messages.LeaveRequest, service.leave))
+    app.router.add_post(messages.RECOVERED, _for_members(service, messages.RecoveredRequest, service.recovered))
     return app
 
 

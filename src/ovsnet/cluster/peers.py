@@ -100,6 +100,10 @@ class Peers:
         """Say that a member leaves."""
         await self._ask(peer, "POST", messages.LEAVE, request, messages.Nothing)
 
+    async def recovered(self, peer: Peer, request: messages.RecoveredRequest) -> None:
+        """Tell a member that our database takes the place of the one it may have."""
+        await self._ask(peer, "POST", messages.RECOVERED, request, messages.Nothing)
+
     async def _ask(self, peer: Peer, method: str, path: str, request: msgspec.Struct, answer: type[T]) -> T:
         context = tls.client_context(self._files, peer.name)
         return _decode(await self._body(peer, context, method, path, request), peer, answer)

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from ovsnet.cluster import raftfile, schema
+from ovsnet.cluster import raftfile, recovery, schema
 from ovsnet.cluster.identity import IdentityFiles, Membership, identity_files
 from ovsnet.cluster.rbac import ROLE
 from ovsnet.cluster.schema import DATABASE
@@ -105,6 +105,7 @@ def _prepare_copy(settings: Settings, membership: Membership, files: IdentityFil
     others = [target(it, settings.cluster_raft_port) for it in membership.voters]
     others = [it for it in others if it != own]
     if files.database.exists():
+        recovery.carry_out(files, own, membership.host)
         if raftfile.joining(files.database) in (None, frozenset(others)):
             return
         _set_aside(files.database, "it was made to join other voters")

@@ -64,6 +64,8 @@ class RaftStatus:
     leader: str
     election_timer: int
     servers: tuple[RaftServer, ...]
+    cluster_id: str = ""
+    """Of this RAFT cluster, a UUID; "" while it is not known. A database that was recovered has another one."""
 
     @property
     def leads(self) -> bool:
@@ -202,6 +204,7 @@ def parse_status(text: str) -> RaftStatus:
             leader={"self": server_id, "unknown": ""}.get(fields["Leader"], fields["Leader"]),
             election_timer=int(fields["Election timer"].split()[0]),
             servers=tuple(_server(it) for it in text.partition("\nServers:\n")[2].splitlines() if it.strip()),
+            cluster_id=fields.get("Cluster ID", "").partition("(")[2].rstrip(")"),
         )
     except (KeyError, ValueError) as error:
         raise ApplyError("cluster/status", f"its answer cannot be read ({error}): {text}") from error

@@ -234,7 +234,8 @@ class Enrolment:
 
 def remove_identity(files: IdentityFiles) -> None:
     """No member any more: nothing of it is left but a copy of the database, for who wants to look."""
-    for file in (files.membership, files.certificate, files.key, files.authority, files.authority_key, files.seen):
+    keys = (files.certificate, files.key, files.authority, files.authority_key)
+    for file in (files.membership, *keys, files.seen, files.recovery, files.replaced):
         file.unlink(missing_ok=True)
     if files.database.exists():
         files.database.rename(_aside(files.database))

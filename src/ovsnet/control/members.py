@@ -47,6 +47,13 @@ class Yielding(Protocol):
         """Let other hosts have up to `count` of them; returns which."""
 
 
+class Followers(Protocol):
+    """What is done when another voter went on alone with the database."""
+
+    async def recovered(self, caller: Member, request: peer_messages.RecoveredRequest) -> None:
+        """Follow it, if ours is the database it took the place of."""
+
+
 class Members:
     """Joining, leaving, forgetting, inviting; implements `cluster.peer_server.PeerService`."""
 
@@ -58,8 +65,10 @@ class Members:
         about: About,
         dead: Callable[[], frozenset[HostName]],
         reserve: Yielding,
+        followers: Followers,
     ) -> None:
         """`dead` are the members that give no sign of life."""
+        self._followers = followers
         self._reserve = reserve
         self._committer = committer
         self._files = files
@@ -142,6 +151,13 @@ class Members:
         if request.host != caller:
             raise Conflict(f"host {caller} cannot leave for host {request.host}; see 'ovsnet cluster forget'")
         await self.remove(caller)
+
+    async def recovered(self, caller: HostName, request: peer_messages.RecoveredRequest) -> None:
+        """Follow a voter that went on alone, if ours is the database it took the place of."""
+        member = self._known().members.get(caller)
+        if member is None or member.role is not Role.VOTER:
+            raise Conflict(f"host {caller} is no voter of this cluster as far as host {self._about.me} knows")
+        await self._followers.recovered(member, request)
 
     # ------------------------------------------------------------ asked by people here
 

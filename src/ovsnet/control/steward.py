@@ -8,7 +8,8 @@ every member: Member.role is not what we are ──► our server becomes it
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,11 +38,15 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class RaftView:
-    """What our own server says. `servers` are all it knows, itself included; `out`: it was taken out of the cluster."""
+    """What our own server says. `servers` are all it knows, itself included; `out`: it was taken out of the cluster.
+
+    `cluster` is the id of the RAFT cluster, "" while it is not known.
+    """
 
     leader: bool = False
     out: bool = False
     servers: tuple[Server, ...] = ()
+    cluster: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ class Steward:
         self._dead = dead
         self._period = terms.period
         self._wake = asyncio.Event()
+        self._turn = asyncio.Lock()
         self._allowed: tuple[str, ...] = ()
         self._checked = False
         self._was_out = False
@@ -111,15 +117,42 @@ class Steward:
         self.behind: tuple[HostName, ...] = ()
         """On the leader: the hosts whose version keeps the database from getting our schema."""
 
+    @property
+    def role(self) -> Role:
+        """What our server runs as."""
+        return self.membership.role
+
+    @property
+    def leads(self) -> bool:
+        """Whether the database's leader is here."""
+        return self.leader
+
     def nudge(self) -> None:
         """The members changed, or somebody died."""
         self._wake.set()
+
+    async def raft_cluster(self) -> str:
+        """The id of the RAFT cluster our copy is of; "" where that is not known. Unavailable without a server."""
+        return (await self._server.view()).cluster
+
+    @asynccontextmanager
+    async def resting(self) -> AsyncIterator[None]:
+        """Nothing is done while the block runs: this host leaves, and does so by itself."""
+        async with self._turn:
+            yield
+
+    async def follow(self, voters: Sequence[str]) -> None:
+        """Give up our copy, if there is one, and be a relay of these voters."""
+        async with self._turn:
+            self._files.authority_key.unlink(missing_ok=True)
+            await self._become(Role.CLIENT, voters)
 
     async def run(self) -> None:
         """Until cancelled: at every nudge, and now and then, because a leader may change without one."""
         while True:
             try:
-                await self._look()
+                async with self._turn:
+                    await self._look()
                 self.problem = ""
             except OvsnetError as error:
                 self._complain(str(error))
@@ -149,6 +182,7 @@ class Steward:
         cluster = self._committer.snapshot()
         mine = cluster.members.get(HostName(self.membership.host))
         if mine is None:
+            await self._retire(cluster)
             return
         voters = tuple(str(it.address) for it in voters_of(cluster))
         if mine.role is not self.membership.role:
@@ -178,9 +212,7 @@ class Steward:
             if server.address not in voters and self._is_gone(cluster, server):
                 log.info("a server without a vote is taken out", server=server.id, address=server.address)
                 await self._server.kick(server)
-        if not self._complete(raft, voters):
-            return  # the last change is still being made
-        step = next_step(cluster.members, self._dead(), HostName(self.membership.host))
+        step = self._unused_vote(cluster, raft) or self._next_step(cluster, raft, voters)
         if step is not None:
             name, role = step
             log.info("a member gets another role", host=name, role=role.value)
@@ -203,11 +235,26 @@ class Steward:
         owners = [it.name for it in cluster.members.values() if str(it.address) == server.address]
         return all(it in self._dead() for it in owners)
 
-    @staticmethod
-    def _complete(raft: RaftView, voters: tuple[str, ...]) -> bool:
-        return {it.address for it in raft.servers} == set(voters)
+    def _unused_vote(self, cluster: Cluster, raft: RaftView) -> tuple[HostName, Role] | None:
+        """Who was to vote and died before its server came in keeps nobody else from it."""
+        servers = {it.address for it in raft.servers}
+        absent = (it.name for it in voters_of(cluster) if str(it.address) not in servers and it.name in self._dead())
+        return next(((name, Role.CLIENT) for name in absent), None)
+
+    def _next_step(self, cluster: Cluster, raft: RaftView, voters: tuple[str, ...]) -> tuple[HostName, Role] | None:
+        if {it.address for it in raft.servers} != set(voters):
+            return None  # the last change is still being made
+        return next_step(cluster.members, self._dead(), HostName(self.membership.host))
 
     # ------------------------------------------------------------ what we are ourselves
+
+    async def _retire(self, cluster: Cluster) -> None:
+        """A voter that was taken out of the cluster while it lives leaves RAFT, too: nobody else may lead instead."""
+        if self.membership.role is Role.VOTER and cluster.members:
+            log.warning("this host was taken out of the cluster: its copy of the database leaves")
+            await self._server.leave()
+            self._files.authority_key.unlink(missing_ok=True)
+            await self._become(Role.CLIENT, tuple(str(it.address) for it in voters_of(cluster)))
 
     async def _change_role(self, mine: Member, voters: tuple[str, ...]) -> None:
         if mine.role is Role.VOTER:
@@ -234,7 +281,9 @@ class Steward:
         raise problem
 
     async def _become(self, role: Role, voters: Sequence[str]) -> None:
-        """Write down what we are and have the server start anew as that, where it must."""
+        """Write down what we are and have the server start anew as that, where it must; nothing after we have left."""
+        if not self._files.membership.exists():
+            return
         old = self.membership
         self.membership = Membership(
             cluster_id=old.cluster_id,

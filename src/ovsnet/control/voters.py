@@ -21,15 +21,16 @@ def choose(members: Mapping[HostName, Member], dead: Collection[HostName], me: H
     """The voters there should be: living ones that vote already, then the longest members; always ourselves.
 
     A dead voter keeps its vote until somebody living can take it: a cluster does not become smaller by a failure.
+    Nobody gets one while dead.
     `me` is the one that decides, the leader.
     """
-    wanted = how_many(len(members))
 
     def preference(it: Member) -> tuple[bool, bool, bool, float, str]:
         return (it.name != me, it.name in dead, it.role is not Role.VOTER, it.joined_at, it.name)
 
-    ranked = sorted(members.values(), key=preference)
-    return frozenset(it.name for it in ranked[:wanted])
+    eligible = [it for it in members.values() if it.role is Role.VOTER or it.name not in dead]
+    ranked = sorted(eligible, key=preference)
+    return frozenset(it.name for it in ranked[: how_many(len(eligible))])
 
 
 def next_step(

@@ -50,6 +50,16 @@ CLUSTER = Cluster(
 )
 
 
+class Follower:
+    """Remembers whom it was to follow."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Member, peer_messages.RecoveredRequest]] = []
+
+    async def recovered(self, caller: Member, request: peer_messages.RecoveredRequest) -> None:
+        self.told.append((caller, request))
+
+
 class NoReserve:
     """A host that holds one address ahead."""
 
@@ -92,6 +102,7 @@ class Host:
             write_private(self.files.authority_key, ours.key_pem.encode())
         self.store: MemoryStore[Cluster] = MemoryStore(SHARED, cluster)
         self.dead: frozenset[HostName] = frozenset()
+        self.follower = Follower()
         self.members = Members(
             Committer(self.store),
             self.files,
@@ -99,6 +110,7 @@ class Host:
             About(me, "0.1.0", "1.0.0", clock=lambda: NOW),
             lambda: self.dead,
             NoReserve(),
+            self.follower,
         )
 
     @property
@@ -222,6 +234,17 @@ async def test_before_the_database_was_seen_nobody_is_judged(tmp_path: Path) -> 
     host = Host(tmp_path, cluster=Cluster())
     with pytest.raises(Unavailable, match="not seen yet"):
         host.members.is_member(H2)
+
+
+async def test_only_a_voter_is_followed_to_another_database(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    request = peer_messages.RecoveredRequest(cluster="new", replaced=("old",), voters=("10.0.0.1",))
+
+    with pytest.raises(Conflict, match="h2 is no voter"):
+        await host.members.recovered(H2, request)
+    await host.members.recovered(H1, request)
+
+    assert host.follower.told == [(CLUSTER.members[H1], request)]
 
 
 def test_voters_are_listed_the_longest_first() -> None:

@@ -256,6 +256,43 @@ async def test_a_host_that_was_forgotten_and_one_whose_server_is_starting_do_not
 
 
 @jumping
+async def test_who_died_before_its_server_came_in_keeps_nobody_else_from_voting(tmp_path: Path) -> None:
+    process = Process(RaftView(True, False, servers(1)))
+    host = Host(tmp_path, 1, cluster(V, V, C, C), process, role=V, voters=[1, 2])
+    host.dead = frozenset({HostName("h2")})
+
+    await host.looks()
+    assert host.roles == [V, C, C, C]
+    await host.looks()
+    assert host.roles == [V, C, V, C]
+
+
+@jumping
+async def test_a_living_voter_that_was_taken_out_leaves_raft_too(tmp_path: Path) -> None:
+    process = Process(RaftView(True, False, servers(1, 2, 9)))
+    host = Host(tmp_path, 9, cluster(V, V), process, role=V, voters=[1, 2, 9])
+
+    await host.looks()
+
+    assert process.did == ["leave", "restart"]
+    assert not host.files.authority_key.exists()
+    assert (host.written.role, host.written.voters) == (C, ("10.0.0.1", "10.0.0.2"))
+
+
+@jumping
+async def test_who_follows_a_recovered_database_gives_up_its_copy(tmp_path: Path) -> None:
+    process = Process(RaftView(False, False, servers(1, 2, 3), "old"))
+    host = Host(tmp_path, 2, cluster(V, V, V), process, role=V, voters=[1, 2, 3])
+    assert await host.steward.raft_cluster() == "old"
+
+    await host.steward.follow(["10.0.0.1"])
+
+    assert process.did == ["restart"]
+    assert not host.files.authority_key.exists()
+    assert (host.written.role, host.written.voters) == (C, ("10.0.0.1",))
+
+
+@jumping
 async def test_what_is_refused_is_told_and_tried_again(leader: Host) -> None:
     leader.process.refuses = "RBAC is off"
     await leader.looks()

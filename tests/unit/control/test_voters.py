@@ -61,6 +61,12 @@ def test_a_dead_voter_keeps_its_vote_when_nobody_can_take_it() -> None:
     assert next_step(members(V, V, V), {HostName("h2")}, HostName("h1")) is None
 
 
+def test_nobody_gets_a_vote_while_dead_and_the_number_stays_odd() -> None:
+    assert next_step(members(V, C, C), {HostName("h2"), HostName("h3")}, HostName("h1")) is None
+    assert next_step(members(V, C, C), {HostName("h3")}, HostName("h1")) is None
+    assert next_step(members(V, C, C, C), {HostName("h2")}, HostName("h1")) == ("h3", V)
+
+
 @given(
     st.lists(st.sampled_from([V, C]), min_size=1, max_size=9),
     st.sets(st.integers(2, 9)),
@@ -71,7 +77,8 @@ def test_it_comes_to_rest_with_the_right_number_and_never_below_what_there_was(
     them = dict(members(V, *roles[1:]))
     dead = {HostName(f"h{it}") for it in dead_numbers}
     me = HostName("h1")
-    begun = min(how_many(len(them)), sum(it.role is V for it in them.values()))
+    eligible = sum(it.role is V or it.name not in dead for it in them.values())
+    begun = min(how_many(eligible), sum(it.role is V for it in them.values()))
     for _ in range(2 * len(them)):
         step = next_step(them, dead, me)
         if step is None:
@@ -81,5 +88,5 @@ def test_it_comes_to_rest_with_the_right_number_and_never_below_what_there_was(
         assert sum(it.role is V for it in them.values()) >= begun
     voters = {it.name for it in them.values() if it.role is V}
     assert voters == choose(them, dead, me)
-    assert len(voters) == how_many(len(them))
+    assert len(voters) == how_many(eligible)
     assert me in voters
