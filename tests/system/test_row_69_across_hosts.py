@@ -68,7 +68,7 @@ def test_containers_started_at_once_on_two_hosts_have_addresses_of_their_own(
     assert (len(here), len(there)) == (2 * count, 2 * count)
     assert here.keys().isdisjoint(there)
     assert {"10.69.0.1", "10.69.0.0", "10.69.3.255", "fd00:69::1"}.isdisjoint(here.keys() | there.keys())
-    assert (held(a), held(b)) == (here.keys(), there.keys())
+    assert (held(a), held(b)) == (set(here), set(there))
     await_on_all(cluster.hosts, lambda host: published(host) == 2 * count, SOON, "all containers of both hosts")
     asker = c.start_container("asker", network="crowd")
     answers(asker, *sorted(here)[:2], *sorted(there)[:2])

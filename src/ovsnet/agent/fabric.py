@@ -45,6 +45,7 @@ from ovsnet.control.replicas import Replicas
 from ovsnet.control.reserve import Reserve
 from ovsnet.control.shared_addresses import SharedAddresses
 from ovsnet.control.shared_networks import SharedNetworks
+from ovsnet.control.standing import Standing
 from ovsnet.control.steward import Steward, Terms
 from ovsnet.control.succession import Succession
 from ovsnet.dns.service import Names
@@ -157,6 +158,7 @@ class Fabric:
             partial(replaced, self._files),
             settings.heartbeat_period,
         )
+        self.standing = Standing(self.committer, self.steward, self.peers, self.me, settings.heartbeat_period)
         self.members = Members(self.committer, self._files, self.peers, about, self.dead, self.reserve, self.succession)
         self.leaving = Leaving(
             self.committer,
@@ -277,7 +279,7 @@ class Fabric:
         """Until cancelled."""
         async with self.peers, asyncio.TaskGroup() as group:
             group.create_task(self._follow_cluster())
-            parts = (self.presence, self.steward, self.succession)
+            parts = (self.presence, self.steward, self.succession, self.standing)
             for part in (*parts, self.reserve, self.publisher, self.replicas, self.aliases):
                 group.create_task(part.run())
             group.create_task(self.memory.run())
@@ -311,7 +313,7 @@ class Fabric:
     def _changed(self) -> None:
         """Something the hosts share changed, or the database came or went, or somebody died."""
         self.interest.follow()
-        for part in (self.presence, self.steward, self.succession, self.replicas):
+        for part in (self.presence, self.steward, self.succession, self.standing, self.replicas):
             part.nudge()
         self._changed_here()
         if self.store.available:

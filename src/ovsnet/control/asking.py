@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from ovsnet.control.leases import Leases
+from ovsnet.control.leases import Leases, no_member
 from ovsnet.ipam.leasing import Family
 from ovsnet.model.cluster import Cluster, Lease, SharedNetwork
 from ovsnet.model.errors import Conflict, OvsnetError
@@ -83,6 +83,8 @@ class Asking:
         return asked
 
     def _claim(self, lease: Lease, cluster: Cluster) -> tuple[list[Change], HostName]:
+        if lease.host not in cluster.members:
+            raise no_member(lease.host)
         known = cluster.leases.get(lease.key)
         return ([Put(lease)], lease.host) if known is None else ([], known.host)
 

@@ -17,6 +17,7 @@ from ovsnet.control.commit import Committer
 from ovsnet.ipam.leasing import Family
 from ovsnet.model.cluster import Cluster, Lease, RemoteEndpoint
 from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.errors import Conflict
 from ovsnet.model.ids import NO_HOST, EndpointId, HostName, IpAddress, SharedId
 from ovsnet.model.state import State
 from ovsnet.store.interface import Change, Drop
@@ -173,6 +174,14 @@ def unleased(state: State, cluster: Cluster, me: HostName) -> frozenset[Endpoint
         it.id
         for it in state.endpoints.values()
         if it.network_id in shared and _lost(it, shared[it.network_id], cluster, me)
+    )
+
+
+def no_member(me: HostName) -> Conflict:
+    """What a host is told that was forgotten and asks for an address."""
+    return Conflict(
+        f"host {me} is not a member of the cluster any more, so it has no addresses of it; 'ovsnet cluster leave "
+        "--force' and then 'ovsnet cluster join' make it one again"
     )
 
 

@@ -17,11 +17,11 @@ from functools import partial
 import structlog
 
 from ovsnet.control.holdings import Stock, Use, uses
-from ovsnet.control.leases import Key, Leases
+from ovsnet.control.leases import Key, Leases, no_member
 from ovsnet.ipam import leasing
 from ovsnet.ipam.leasing import Family
 from ovsnet.model.cluster import Cluster, Lease, SharedNetwork
-from ovsnet.model.errors import Conflict, OvsnetError
+from ovsnet.model.errors import OvsnetError
 from ovsnet.model.ids import IpAddress, SharedId
 from ovsnet.model.state import State
 from ovsnet.settings import Settings
@@ -213,10 +213,7 @@ class Reserve:
         wanting = {it.family for it in self._takings if it.address is None}
         if self._leases.me not in cluster.members:
             if wanting:
-                raise Conflict(
-                    f"host {self._leases.me} is not a member of the cluster any more, so it has no addresses of it; "
-                    "'ovsnet cluster join' makes it one again"
-                )
+                raise no_member(self._leases.me)
             return (), None
         used = self._uses()
         claiming.left = frozenset(self._leases.leaving)

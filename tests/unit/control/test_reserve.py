@@ -479,6 +479,8 @@ async def test_a_forgotten_host_keeps_still_and_gets_back_what_nobody_took() -> 
         assert await hosts[1].ask(str(taken.ipv4.ip)) == taken.ipv4.ip
         with pytest.raises(Conflict, match="host a is not a member of the cluster any more"):
             await asyncio.gather(*(hosts[0].ask() for _ in range(9)))
+        with pytest.raises(Conflict, match="host a is not a member of the cluster any more"):
+            await hosts[0].ask("10.20.0.200")
         await hosts.rejoin(hosts[0])
         await quiet()
         assert unleased(state, hosts.store.snapshot(), hosts[0].name) == {taken.id}
