@@ -48,6 +48,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     dead_after: Annotated[
         float, _help("seconds without a sign of life until a member's endpoints are not forwarded to", ge=0.5)
     ] = 35.0
+    path_period: Annotated[
+        float,
+        _help("seconds between two looks at what fits on the way to hosts that share networks with this one", ge=1),
+    ] = 300.0
     address_reserve: Annotated[
         int, _help("addresses a host holds ahead for each network of the cluster it uses", ge=0, le=256)
     ] = 8

@@ -36,6 +36,7 @@ from ovsnet.control.liveness import Liveness
 from ovsnet.control.members import About, Members
 from ovsnet.control.naming import Aliases
 from ovsnet.control.overlay import OverlayView
+from ovsnet.control.path_sizes import PathSizes
 from ovsnet.control.peer_addresses import PeerAddresses
 from ovsnet.control.presence import HostFacts as Said
 from ovsnet.control.presence import Presence
@@ -51,7 +52,7 @@ from ovsnet.control.succession import Succession
 from ovsnet.dns.service import Names
 from ovsnet.engine.client import Engine
 from ovsnet.engine.facts import EngineFacts
-from ovsnet.linux.underlay import Underlay, underlay_of
+from ovsnet.linux.underlay import Underlay, path_mtu, underlay_of
 from ovsnet.model.cluster import Cluster
 from ovsnet.model.errors import OvsnetError, Unavailable
 from ovsnet.model.host import Datapath, SwitchFacts
@@ -160,6 +161,7 @@ class Fabric:
         )
         self.standing = Standing(self.committer, self.steward, self.peers, self.me, settings.heartbeat_period)
         self.members = Members(self.committer, self._files, self.peers, about, self.dead, self.reserve, self.succession)
+        self.path_sizes = PathSizes(self.me, self.store.snapshot, self.overlay, path_mtu, settings.path_period)
         self.leaving = Leaving(
             self.committer,
             self.members,
@@ -207,7 +209,7 @@ class Fabric:
             paths=self._paths(),
             waiting=self.publisher.lag,
             problems=(*stewards, *self.replicas.problems(), *self._fenced(), *self._unpublished()),
-            warnings=(*self._joined_packets(), *self._behind()),
+            warnings=(*self._joined_packets(), *self._behind(), *self.path_sizes.warnings()),
         )
 
     def _paths(self) -> Mapping[HostName, Path]:
@@ -282,6 +284,7 @@ class Fabric:
             parts = (self.presence, self.steward, self.succession, self.standing)
             for part in (*parts, self.reserve, self.publisher, self.replicas, self.aliases):
                 group.create_task(part.run())
+            group.create_task(self.path_sizes.run())
             group.create_task(self.memory.run())
             group.create_task(self.names.run())
             group.create_task(self._open_door())
@@ -322,6 +325,7 @@ class Fabric:
         if shown[0] is not self._shown[0] or shown[1] != self._shown[1]:
             self._shown = shown
             self._here.nudge()
+            self.path_sizes.nudge()
 
     def _changed_here(self) -> None:
         """Our own store changed; the reconciler hears of that by itself."""

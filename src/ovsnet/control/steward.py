@@ -26,6 +26,9 @@ from ovsnet.model.errors import OvsnetError, Unavailable
 from ovsnet.model.ids import HostName
 
 log = structlog.get_logger("cluster")
+PATIENCE = 60.0
+"""Seconds a host that gives no sign of life has to come in as a voter: its server starts anew for it, and may be slow.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ class Steward:
         self.problem = ""
         self.behind: tuple[HostName, ...] = ()
         """On the leader: the hosts whose version keeps the database from getting our schema."""
+        self._dead_since: dict[HostName, float] = {}
 
     @property
     def role(self) -> Role:
@@ -238,13 +242,19 @@ class Steward:
     def _unused_vote(self, cluster: Cluster, raft: RaftView) -> tuple[HostName, Role] | None:
         """Who was to vote and died before its server came in keeps nobody else from it."""
         servers = {it.address for it in raft.servers}
-        absent = (it.name for it in voters_of(cluster) if str(it.address) not in servers and it.name in self._dead())
+        absent = (it.name for it in voters_of(cluster) if str(it.address) not in servers and it.name in self._gone())
         return next(((name, Role.CLIENT) for name in absent), None)
 
     def _next_step(self, cluster: Cluster, raft: RaftView, voters: tuple[str, ...]) -> tuple[HostName, Role] | None:
         if {it.address for it in raft.servers} != set(voters):
             return None  # the last change is still being made
-        return next_step(cluster.members, self._dead(), HostName(self.membership.host))
+        return next_step(cluster.members, self._dead(), HostName(self.membership.host), self._gone())
+
+    def _gone(self) -> frozenset[HostName]:
+        """Those that have been dead for so long that nobody waits for them any more."""
+        now = asyncio.get_running_loop().time()
+        self._dead_since = {name: self._dead_since.get(name, now) for name in self._dead()}
+        return frozenset(name for name, since in self._dead_since.items() if now - since >= PATIENCE)
 
     # ------------------------------------------------------------ what we are ourselves
 

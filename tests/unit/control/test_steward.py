@@ -12,7 +12,7 @@ from ovsnet.cluster import peer_messages
 from ovsnet.cluster.identity import IdentityFiles, Membership, read_membership, write_membership, write_private
 from ovsnet.cluster.peers import Peer
 from ovsnet.control.commit import Committer
-from ovsnet.control.steward import RaftView, Server, Steward, Terms
+from ovsnet.control.steward import PATIENCE, RaftView, Server, Steward, Terms
 from ovsnet.model.cluster import Cluster, ClusterInfo, Member, Role
 from ovsnet.model.errors import ApplyError, Unavailable
 from ovsnet.model.ids import HostName
@@ -261,6 +261,9 @@ async def test_who_died_before_its_server_came_in_keeps_nobody_else_from_voting(
     host = Host(tmp_path, 1, cluster(V, V, C, C), process, role=V, voters=[1, 2])
     host.dead = frozenset({HostName("h2")})
 
+    await host.looks()
+    assert host.roles == [V, V, C, C]
+    await asyncio.sleep(PATIENCE)
     await host.looks()
     assert host.roles == [V, C, C, C]
     await host.looks()

@@ -67,6 +67,14 @@ def test_nobody_gets_a_vote_while_dead_and_the_number_stays_odd() -> None:
     assert next_step(members(V, C, C, C), {HostName("h2")}, HostName("h1")) == ("h3", V)
 
 
+def test_nobody_living_loses_its_vote_because_another_is_silent_for_a_moment() -> None:
+    """A client that becomes a voter is: its server starts anew."""
+    silent = {HostName("h2")}
+
+    assert next_step(members(V, C, V), silent, HostName("h1"), gone=()) is None
+    assert next_step(members(V, C, V), silent, HostName("h1"), gone=silent) == ("h3", C)
+
+
 @given(
     st.lists(st.sampled_from([V, C]), min_size=1, max_size=9),
     st.sets(st.integers(2, 9)),
