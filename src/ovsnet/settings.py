@@ -44,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cluster_raft_port: Annotated[
         int, _help("TCP port by which voters keep their copies of the database alike", ge=1, le=65535)
     ] = 7643
+    mdns: Annotated[bool, _help("announce this member on the LAN of its cluster address by multicast DNS")] = False
     heartbeat_period: Annotated[float, _help("seconds between two signs of life of a member", ge=0.1)] = 10.0
     dead_after: Annotated[
         float, _help("seconds without a sign of life until a member's endpoints are not forwarded to", ge=0.5)

@@ -24,6 +24,7 @@ from ovsnet.model.ids import NOT_SHARED, Ofport, SharedId
 from ovsnet.model.state import State
 from ovsnet.observe.cluster import ClusterFacts
 from ovsnet.observe.drift import DriftItem
+from ovsnet.observe.nearby import Around
 from ovsnet.observe.status import AgentFacts
 from ovsnet.plan.names import port_name
 from ovsnet.plan.ports import plan_port
@@ -130,6 +131,7 @@ class Values:
     looks: Sequence[Sequence[DriftItem] | Exception] = ((),)
     log: Sequence[str] = ("agent started", "ready")
     shared: ClusterFacts = field(default_factory=ClusterFacts)
+    nearby: Around = field(default_factory=lambda: Around((), ()))
     orders: Orders = field(default_factory=Orders)
 
     def __post_init__(self) -> None:
@@ -149,6 +151,9 @@ class Values:
     async def published(self, network: SharedId = NOT_SHARED) -> Cluster:
         there = self.shared.cluster.endpoints.items()
         return replace(self.shared.cluster, endpoints={k: it for k, it in there if network in (NOT_SHARED, it.network)})
+
+    async def around(self) -> Around:
+        return self.nearby
 
     def state(self) -> State:
         return self.wanted

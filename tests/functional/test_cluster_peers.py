@@ -202,6 +202,7 @@ async def test_a_host_with_a_token_becomes_a_member(tmp_path: Path, cluster: Clu
     files, made = IdentityFiles(tmp_path / "new"), authority.new_request(C)
     async with serve(cluster, voter, address, 0) as port, Peers(files, port) as peers:
         invitation = tokens.parse(word)
+        await peers.prove(address, invitation.fingerprint)
         trusted = await peers.fetch_authority(address, invitation.fingerprint)
         answer = await peers.join(address, trusted, wish(invitation.secret, made.request_pem, address))
         keyfiles.keep_identity(
@@ -216,6 +217,8 @@ async def test_a_host_of_another_cluster_is_not_joined(cluster: Cluster, strange
     other = tokens.invite(bytes(32))
     with pytest.raises(Conflict, match=r"127\.0\.0\.1 is not of the cluster .* or an impostor; nothing was sent"):
         await stranger.fetch_authority(AT_A, other.fingerprint)
+    with pytest.raises(Conflict, match=r"127\.0\.0\.1 is not of the cluster"):
+        await stranger.prove(AT_A, other.fingerprint)
     assert cluster.heard == []
 
 
@@ -252,6 +255,8 @@ async def test_the_secret_is_not_said_to_an_impostor(tmp_path: Path, cluster: Cl
     try:
         await web.TCPSite(runner, str(AT_A), 0, ssl_context=context).start()
         async with Peers(IdentityFiles(tmp_path / "new"), runner.addresses[0][1]) as peers:
+            with pytest.raises(Unavailable, match="its certificate is not accepted"):
+                await peers.prove(AT_A, right.fingerprint)
             trusted = await peers.fetch_authority(AT_A, right.fingerprint)
             with pytest.raises(
                 Unavailable, match=r"127\.0\.0\.1 .* its certificate is not accepted .* nothing was sent"

@@ -11,7 +11,7 @@ A host that is in no cluster has none of it.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_address
@@ -20,13 +20,15 @@ from time import time
 import structlog
 
 from ovsnet import __version__
+from ovsnet.agent import lan
 from ovsnet.agent.database_server import DatabaseServer
 from ovsnet.agent.memory import Memory
-from ovsnet.cluster import peer_server
+from ovsnet.cluster import authority, peer_server
 from ovsnet.cluster.identity import Membership, identity_files
 from ovsnet.cluster.peers import Peers
 from ovsnet.cluster.process import cluster_socket
 from ovsnet.cluster.recovery import replaced
+from ovsnet.cluster.sighting import Sighting, shown
 from ovsnet.control.commit import Committer
 from ovsnet.control.fence import Fence
 from ovsnet.control.interest import Interest
@@ -287,7 +289,9 @@ class Fabric:
             group.create_task(self.path_sizes.run())
             group.create_task(self.memory.run())
             group.create_task(self.names.run())
-            group.create_task(self._open_door())
+            group.create_task(self._keep(self._door, "other members cannot reach this agent"))
+            if self._settings.mdns:
+                group.create_task(self._keep(self._announced, "this member cannot be announced on the LAN"))
 
     async def _follow_cluster(self) -> None:
         """First what our own store says: of the cluster we ask for what it has on the networks that are used here."""
@@ -296,14 +300,17 @@ class Fabric:
         self.interest.follow()
         await self.store.run()
 
-    async def _open_door(self) -> None:
-        """Listen for other members, as soon as the address is there."""
+    async def _keep(self, entered: Callable[[], AbstractAsyncContextManager[None]], trouble: str) -> None:
+        """Stay in it, as soon as the address is there; what keeps us out is told once."""
+        told = ""
         while True:
             try:
-                async with self._door():
+                async with entered():
                     await asyncio.get_running_loop().create_future()
             except OvsnetError as error:
-                log.warning("other members cannot reach this agent", reason=str(error))
+                if str(error) != told:
+                    log.warning(trouble, reason=str(error))
+                told = str(error)
                 await asyncio.sleep(RETRY)
 
     @asynccontextmanager
@@ -311,6 +318,14 @@ class Fabric:
         address = ip_address(self._membership.address)
         async with peer_server.serve(self.members, self._files, address, self._settings.cluster_port):
             log.info("agent serves other members", address=str(address), port=self._settings.cluster_port)
+            yield
+
+    @asynccontextmanager
+    async def _announced(self) -> AsyncIterator[None]:
+        address, port = ip_address(self._membership.address), self._settings.cluster_port
+        fingerprint = shown(authority.fingerprint(self._files.authority.read_text()))
+        async with lan.announced(Sighting(self._membership.cluster_id, fingerprint, self.me, address, port)):
+            log.info("member is announced on the LAN", address=str(address))
             yield
 
     def _changed(self) -> None:

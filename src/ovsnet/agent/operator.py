@@ -35,7 +35,7 @@ from ovsnet.engine.daemonjson import DAEMON_JSON, DaemonJson, host_servers, refu
 from ovsnet.linux import dnslink
 from ovsnet.model.cluster import Cluster
 from ovsnet.model.errors import BadRequest, Conflict, OvsnetError
-from ovsnet.model.ids import HostName
+from ovsnet.model.ids import HostName, IpAddress
 from ovsnet.settings import Settings
 
 FIRST_COPY = 30.0
@@ -98,13 +98,13 @@ class Operator:
 
     async def join(self, order: JoinOrder) -> Done:
         """Become a member of one."""
-        try:
-            member = ip_address(order.address)
-        except ValueError:
-            raise BadRequest(f"{order.address!r} is not an IP address; give that of a member of the cluster") from None
-        wish = Wish(order.advertise, order.vtep, order.name)
+        wish, own_name = Wish(order.advertise, order.vtep, order.name), os.uname().nodename
+        member = _member_at(order.address) if order.address else None
         async with Peers(self._files, self._settings.cluster_port, deadline=JOINING) as peers:
-            place = await self._enrolment.join(wish, os.uname().nodename, member, order.token, peers)
+            if member is None:
+                place = await self._enrolment.join_nearby(wish, own_name, order.token, peers)
+            else:
+                place = await self._enrolment.join(wish, own_name, member, order.token, peers)
         said = [f"This host is a member of the cluster now, as {place.name}."]
         said += [self._names(enabled=True)] if order.docker_dns else []
         self._restart()
@@ -200,6 +200,15 @@ def operator(settings: Settings, fabric: Fabric | None, networks: Networks, rest
         files, Surroundings(), DatabaseServer(settings), lambda: opened(settings), __version__, time.time
     )
     return Operator(settings, files, enrolment, fabric, networks, restart)
+
+
+def _member_at(text: str) -> IpAddress:
+    try:
+        return ip_address(text)
+    except ValueError:
+        raise BadRequest(
+            f"{text!r} is not an IP address; give that of a member of the cluster, or none to look for one on the LAN"
+        ) from None
 
 
 def _where(order: RecordOrder) -> str:

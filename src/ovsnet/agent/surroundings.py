@@ -1,8 +1,11 @@
 """What enrolment asks of the host (see control.enrolment.Surroundings)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
+from ovsnet.agent import lan
+from ovsnet.cluster.sighting import Sighting
+from ovsnet.linux.lan import lan_addresses
 from ovsnet.linux.underlay import address_of, source_towards, underlay_of
 from ovsnet.model.ids import IpAddress
 
@@ -25,6 +28,14 @@ class Surroundings:
             if found is not None:
                 return found
         return None
+
+    async def lan_addresses(self) -> Sequence[IpAddress]:
+        """Those of the interfaces on which other hosts may be."""
+        return await lan_addresses()
+
+    async def look_around(self, on: Sequence[IpAddress], seconds: float, tell: Callable[[Sighting], None]) -> None:
+        """Tell of the members that announce themselves there."""
+        await lan.look_around(on, seconds, tell)
 
     async def mtu_at(self, address: IpAddress) -> int | None:
         """The MTU of the interface that has this address."""

@@ -4,14 +4,18 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from ovsnet import __version__
+from ovsnet.agent import lan
 from ovsnet.agent.fabric import Fabric
 from ovsnet.agent.logs import Ring
 from ovsnet.api.orders import Orders
+from ovsnet.cluster.sighting import Sighting
 from ovsnet.engine.client import Engine
 from ovsnet.engine.events import Follower
 from ovsnet.engine.facts import EngineFacts
+from ovsnet.linux.lan import lan_addresses
 from ovsnet.model.cluster import Cluster
 from ovsnet.model.errors import ApplyError
 from ovsnet.model.host import PortPlan, SwitchFacts
@@ -19,6 +23,7 @@ from ovsnet.model.ids import NOT_SHARED, SharedId
 from ovsnet.model.state import State
 from ovsnet.observe.cluster import ClusterFacts
 from ovsnet.observe.drift import DriftItem, compare
+from ovsnet.observe.nearby import Around
 from ovsnet.observe.status import AgentFacts
 from ovsnet.ovs.ports import PortApplier
 from ovsnet.ovs.switch import Switch
@@ -27,6 +32,8 @@ from ovsnet.settings import Settings
 from ovsnet.store.ovsdb import OvsdbStore
 from ovsnet.store.process import store_file
 
+LISTEN = 3.0
+"""Seconds `ovsnet cluster discover` listens; the first answer comes after one."""
 PATIENCE = 8.0
 """Seconds `ovsnet check` waits for a round of the reconciler."""
 
@@ -83,6 +90,15 @@ class View:
             self._engine_version = ""
         elif not self._engine_version:
             self._engine_version = (await self._engine.version()).version
+
+    async def around(self) -> Around:
+        """Listen for members on the LAN."""
+        on = [*await lan_addresses()]
+        if self._parts.fabric and ip_address(self._parts.fabric.address) not in on:
+            on.append(ip_address(self._parts.fabric.address))
+        heard: list[Sighting] = []
+        await lan.look_around(on, LISTEN, heard.append)
+        return Around(on, heard)
 
     def agent(self) -> AgentFacts:
         """What the agent knows of itself and its neighbours."""

@@ -25,10 +25,12 @@ class InitOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class JoinOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Join the cluster of the member at `address` with a token of it; the rest as in InitOrder."""
+    """Join the cluster of the member at `address` with a token of it; the rest as in InitOrder. Without an address a
+    member of the token's cluster is looked for on the LAN (mDNS).
+    """
 
-    address: str
     token: str
+    address: str = ""
     advertise: str = ""
     vtep: str = ""
     name: str = ""

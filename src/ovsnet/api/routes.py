@@ -18,6 +18,7 @@ from ovsnet.api.schema import (
     Lease,
     MemberInfo,
     NameInfo,
+    Nearby,
     NetworkDetails,
     NetworkInfo,
     Settings,
@@ -26,7 +27,7 @@ from ovsnet.api.schema import (
 )
 from ovsnet.api.views import AgentView
 from ovsnet.model.errors import Unavailable
-from ovsnet.observe import cluster, endpoints, leases, names, networks, report, status
+from ovsnet.observe import cluster, endpoints, leases, names, nearby, networks, report, status
 
 API_VERSION = "v1"
 GZIP = "application/gzip"
@@ -88,6 +89,10 @@ async def _members(view: AgentView, _: Mapping[str, str]) -> tuple[MemberInfo, .
 
 async def _backup(view: AgentView, _: Mapping[str, str]) -> bytes:
     return await view.orders.backup()
+
+
+async def _discover(view: AgentView, _: Mapping[str, str]) -> Nearby:
+    return nearby.nearby_of(await view.around(), view.cluster())
 
 
 async def _names(view: AgentView, _: Mapping[str, str]) -> tuple[NameInfo, ...]:
@@ -162,6 +167,7 @@ ROUTES = (
     Route("/v1/endpoints", tuple[EndpointInfo, ...], _endpoints, "Every container interface on the switch"),
     Route("/v1/leases", tuple[Lease, ...], _leases, "Every address that is held or rests after its release"),
     Route("/v1/cluster", ClusterStatus, _cluster, "The cluster this host is in"),
+    Route("/v1/cluster/discover", Nearby, _discover, "Members that announce themselves on the LAN, unverified", (503,)),
     Route("/v1/cluster/members", tuple[MemberInfo, ...], _members, "Every host of the cluster"),
     Route(
         "/v1/cluster/backup",

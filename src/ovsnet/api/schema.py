@@ -5,11 +5,12 @@ these.
 import msgspec
 
 from ovsnet.observe.cluster import ClusterStatus, MemberInfo
-from ovsnet.observe.doctor import Finding
 from ovsnet.observe.drift import DriftItem
 from ovsnet.observe.endpoints import EndpointInfo
+from ovsnet.observe.findings import Finding
 from ovsnet.observe.leases import Lease, PoolUsage
 from ovsnet.observe.names import NameInfo
+from ovsnet.observe.nearby import Nearby, NearbyMember
 from ovsnet.observe.networks import NetworkDetails, NetworkInfo
 from ovsnet.observe.status import Status
 from ovsnet.settings import Settings
@@ -24,6 +25,8 @@ __all__ = [
     "Lease",
     "MemberInfo",
     "NameInfo",
+    "Nearby",
+    "NearbyMember",
     "NetworkDetails",
     "NetworkInfo",
     "PoolUsage",

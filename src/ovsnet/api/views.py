@@ -11,6 +11,7 @@ from ovsnet.model.ids import NOT_SHARED, SharedId
 from ovsnet.model.state import State
 from ovsnet.observe.cluster import ClusterFacts
 from ovsnet.observe.drift import DriftItem
+from ovsnet.observe.nearby import Around
 from ovsnet.observe.status import AgentFacts
 from ovsnet.settings import Settings
 
@@ -40,6 +41,9 @@ class AgentView(Protocol):
 
         Unavailable when its database does not answer.
         """
+
+    async def around(self) -> Around:
+        """Listen for members that announce themselves on the LAN, for some seconds. Unavailable when one cannot."""
 
     def agent(self) -> AgentFacts:
         """What the agent knows of itself and its neighbours."""

@@ -22,6 +22,7 @@ from ovsnet.api.orders import (
 )
 from ovsnet.api.schema import ClusterStatus, MemberInfo, Status
 from ovsnet.cli import options
+from ovsnet.cli.nearby import discover
 from ovsnet.cli.output import Table, duration, show_json, show_table
 from ovsnet.model.errors import BadRequest, Conflict, Unavailable
 
@@ -40,6 +41,9 @@ ASK_AGAIN = 0.1
 @click.group(short_help="Begin, join and look after a cluster of hosts.")
 def cluster() -> None:
     """Begin, join and look after a cluster of hosts that share networks over VXLAN."""
+
+
+cluster.add_command(discover)
 
 
 @cluster.command("init", short_help="Begin a cluster on this host.")
@@ -61,7 +65,7 @@ def init(agent: Client, advertise: str, vtep: str, name: str, udp_port: int, *, 
 
 
 @cluster.command("join", short_help="Join the cluster of another host.")
-@click.argument("address")
+@click.argument("address", default="")
 @click.option(
     "--token", required=True, envvar="OVSNET_JOIN_TOKEN", show_envvar=True, help="From 'ovsnet cluster token'."
 )
@@ -73,10 +77,12 @@ def init(agent: Client, advertise: str, vtep: str, name: str, udp_port: int, *, 
 def join(agent: Client, address: str, token: str, advertise: str, vtep: str, name: str, *, docker_dns: bool) -> None:
     """Join the cluster that the host at ADDRESS is in.
 
+    Without ADDRESS a member of the token's cluster is looked for on the LAN; it must have the setting mdns.
+
     `--token -` reads the token from standard input, so that it is in no list of processes.
     """
     word = token if len(token) > 1 else str(sys.stdin.read()).strip()
-    click.echo(f"asking {address} to let this host in …", err=True)
+    click.echo(f"asking {address or 'a member on the LAN'} to let this host in …", err=True)
     order = JoinOrder(address=address, token=word, advertise=advertise, vtep=vtep, name=name, docker_dns=docker_dns)
     done = agent.order("/v1/cluster/join", order, Done, timeout=PATIENCE)
     _until_back(agent)

@@ -10,7 +10,13 @@ import msgspec
 
 from ovsnet.settings import Settings
 
-_KINDS = {"string": "text", "number": "number", "integer": "whole number", "array": "list of text"}
+_KINDS = {
+    "string": "text",
+    "number": "number",
+    "integer": "whole number",
+    "array": "list of text",
+    "boolean": "true or false",
+}
 
 
 @dataclass(frozen=True, slots=True)

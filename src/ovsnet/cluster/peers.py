@@ -49,7 +49,7 @@ class Peers:
 
     def __init__(self, files: IdentityFiles, port: int, *, deadline: float = DEADLINE) -> None:
         self._files = files
-        self._port = port
+        self.port = port
         self._deadline = deadline
 
     async def __aenter__(self) -> Self:
@@ -73,6 +73,15 @@ class Peers:
         """
         body = await self._body(Peer(address), tls.unverified_context(), "GET", messages.AUTHORITY)
         return _checked(body, address, fingerprint)
+
+    async def prove(self, address: IpAddress, fingerprint: bytes) -> None:
+        """Return when the host there has shown that it is a member of the cluster whose authority has the fingerprint.
+
+        Conflict when its authority is another one. Anybody can show the right one's certificate: only a member has one
+        that it signed. Nothing secret is said.
+        """
+        context = tls.joining_context(await self.fetch_authority(address, fingerprint))
+        await self._body(Peer(address), context, "GET", messages.AUTHORITY)
 
     async def join(self, address: IpAddress, authority_pem: str, request: messages.JoinRequest) -> messages.JoinAnswer:
         """Become a member of the cluster with this authority. The secret is said to its members only."""
@@ -112,13 +121,13 @@ class Peers:
         self, peer: Peer, context: ssl.SSLContext, method: str, path: str, request: msgspec.Struct | None = None
     ) -> bytes:
         """The answer as it came."""
-        url = URL.build(scheme="https", host=str(peer.address), port=self._port, path=path)
+        url = URL.build(scheme="https", host=str(peer.address), port=self.port, path=path)
         content = None if request is None or method == "GET" else msgspec.json.encode(request)
         try:
             async with self._session.request(method, url, data=content, ssl=context, allow_redirects=False) as answer:
                 body = await _read(answer, peer)
         except TimeoutError as error:
-            raise Unavailable(str(peer), f"no answer within {self._deadline:g} seconds on port {self._port}") from error
+            raise Unavailable(str(peer), f"no answer within {self._deadline:g} seconds on port {self.port}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(str(peer), self._why(error)) from error
         if answer.status != 200:
@@ -131,8 +140,8 @@ class Peers:
         if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
             refused = os.strerror(error.errno) if error.errno else str(error)
             return (
-                f"nothing answers on port {self._port} ({refused}); see that its agent runs and that no firewall is "
-                f"between: TCP port {self._port} must be open between members"
+                f"nothing answers on port {self.port} ({refused}); see that its agent runs and that no firewall is "
+                f"between: TCP port {self.port} must be open between members"
             )
         return f"it closed the connection before an answer{self._certificate_note()}"
 

@@ -20,7 +20,9 @@ from ovsnet.cluster import authority, peer_messages
 from ovsnet.cluster import tokens as invitations
 from ovsnet.cluster.identity import IdentityFiles, Membership, write_membership, write_private
 from ovsnet.cluster.peers import Peer, Peers
+from ovsnet.cluster.sighting import Sighting
 from ovsnet.control.commit import Committer
+from ovsnet.control.search import Search
 from ovsnet.model.cluster import Cluster, ClusterInfo, Member, Role, Token
 from ovsnet.model.errors import BadRequest, Conflict, OvsnetError, Unavailable
 from ovsnet.model.ids import HostName, IpAddress
@@ -59,6 +61,14 @@ class Surroundings(Protocol):
 
     async def usual_address(self, towards: IpAddress | None) -> IpAddress | None:
         """The address this host uses to reach another one, or anywhere; None when it cannot."""
+
+    async def lan_addresses(self) -> Sequence[IpAddress]:
+        """Those of the interfaces on which other hosts may be."""
+
+    async def look_around(self, on: Sequence[IpAddress], seconds: float, tell: Callable[[Sighting], None]) -> None:
+        """Tell of every member that announces itself on the interfaces with these addresses; Unavailable when one
+        cannot listen there.
+        """
 
     async def mtu_at(self, address: IpAddress) -> int | None:
         """The MTU of the interface that has this address; None when none has."""
@@ -136,6 +146,18 @@ class Enrolment:
                     raise Unavailable("the cluster", "it let this host in, and then did not know it")
         log.info("cluster joined", id=answer.cluster_id, host=place.name, address=str(place.address))
         return place
+
+    async def join_nearby(self, wish: Wish, own_name: str, word: str, peers: Peers) -> Place:
+        """Join the cluster the word is for at a member that announces itself on the LAN; else Unavailable."""
+        self._must_be_free()
+        invitation = invitations.parse(word)
+        around = self._surroundings
+        on = [await self._address(wish.advertise, "--advertise")] if wish.advertise else await around.lan_addresses()
+        search = Search(invitation.fingerprint, peers.port, lambda it: peers.prove(it, invitation.fingerprint))
+        return await search.first(
+            lambda seconds, tell: around.look_around(on, seconds, tell),
+            lambda member: self.join(wish, own_name, member, word, peers),
+        )
 
     # ------------------------------------------------------------ where we are
 

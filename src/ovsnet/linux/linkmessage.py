@@ -29,10 +29,11 @@ from ovsnet.model.ids import IpAddress
 NEWLINK, DELLINK, GETLINK = 16, 17, 18
 
 _LINK = struct.Struct("=BxHiII")  # family, type, index, flags, change: struct ifinfomsg
-_MAC, _NAME, _MTU, _PEER, _LINKINFO, _ALIAS, _GROUP, _MASK, _NEW_NAMESPACE = 1, 3, 4, 5, 18, 20, 27, 29, 45
+_MAC, _NAME, _MTU, _PEER, _MASTER, _LINKINFO = 1, 3, 4, 5, 10, 18
+_ALIAS, _GROUP, _MASK, _NEW_NAMESPACE = 20, 27, 29, 45
 _KIND, _DATA = 1, 2
 _VNI, _DEVICE, _LOCAL4, _LEARNING, _PORT, _LOCAL6 = 1, 3, 4, 7, 15, 17
-_ASKED = frozenset({_MAC, _NAME, _MTU, _PEER, _LINKINFO, _ALIAS, _GROUP, _NEW_NAMESPACE})
+_ASKED = frozenset({_MAC, _NAME, _MTU, _PEER, _MASTER, _LINKINFO, _ALIAS, _GROUP, _NEW_NAMESPACE})
 _ASKED_OF_INFO = frozenset({_KIND, _DATA})
 _ASKED_OF_VXLAN = frozenset({_VNI, _DEVICE, _LOCAL4, _LEARNING, _PORT, _LOCAL6})
 _UP = 0x1
@@ -57,8 +58,9 @@ class Vxlan:
 class Link:
     """One link of one network namespace. `kind` is "" for physical ones, `alias` is "" without one.
 
-    `peer` is the index of a pair's other end in that one's namespace, 0 without one; it says nothing about this end,
-    so links that differ in it alone are equal. `vxlan` is None for other kinds.
+    `peer` is the index of a pair's other end in that one's namespace, 0 without one, which says nothing about this end.
+    `master` is the index of the bridge it is a port of, 0 of none; links that differ in these alone are equal. `vxlan`
+    is None for other kinds.
     """
 
     index: int
@@ -70,6 +72,7 @@ class Link:
     group: int = 0
     up: bool = False
     peer: int = field(default=0, compare=False)
+    master: int = field(default=0, compare=False)
     vxlan: Vxlan | None = None
 
 
@@ -140,6 +143,7 @@ def _link(index: int, *, up: bool, found: dict[int, bytes]) -> Link:
         group=number(found.get(_GROUP, b"")),
         up=up,
         peer=number(found.get(_PEER, b"")),
+        master=number(found.get(_MASTER, b"")),
         vxlan=_vxlan(info.get(_DATA, b"")) if kind == "vxlan" else None,
     )
 

@@ -5,7 +5,7 @@ peer. Reads only.
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
@@ -61,6 +61,12 @@ async def address_of(device: str) -> IpAddress | None:
     async with _addresses() as held:
         found = [it.address async for it in held if it.index == index and it.everywhere]
     return min(found, key=lambda it: it.version, default=None)
+
+
+async def addresses_everywhere() -> Sequence[Held]:
+    """The addresses of this host that are of global scope, in the kernel's order."""
+    async with _addresses() as held:
+        return [it async for it in held if it.everywhere]
 
 
 async def source_towards(address: IpAddress) -> IpAddress | None:
