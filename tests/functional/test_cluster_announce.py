@@ -3,6 +3,7 @@
 import asyncio
 import re
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
@@ -112,3 +113,9 @@ async def test_a_program_that_has_the_port_for_itself_is_told() -> None:
             await look_around([AT_0], 1.0, print)
     finally:
         transport.close()
+
+
+def test_an_agent_that_does_not_use_it_does_not_load_it() -> None:
+    """It costs megabytes."""
+    program = "import sys, ovsnet.agent.main; sys.exit('zeroconf' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
