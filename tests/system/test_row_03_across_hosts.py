@@ -39,8 +39,8 @@ def test_inside_a_network_nothing_is_lost_and_across_networks_nothing_arrives_or
     c1, c2, stranger = parties["c1"], parties["c2"], parties["d2"]
     with (
         Underlay(rig) as underlay,
-        Flood(c1.container, c2.container, c2.ipv4) as v4,
-        Flood(c1.container, c2.container, c2.ipv6) as v6,
+        Flood(c1.container, c2.container, c2.ipv4, rate=200) as v4,
+        Flood(c1.container, c2.container, c2.ipv6, rate=200) as v6,
     ):
         assert not c1.container.pings(stranger.ipv4, count=3)
         assert not c1.container.pings(stranger.ipv6, count=3)

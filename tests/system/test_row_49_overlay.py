@@ -19,7 +19,10 @@ from tests.system.traces import clean
 from tests.system.transfer import exchange, refuses_more_than
 from tests.system.underlay import Underlay
 
-MEGABYTES = 200
+from ovsnet.model.ids import PATH_VNI
+
+RATE = 200.0
+"""Datagrams a second, of each of several: a switch that gets no processor for half a second still loses none."""
 NOBODY = "0a:00:00:00:be:ef"
 GROUP_TALK = ("python3", str(Path(__file__).with_name("grouptalk.py")))
 
@@ -60,26 +63,28 @@ def test_containers_of_three_hosts_reach_each_other_by_both_families(web: Web) -
 def test_nothing_is_lost_between_hosts(web: Web, figures: Figures) -> None:
     w1, w2, w3 = (web[it] for it in ("w1", "w2", "w3"))
     with (
-        Flood(w1.container, w2.container, w2.ipv4) as v4,
-        Flood(w3.container, w2.container, w2.ipv6) as v6,
-        Flood(w2.container, w1.container, w1.ipv4) as back,
+        Flood(w1.container, w2.container, w2.ipv4, rate=RATE) as v4,
+        Flood(w3.container, w2.container, w2.ipv6, rate=RATE) as v6,
+        Flood(w2.container, w1.container, w1.ipv4, rate=RATE) as back,
     ):
         w1.container.inside("ping", "-n", "-q", "-i", "0.01", "-c", "300", w3.ipv4)
 
     results = [it.result for it in (v4, v6, back)]
     figures["packets lost"] = f"{sum(it.lost for it in results)} of {sum(it.sent for it in results)}"
-    assert [(it.lost, it.duplicates) for it in results] == [(0, 0)] * 3
+    assert [(it.lost, it.duplicates, it.holes) for it in results] == [(0, 0, ())] * 3
 
 
 @pytest.mark.row(49)
-@pytest.mark.parametrize("family", [4, 6])
-def test_tcp_carries_hundreds_of_megabytes_both_ways_as_they_are(web: Web, family: int, figures: Figures) -> None:
+@pytest.mark.parametrize(("family", "megabytes"), [(4, 150), (6, 50)])
+def test_tcp_carries_hundreds_of_megabytes_both_ways_as_they_are(
+    web: Web, family: int, megabytes: int, figures: Figures
+) -> None:
     w1, w2 = web["w1"], web["w2"]
 
-    went = exchange(w1.container, w2.container, w2.ipv4 if family == 4 else w2.ipv6, MEGABYTES)
+    went = exchange(w1.container, w2.container, w2.ipv4 if family == 4 else w2.ipv6, megabytes)
 
     figures["TCP, both ways together, Mbit/s"] = round(went.megabits)
-    assert (went.there, went.back) == (MEGABYTES << 20, MEGABYTES << 20)
+    assert (went.there, went.back) == (megabytes << 20, megabytes << 20)
     assert went.checksum_errors == 0
 
 
@@ -93,7 +98,7 @@ def test_on_the_wire_all_is_vxlan_with_the_networks_number_and_right_checksums(
         answers(w1.container, w2.ipv4, w2.ipv6)
         exchange(w1.container, w2.container, w2.ipv4, 1)
         exchange(w1.container, w2.container, w2.ipv6, 1)
-        with Flood(w1.container, w2.container, w2.ipv4) as flood:
+        with Flood(w1.container, w2.container, w2.ipv4, rate=RATE) as flood:
             answers(w1.container, w2.ipv4)
 
     crossed = underlay.tunnelled()
@@ -115,7 +120,8 @@ def test_the_switch_shows_the_tunnel_of_the_network(web: Web, session_cluster: C
     for host in session_cluster.hosts:
         ports = host.ovs_vsctl("list-ports", networks.BRIDGE).stdout.split()
         devices = host.run("ip", "-d", "-j", "link", "show", "type", "vxlan").json()
-        assert [it["linkinfo"]["info_data"]["id"] for it in devices if it["ifname"] in ports] == [vni]
+        numbers = {it["linkinfo"]["info_data"]["id"] for it in devices if it["ifname"] in ports}
+        assert numbers - {PATH_VNI} == {vni}
 
 
 @pytest.mark.row(61)
@@ -143,7 +149,7 @@ def test_a_number_that_is_taken_or_none_is_refused_on_every_host(web: Web, sessi
 def test_what_is_sent_to_all_arrives_exactly_once_everywhere_and_crosses_once_to_each_host(
     web: Web, rig: Rig, figures: Figures
 ) -> None:
-    for sender in web.values():
+    for sender in (web["w1"], web["w3"]):  # one with a neighbour on its host, one without
         frames = to_all(sender)
         with Underlay(rig) as underlay:
             arrived = copies(sender, others(web, sender), frames)

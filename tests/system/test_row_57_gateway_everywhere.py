@@ -30,7 +30,7 @@ def test_the_host_that_made_a_network_goes_and_the_others_miss_nothing(own_clust
         assert one.pings(OUTSIDE, wait=2)
     address = c3.address("web")
 
-    with Flood(c1, c2, c2.address("web")) as between:
+    with Flood(c1, c2, c2.address("web"), rate=200) as between:
         own_cluster.rig.discard(own_cluster.hosts.pop())
         wait_until(lambda: own_cluster.status(staying[0])["dead"] == [maker.name], 30, f"{maker.name} is known dead")
 

@@ -5,9 +5,10 @@ with Underlay(rig) as underlay:
 for it in underlay.tunnelled(): …     what hosts sent each other in VXLAN, once each
 """
 
+import re
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -18,9 +19,11 @@ from tests.functional.pipeline_frames import IPV4, IPV6, UDP
 from tests.functional.pipeline_switch import inside
 from tests.rig.rig import Rig
 
+from ovsnet.model.ids import PATH_VNI
+
 VXLAN: Final = 4789
-SEGMENTS: Final = {"m": "management", "v": "tunnels"}
-"""What the first letter of a cable says, in the rig's namespace of wires."""
+CABLES: Final = {"management": re.compile(r"m(\d+)|u(\d+)-0"), "tunnels": re.compile(r"v(\d+)|u(\d+)-1")}
+"""Which segment of the rig a host is on by a cable with such a name, made by ./hosts or by ./uml."""
 TCP: Final = 6
 _ETH_P_ALL = 3
 _SO_RCVBUFFORCE = 33  # asm-generic/socket.h; Python has no name for it
@@ -102,16 +105,24 @@ class Underlay:
         return self._heard
 
     def tunnelled(self, port: int = VXLAN) -> Sequence[Tunnelled]:
-        """What hosts sent each other in VXLAN."""
+        """What hosts sent each other in VXLAN for containers; not that by which they watch the paths between them."""
         datagrams = ((it, it.datagram) for it in self.packets())
-        return [_opened(it, inner) for it, inner in datagrams if inner is not None and inner.port == port]
+        opened = (_opened(it, inner) for it, inner in datagrams if inner is not None and inner.port == port)
+        return [it for it in opened if it.vni != PATH_VNI]
 
     def _take(self) -> None:
         with suppress(BlockingIOError):
             while True:
                 frame, (device, _, direction, *_) = self._socket.recvfrom(_SNAP)
-                if direction != socket.PACKET_OUTGOING and device[0] in SEGMENTS and device[1:].isdecimal():
-                    self._heard.append(Packet(SEGMENTS[device[0]], f"h{device[1:]}", frame))
+                if direction != socket.PACKET_OUTGOING:
+                    self._heard.extend(Packet(*ends, frame) for ends in _ends(device))
+
+
+def _ends(cable: str) -> Iterator[tuple[str, str]]:
+    """The segment and the host at the ends of this cable; nothing for what is no cable."""
+    for segment, pattern in CABLES.items():
+        if found := pattern.fullmatch(cable):
+            yield segment, f"h{found[found.lastindex or 0]}"
 
 
 def _listening() -> socket.socket:
