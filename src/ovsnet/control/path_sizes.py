@@ -3,11 +3,12 @@
     hosts with a container on a network that has one here ──► probe, at first sight and every period ──► warnings
 
 The MTU of a network was agreed from what each host's own interface takes; nobody promised anything about the way. That
-nothing at all gets through is seen elsewhere (plan/paths.py): a kernel that answers no probe says nothing here.
+nothing at all gets through is told as well where no port of Open vSwitch watches the way (plan/paths.py), but of hosts
+only that have answered before: there are networks that let no answer of a kernel through.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ import structlog
 from ovsnet.model.cluster import OVERHEAD, Cluster
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import HostName, IpAddress
-from ovsnet.model.overlay import Overlay
+from ovsnet.model.overlay import Overlay, TunnelKind
 
 TROUBLED = 15.0
 """Seconds until a way that was not well is tried again, at the latest."""
@@ -61,6 +62,7 @@ class PathSizes:
         self._probe = probe
         self._period = period
         self._found: dict[HostName, Finding] = {}
+        self._answered: set[HostName] = set()
         self._told: frozenset[str] = frozenset()
         self._wake = asyncio.Event()
 
@@ -74,7 +76,8 @@ class PathSizes:
         if overlay is None:
             return ()
         wanted = needs(self._cluster(), overlay)
-        return tuple(complaints(self._me, overlay.local, wanted, self._found))
+        silent = self._answered if overlay.kind is TunnelKind.KERNEL else frozenset()
+        return tuple(complaints(self._me, overlay.local, wanted, self._found, silent))
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -99,14 +102,16 @@ class PathSizes:
         known = self._found.get(name)
         if known is None or known.vtep != need.vtep:
             return 0.0
-        well = known.size is None or known.size >= need.size
+        well = known.size >= need.size if known.size is not None else name not in self._answered
         return known.at + (self._period if well else min(self._period, TROUBLED))
 
     async def _look(self, name: HostName, need: Need) -> None:
-        """Twice, where it is too narrow: on a busy host a probe may get lost."""
+        """Twice, where it is too narrow or silent: on a busy host a probe may get lost."""
         size = await self._ask(need.vtep)
-        if size is not None and size < need.size:
-            size = max(size, await self._ask(need.vtep) or 0)
+        if size is not None:
+            self._answered.add(name)
+        if size is None or size < need.size:
+            size = max(size or 0, await self._ask(need.vtep) or 0) or None
         self._found[name] = Finding(need.vtep, size, self._now())
 
     async def _ask(self, vtep: IpAddress) -> int | None:
@@ -144,17 +149,27 @@ def needs(cluster: Cluster, overlay: Overlay) -> Mapping[HostName, Need]:
 
 
 def complaints(
-    me: HostName, local: IpAddress, wanted: Mapping[HostName, Need], found: Mapping[HostName, Finding]
+    me: HostName,
+    local: IpAddress,
+    wanted: Mapping[HostName, Need],
+    found: Mapping[HostName, Finding],
+    answered: Collection[HostName],
 ) -> Iterator[str]:
-    """A sentence for each way that is too narrow."""
+    """A sentence for each way that is too narrow, or on which nothing is heard of a host that has answered before."""
     for name, need in wanted.items():
         finding = found.get(name)
-        if finding is None or finding.vtep != need.vtep or finding.size is None or finding.size >= need.size:
+        if finding is None or finding.vtep != need.vtep:
             continue
         way = f"from host {me} ({local}) to host {name} ({need.vtep})"
-        fits = finding.size - OVERHEAD[local.version]
-        yield (
-            f"Packets of at most {finding.size} bytes get {way}, and network {need.network} sends up to {need.size}: "
-            f"larger ones are lost. Let {need.size} bytes through on the way, or make the network anew with "
-            f"-o mtu={fits}."
-        )
+        if finding.size is None and name in answered:
+            yield (
+                f"Nothing gets {way} any more, though the host lives: containers here and there do not reach each "
+                "other. Look for what stops packets between these two addresses."
+            )
+        elif finding.size is not None and finding.size < need.size:
+            fits = finding.size - OVERHEAD[local.version]
+            yield (
+                f"Packets of at most {finding.size} bytes get {way}, and network {need.network} sends up to "
+                f"{need.size}: larger ones are lost. Let {need.size} bytes through on the way, or make the network "
+                f"anew with -o mtu={fits}."
+            )

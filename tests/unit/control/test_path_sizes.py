@@ -11,7 +11,7 @@ from ovsnet.model.cluster import Cluster, Member, RemoteEndpoint, SharedNetwork
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import EndpointId, HostName, IpAddress, Mac, SharedId, Vni
 from ovsnet.model.network import NetworkOptions
-from ovsnet.model.overlay import Overlay
+from ovsnet.model.overlay import Overlay, TunnelKind
 from tests.fakes.clock import jumping
 
 ME, H2, H3 = HostName("h1"), HostName("h2"), HostName("h3")
@@ -39,7 +39,11 @@ PEERS = {name: it for name, it in VTEPS.items() if name != ME}
 def overlay(*remotes: RemoteEndpoint) -> Overlay:
     keys = {it.network for it in remotes}
     return Overlay(
-        VTEPS[ME], "eth1", peers=PEERS, remotes={key: tuple(it for it in remotes if it.network == key) for key in keys}
+        VTEPS[ME],
+        "eth1",
+        TunnelKind.KERNEL,
+        peers=PEERS,
+        remotes={key: tuple(it for it in remotes if it.network == key) for key in keys},
     )
 
 
@@ -115,12 +119,17 @@ async def test_one_probe_that_got_lost_says_nothing() -> None:
 
 
 @jumping
-async def test_a_way_on_which_nothing_is_heard_is_not_judged() -> None:
-    ways = Ways(h3=None)
+async def test_silence_is_told_of_a_host_that_has_answered_before_and_of_no_other() -> None:
+    ways = Ways(h2=1500, h3=None)
     ways.overlay = overlay(remote(2, H2, WEB), remote(3, H3, WEB))
     async with ways.watched() as paths:
         assert paths.warnings() == ()
-    assert len(ways.asked) == 2
+        del ways.sizes[VTEPS[H2]]
+        await asyncio.sleep(PERIOD)
+        (said,) = paths.warnings()
+        assert "Nothing gets from host h1 (10.99.0.1) to host h2 (10.99.0.2) any more" in said
+        ways.overlay = replace(ways.overlay, kind=TunnelKind.OVS)
+        assert paths.warnings() == ()  # Open vSwitch watches its ways itself
 
 
 @jumping
