@@ -81,6 +81,15 @@ def test_the_agent_stays_in_the_machines_mount_namespace() -> None:
     assert set(unit("ovsnet.service")["Service"]) & PRIVATE_MOUNTS == set()
 
 
+def test_the_agent_may_do_what_it_does() -> None:
+    """A namespace with a name for the name service needs mounts; other members are reached over TCP."""
+    assert {"setns", "mount", "umount2"} <= set(words("ovsnet.service", "Service", "SystemCallFilter"))
+    assert "CAP_SYS_ADMIN" in words("ovsnet.service", "Service", "CapabilityBoundingSet")
+    for name in ("ovsnet.service", "ovsnet-cluster.service"):
+        assert {"AF_UNIX", "AF_INET", "AF_INET6"} <= set(words(name, "Service", "RestrictAddressFamilies"))
+        assert "PrivateNetwork" not in unit(name)["Service"]
+
+
 def test_the_agent_follows_its_socket_store_and_switch() -> None:
     assert words("ovsnet.service", "Unit", "After") == [
         "ovsnet.socket",

@@ -5,6 +5,7 @@ from pathlib import Path
 from tests.rig.host import HERE, Host
 from tests.rig.process import DEFAULT_TIMEOUT, Completed, run
 
+BOOT = 180.0
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
@@ -39,7 +40,7 @@ class NamespaceHost(Host):
 
     def reboot(self) -> None:
         """Power off and on: processes and /run are gone, the disk stays; see `on_boot`."""
-        run(str(HERE / "hosts"), "reboot", str(self._number), env=self._env)
+        run(str(HERE / "hosts"), "reboot", str(self._number), env=self._env, timeout=BOOT)
 
     def on_boot(self, script: str) -> None:
         """What the host runs at boot, beside everything else and before its engine."""

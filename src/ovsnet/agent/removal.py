@@ -3,13 +3,18 @@
 import asyncio
 import shutil
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import msgspec
 
 from ovsnet.agent import logs
 from ovsnet.agent.keeper import alone
+from ovsnet.cluster.identity import identity_files, read_membership
+from ovsnet.cluster.raft import LocalServer
+from ovsnet.control.enrolment import remove_identity
+from ovsnet.engine.daemonjson import DAEMON_JSON, DaemonJson
 from ovsnet.linux import dnslink
 from ovsnet.linux.links import LinkApplier
 from ovsnet.linux.tunnels import TunnelApplier
@@ -30,7 +35,10 @@ FIRST_CONTACT = 5.0
 
 
 def remove_all(settings: Settings) -> int:
-    """Bridge, ports, flows, links, then our files. Conflict while an agent runs; 1 when something stayed."""
+    """Bridge, ports, flows, links, then what makes this host a member, then our files.
+
+    Conflict while an agent runs; 1 when something stayed.
+    """
     logs.configure(msgspec.structs.replace(settings, log_level="error"))
     with alone(settings):
         failures = asyncio.run(_remove_resources(settings))
@@ -39,11 +47,46 @@ def remove_all(settings: Settings) -> int:
                 print(f"ovsnet: could not remove {failure}", file=sys.stderr)
             print("ovsnet: the state is kept; run it again when that is repaired", file=sys.stderr)
             return 1
+        hints = [*_names_no_more(settings), *asyncio.run(_member_no_more(settings))]
         for folder in (settings.run_dir, settings.state_dir):
             shutil.rmtree(folder, ignore_errors=True)
         Path(settings.plugin_socket).unlink(missing_ok=True)
     print("ovsnet: no bridge, port, flow, link, database or socket of ours is left on this host")
+    for hint in hints:
+        print(f"ovsnet: {hint}")
     return 0
+
+
+def _names_no_more(settings: Settings) -> Iterator[str]:
+    """The engine asks its own name servers again; what a person has to do for it."""
+    settings_file = DaemonJson(DAEMON_JSON, Path(settings.state_dir) / "daemon.json.before")
+    try:
+        changed = settings_file.take_out(settings.dns_address)
+    except (OvsnetError, OSError) as error:
+        yield f'take {settings.dns_address} out of "dns" in {DAEMON_JSON} by hand: {error}'
+        return
+    if changed:
+        yield (
+            f'the Docker engine does not ask us for names any more ("dns" in {DAEMON_JSON}): restart it once, or it '
+            "goes on asking where nobody answers"
+        )
+
+
+async def _member_no_more(settings: Settings) -> list[str]:
+    """The files of a member go, then its database's server, which nobody starts again without them."""
+    files = identity_files(settings)
+    try:
+        membership = read_membership(files)
+    except OvsnetError:
+        membership = None
+    remove_identity(files)
+    with suppress(OvsnetError):
+        await LocalServer(settings).end()
+    if membership is None:
+        return []
+    told = "('ovsnet cluster leave' before would have done it)"
+    remedy = f"run 'ovsnet cluster forget {membership.host}' on another member, so that its addresses are free {told}"
+    return [f"the cluster was not told that this host is gone: {remedy}"]
 
 
 async def _remove_resources(settings: Settings) -> list[ApplyError]:

@@ -7,7 +7,7 @@ import msgspec
 from ovsnet.observe.cluster import ClusterStatus, MemberInfo
 from ovsnet.observe.drift import DriftItem
 from ovsnet.observe.endpoints import EndpointInfo
-from ovsnet.observe.doctor import Finding
+from ovsnet.observe.findings import Finding
 from ovsnet.observe.leases import Lease, PoolUsage
 from ovsnet.observe.names import NameInfo
 from ovsnet.observe.nearby import Nearby, NearbyMember

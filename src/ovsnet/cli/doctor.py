@@ -8,7 +8,8 @@ import msgspec
 
 from ovsnet.cli import options
 from ovsnet.cli.output import show_json
-from ovsnet.observe.doctor import Finding, Level, examine, worst
+from ovsnet.observe.doctor import examine
+from ovsnet.observe.findings import Finding, Level, worst
 from ovsnet.settings import load
 
 

@@ -56,7 +56,8 @@ def cluster_store(config: Path | None, overrides: tuple[str, ...]) -> None:
 def uninstall(config: Path | None, overrides: tuple[str, ...], *, yes: bool) -> None:
     """Take everything of ours off this host: bridge, ports, flows, links, the database, sockets.
 
-    The agent must not run. Containers on our networks lose that interface; remove them and their networks
+    The agent must not run. A member of a cluster leaves it before ('ovsnet cluster leave'), else it has to be forgotten
+    on another member. Containers on our networks lose that interface; remove them and their networks
     first. Whatever does not carry our mark stays as it is.
     """
     if not yes:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 
+from ovsnet.observe.member_readings import MemberReadings, read_member
 from ovsnet.observe.unixget import get
 from ovsnet.plan.names import ALIAS_PREFIX, OWNER_KEY
 from ovsnet.settings import Settings
@@ -93,6 +94,7 @@ class Readings:
     """Interfaces of this host that carry our mark."""
     uplinks: tuple[tuple[str, int], ...] = field(default=())
     """Interfaces with a default route, and their MTU in bytes."""
+    member: MemberReadings = field(default_factory=MemberReadings)
 
 
 def read_host(settings: Settings) -> Readings:
@@ -110,6 +112,7 @@ def read_host(settings: Settings) -> Readings:
         missing=tuple(it for it in PROGRAMS if shutil.which(it) is None),
         links=_marked_links(),
         uplinks=_uplinks(),
+        member=read_member(settings),
     )
 
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from ovsnet.observe.doctor import Finding, Level, diagnose, worst
+from ovsnet.observe.doctor import diagnose
+from ovsnet.observe.findings import Finding, Level, worst
 from ovsnet.observe.readings import Disk, Engine, Firewall, Readings, Said, Switch
 from ovsnet.settings import Settings
 
