@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_address
+from operator import is_
 from time import time
 
 import structlog
@@ -113,6 +114,7 @@ class Fabric:
         self.committer = Committer(self.store)
         self.peers = Peers(self._files, settings.cluster_port)
         self.liveness = Liveness(self.me, settings.dead_after, settings.heartbeat_period)
+        self._scene: tuple[tuple[object, ...], tuple[object, ...]] = ((None, None, None), ())
         self._build_parts()
         self.store.watch(self._changed)
         here.store.watch(self._changed_here)
@@ -331,8 +333,10 @@ class Fabric:
     def _changed(self) -> None:
         """Something the hosts share changed, or the database came or went, or somebody died."""
         self.interest.follow()
-        for part in (self.presence, self.steward, self.succession, self.standing, self.replicas):
-            part.nudge()
+        self.presence.nudge()
+        if self._is_another_scene():
+            for part in (self.steward, self.succession, self.standing, self.replicas):
+                part.nudge()
         self._changed_here()
         if self.store.available:
             self.memory.note(self.store.snapshot())
@@ -341,6 +345,14 @@ class Fabric:
             self._shown = shown
             self._here.nudge()
             self.path_sizes.nudge()
+
+    def _is_another_scene(self) -> bool:
+        """Whether more has changed than signs of life, of which a thousand hosts give a hundred in a second."""
+        cluster = self.store.snapshot()
+        values = (cluster.info, cluster.members, cluster.networks)  # immutable: a change makes new ones
+        facts = (self.store.available, self.liveness.dead, self.steward.leader)
+        before, self._scene = self._scene, (values, facts)
+        return facts != before[1] or not all(map(is_, values, before[0]))
 
     def _changed_here(self) -> None:
         """Our own store changed; the reconciler hears of that by itself."""

@@ -8,6 +8,7 @@ The doors open even when switch or store are away: the engine then gets a senten
 """
 
 import asyncio
+import gc
 import os
 import socket
 import time
@@ -69,12 +70,17 @@ JOIN_MARGIN = 1.5
 """Seconds of a call's deadline kept back, so that a join that failed can be withdrawn and answered."""
 SLOW_SWITCH = 12.0
 """Seconds an ovs-vswitchd that lives may need for one change: a burst of starting containers holds it up."""
+RARELY = (50_000, 20, 50)
+"""When cycles are looked for (gc.set_threshold). There are few, and hundreds of thousands of values that live long: by
+Python's own figures half of the time that reading a large cluster takes goes into looking through them again.
+"""
 FIRST_CONTACT = 10.0
 """Seconds the store has at the start before the doors open without it."""
 
 
 async def run(settings: Settings, listener: socket.socket) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code."""
+    gc.set_threshold(*RARELY)
     ring = logs.configure(settings)
     async with AsyncExitStack() as stack, supervise.until_told_to_stop() as stop:
         links = await stack.enter_async_context(LinkApplier())

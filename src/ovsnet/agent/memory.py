@@ -5,9 +5,13 @@ endpoints on networks that have a container here.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
+from operator import is_
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from ovsnet.cluster.identity import write_private
 from ovsnet.control.overlay import used_networks
@@ -17,8 +21,12 @@ from ovsnet.model.state import State
 from ovsnet.store.lastseen import LastSeen
 from ovsnet.store.shared import SHARED
 
+log = structlog.get_logger("cluster")
+
 PAUSE = 2.0
 """Seconds between two writes: a burst of starting containers is one."""
+SHARE = 20.0
+"""How many times as long as a write took it is at least until the next one."""
 
 
 class Memory:
@@ -31,6 +39,7 @@ class Memory:
         self._file = LastSeen(SHARED, path)
         self._nudged = asyncio.Event()
         self._cluster: Cluster | None = None
+        self._looked_at: tuple[object, ...] = ()
         self._written = b""
 
     def recall(self) -> Cluster | None:
@@ -47,16 +56,34 @@ class Memory:
         while True:
             await self._nudged.wait()
             self._nudged.clear()
-            self._write()
-            await asyncio.sleep(PAUSE)
+            began = time.monotonic()
+            await self.write()
+            await asyncio.sleep(max(PAUSE, SHARE * (time.monotonic() - began)))
 
-    def _write(self) -> None:
-        if self._cluster is None or not self._cluster.info.id:
+    async def write(self) -> None:
+        """What was noted last, unless it is what was written last."""
+        cluster, here = self._cluster, self._local()
+        if cluster is None or not cluster.info.id or self._is_as_before(cluster, here):
             return
-        content = self._file.encode(needed(self._cluster, self._local(), self._me))
-        if content != self._written:
+        try:
+            # Of many endpoints it takes a while; all of it is values that never change.
+            self._written = await asyncio.to_thread(self._save, cluster, here, self._written)
+        except OSError as error:
+            self._looked_at = ()
+            log.warning("the cluster as it is cannot be written down", file=str(self._path), reason=str(error))
+
+    def _is_as_before(self, cluster: Cluster, here: State) -> bool:
+        """Compared by identity: most changes are signs of life, which are not kept."""
+        parts = (cluster.info, cluster.members, cluster.networks, cluster.leases, cluster.endpoints)
+        seen, before = (*parts, here.endpoints, here.networks), self._looked_at
+        self._looked_at = seen
+        return len(seen) == len(before) and all(map(is_, seen, before))
+
+    def _save(self, cluster: Cluster, here: State, before: bytes) -> bytes:
+        content = self._file.encode(needed(cluster, here, self._me))
+        if content != before:
             write_private(self._path, content)
-            self._written = content
+        return content
 
 
 def needed(cluster: Cluster, here: State, me: HostName) -> Iterator[Any]:

@@ -60,9 +60,9 @@ class OverlayView:
 def remotes_of(
     cluster: Cluster, used: frozenset[SharedId], peers: Mapping[HostName, IpAddress]
 ) -> dict[SharedId, tuple[RemoteEndpoint, ...]]:
-    """The endpoints of living peers on these networks, each network's in a stable order."""
+    """The endpoints of living peers on these networks, in the order of the cluster's state."""
     found: dict[SharedId, list[RemoteEndpoint]] = defaultdict(list)
     for it in cluster.endpoints.values():
         if it.network in used and it.host in peers:
             found[it.network].append(it)
-    return {network: tuple(sorted(them, key=lambda it: it.id)) for network, them in found.items()}
+    return {network: tuple(them) for network, them in found.items()}

@@ -39,7 +39,7 @@ class Moment:
         """The names of this moment; the same value while nothing changed."""
         state, cluster, dead = self._state(), self._cluster(), self._dead()
         local, before, were_dead = self._made_of
-        if (cluster is not before or dead != were_dead) and self._rested(before):
+        if (dead != were_dead or _differ(cluster, before)) and self._rested(before):
             self._shared, self._read_at = self._read(cluster, dead), self._clock()
         elif state is local:
             return self._zone
@@ -54,3 +54,10 @@ class Moment:
 
     def _read(self, cluster: Cluster, dead: frozenset[HostName]) -> ClusterNames:
         return ClusterNames(cluster, here=self._here, dead=dead, domain=self._domain)
+
+
+def _differ(one: Cluster, other: Cluster) -> bool:
+    """Whether anything that has a name is another: most changes of a cluster are signs of life."""
+    return (
+        one.endpoints is not other.endpoints or one.records is not other.records or one.networks is not other.networks
+    )

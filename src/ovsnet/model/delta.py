@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
@@ -34,13 +35,14 @@ class Delta(Generic[V]):
 
 def diff(want: Mapping[str, V], have: Mapping[str, V]) -> Delta[V]:
     """Compare by `==`; fields marked compare=False never count."""
+    # There may be hundreds of thousands of flows, of which most are the very same objects: those are passed over at
+    # the least expense.
+    there = have.copy() if isinstance(have, MappingProxyType) else have
+    others = [(key, value) for key, value in want.items() if there.get(key) is not value]
+    add = {key: value for key, value in others if key not in there}
+    gone = len(there) - (len(want) - len(add))
     return Delta(
-        add={key: value for key, value in want.items() if key not in have},
-        # Most are the very same objects, and comparing hundreds of thousands of flows by their fields takes a while.
-        change={key: value for key, value in want.items() if key in have and _differ(have[key], value)},
-        remove={key: value for key, value in have.items() if key not in want},
+        add=add,
+        change={key: value for key, value in others if key in there and there[key] != value},
+        remove={key: value for key, value in there.items() if key not in want} if gone else {},
     )
-
-
-def _differ(one: object, other: object) -> bool:
-    return one is not other and one != other

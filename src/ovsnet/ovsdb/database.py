@@ -27,8 +27,10 @@ T = TypeVar("T")
 
 MIN_PAUSE, MAX_PAUSE = 0.05, 1.0
 """Seconds between attempts to reach the server: the first one, and what doubling ends at."""
-SILENCE = 10.0
-"""Seconds a server may send nothing at all before its replica is complete."""
+SILENCE, LONGEST_SILENCE = 10.0, 160.0
+"""Seconds a server may send nothing at all before its replica is complete: the first time, and what doubling ends at.
+Of a large database a busy server needs a while until the first byte.
+"""
 DURABLE = {"op": "commit", "durable": True}
 """RFC 7047 5.2.7: the reply comes when the change is on disk. A standalone server never syncs unasked."""
 LOST = "connection lost"
@@ -89,6 +91,7 @@ class Database:
         self._narrowed = False
         self._reason = f"no answer from {remote} yet"
         self._complained = False
+        self._silence = SILENCE
 
     # ------------------------------------------------------------ reading
 
@@ -233,14 +236,15 @@ class Database:
     async def _one_connection(self) -> bool:
         """One connection from its beginning to its end; True if its replica was ever complete."""
         try:
-            async with asyncio.timeout(SILENCE) as patience:
+            async with asyncio.timeout(self._silence) as patience:
                 schema = await fetch_schema(self._remote, self._name)
                 self._live = live = Replica(self._remote, schema, self._wanted, self._only)
                 while True:
                     self._advance(live)
-                    patience.reschedule(None if self.ready else live.heard_at + SILENCE)
+                    patience.reschedule(None if self.ready else live.heard_at + self._silence)
                     await live.waits().over(self._wake)
         except TimeoutError:
+            self._silence = min(LONGEST_SILENCE, 2 * self._silence)
             return self._missed(f"{self._remote} accepts connections but does not answer")
         except Unavailable as error:
             return self._missed(f"{error.neighbour}: {error.reason}")
@@ -261,7 +265,7 @@ class Database:
         if live.complete and not self.ready:
             self._shown = live
             self._ready.set()
-            self._complained = False
+            self._complained, self._silence = False, SILENCE
             log.info("database replicated", database=self.title, remote=self._remote)
             live.take_touched()
             self._tell(Touched(reloaded=True, rows={}))

@@ -6,7 +6,6 @@ hundred thousand endpoints elsewhere, and each one that comes or goes is a chang
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 
 from ovsnet.model.cluster import RemoteEndpoint
 from ovsnet.model.endpoint import link_local
@@ -38,6 +37,8 @@ class Elsewhere:
 
 
 _parts: Latest[Elsewhere] = Latest()
+_flows: Latest[Mapping[str, Flow]] = Latest()
+"""By endpoint: to compute the hash of one takes longer than to see that it is the very same."""
 
 
 def parts(state: State, facts: HostFacts, port_name: PortName, here: Collection[Segment]) -> dict[Segment, Elsewhere]:
@@ -76,8 +77,11 @@ def _part(way: Way, remotes: tuple[RemoteEndpoint, ...], vteps: Mapping[HostName
     return _parts.get(way.segment, (way, vteps, remotes), make)
 
 
-@cache
 def _flows_of(endpoint: RemoteEndpoint, vtep: IpAddress, way: Way) -> Mapping[str, Flow]:
+    return _flows.get(endpoint.id, (endpoint, vtep, way), lambda: _made(endpoint, vtep, way))
+
+
+def _made(endpoint: RemoteEndpoint, vtep: IpAddress, way: Way) -> Mapping[str, Flow]:
     remote = Remote(
         way=way,
         vtep=vtep,
@@ -90,5 +94,5 @@ def _flows_of(endpoint: RemoteEndpoint, vtep: IpAddress, way: Way) -> Mapping[st
 
 def _forget(in_use: Mapping[Segment, Elsewhere]) -> None:
     _parts.keep(in_use)
-    if _flows_of.cache_info().currsize > 2 * sum(it.size for it in in_use.values()) + SPARE:
-        _flows_of.cache_clear()
+    if len(_flows) > 2 * sum(it.size for it in in_use.values()) + SPARE:
+        _flows.clear()

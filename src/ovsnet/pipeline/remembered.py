@@ -23,6 +23,14 @@ class Latest(Generic[V]):
             known = self._results[key] = (inputs, make())
         return known[1]
 
+    def __len__(self) -> int:
+        """How many results are kept."""
+        return len(self._results)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._results.clear()
+
     def keep(self, keys: Collection[Hashable]) -> None:
         """Forget all others."""
         for key in self._results.keys() - set(keys):

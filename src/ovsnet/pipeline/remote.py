@@ -6,6 +6,7 @@ Only hosts that live count: what a dead one published is as good as withdrawn.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+from operator import attrgetter
 
 from ovsnet.model.cluster import RemoteEndpoint
 from ovsnet.model.ids import HostName, IpAddress, Mac, Ofport, Vni
@@ -60,8 +61,5 @@ def living_vteps(overlay: Overlay) -> Mapping[HostName, IpAddress]:
 def reached(remotes: Iterable[RemoteEndpoint], vteps: Mapping[HostName, IpAddress]) -> tuple[Reached, ...]:
     """What a network has on living hosts, the oldest first: where two claim the same, the last one has it."""
     there = [it for it in remotes if it.host in vteps]
-    return tuple((it, vteps[it.host]) for it in sorted(there, key=_age))
-
-
-def _age(endpoint: RemoteEndpoint) -> tuple[float, str]:
-    return endpoint.created_at, endpoint.id
+    there.sort(key=attrgetter("created_at", "id"))
+    return tuple((it, vteps[it.host]) for it in there)

@@ -92,7 +92,8 @@ def _places(remotes: tuple[RemoteEndpoint, ...], vteps: Mapping[HostName, IpAddr
     there = reached(remotes, vteps)
     # One VTEP a MAC: the last one is the youngest. A MAC that has moved here is sought nowhere else.
     of_macs = {endpoint.mac: vtep for endpoint, vtep in there if endpoint.mac not in here}
-    return frozenset(((TO_ALL, vtep) for _, vtep in there)) | frozenset(of_macs.items())
+    hosts = {endpoint.host for endpoint, _ in there}
+    return frozenset([*((TO_ALL, vteps[it]) for it in hosts), *of_macs.items()])
 
 
 def _macs_here(state: State) -> Mapping[NetworkId, frozenset[Mac]]:

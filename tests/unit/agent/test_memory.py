@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ovsnet.agent.memory import needed
+from ovsnet.agent.memory import Memory, needed
 from ovsnet.model.cluster import Beat, Cluster, ClusterInfo, Lease, Member, RemoteEndpoint, SharedNetwork
 from ovsnet.model.ids import EndpointId, HostName, Mac, SharedId, Vni
 from ovsnet.store.lastseen import LastSeen
@@ -100,3 +100,28 @@ def test_what_an_older_version_wrote_is_read_with_what_it_did_not_know_left_open
     assert seen is not None
     assert {it.version for it in seen.members.values()} == {""}
     assert seen.members.keys() == CLUSTER.members.keys()
+
+
+async def test_it_is_written_when_something_changed_that_is_kept_and_not_at_a_sign_of_life(tmp_path: Path) -> None:
+    path = tmp_path / "seen.json"
+    memory = Memory(path, ME, lambda: HERE)
+    memory.note(CLUSTER)
+    await memory.write()
+    path.unlink()
+    memory.note(replace(CLUSTER, beats={OTHER: Beat(OTHER, 6)}))
+    await memory.write()
+    assert not path.exists()
+    memory.note(replace(CLUSTER, info=replace(CLUSTER.info, generation=9)))
+    await memory.write()
+    assert memory.recall() is not None
+
+
+async def test_a_full_disk_is_told_and_tried_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "folder").write_text("in the way of a folder")
+    memory = Memory(tmp_path / "folder" / "seen.json", ME, lambda: HERE)
+    memory.note(CLUSTER)
+    await memory.write()
+    assert "cannot be written down" in capsys.readouterr().out
+    (tmp_path / "folder").unlink()
+    await memory.write()
+    assert memory.recall() is not None

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from dns.rdatatype import RdataType
 
 from ovsnet.dns.moment import Moment
-from ovsnet.model.cluster import Cluster
+from ovsnet.model.cluster import Beat, Cluster
 from ovsnet.model.ids import HostName
 from ovsnet.model.state import State
 from tests.states import state
@@ -78,3 +78,10 @@ def test_a_host_that_dies_takes_its_names_with_it() -> None:
 
 def test_the_first_question_finds_what_is_there() -> None:
     assert World().knows("m1")
+
+
+def test_signs_of_life_are_no_reason_to_read_all_names_again() -> None:
+    world = World()
+    before = world.moment.zone()
+    world.cluster = replace(world.cluster, revision=99, beats={B: Beat(B, 7)})
+    assert world.moment.zone() is before

@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 
 from ovsnet.model.host import HostFacts, SwitchFacts
-from ovsnet.model.ids import HostName, Mac, Ofport
+from ovsnet.model.ids import EndpointId, HostName, Mac, Ofport
 from ovsnet.model.overlay import Overlay, TunnelKind
 from ovsnet.model.state import State
 from ovsnet.pipeline import elsewhere
@@ -153,9 +153,8 @@ def test_two_members_with_one_vtep_get_one_copy() -> None:
 
 def test_what_is_remembered_of_endpoints_that_went_does_not_pile_up() -> None:
     for number in range(2 * elsewhere.SPARE):
-        mac = Mac(f"0a:00:00:01:{number >> 8:02x}:{number & 255:02x}")
-        compiled(HERE, overlay(replace(remote(5, B), mac=mac)))
-    assert elsewhere._flows_of.cache_info().currsize <= elsewhere.SPARE + 3  # noqa: SLF001 - memory has no other face
+        compiled(HERE, overlay(replace(remote(5, B), id=EndpointId(f"{number:064x}"))))
+    assert len(elsewhere._flows) <= elsewhere.SPARE + 3  # noqa: SLF001 - memory has no other face
 
 
 def test_the_latest_result_is_kept_while_its_inputs_are_equal() -> None:
