@@ -81,7 +81,9 @@ class Loop:
             async with asyncio.timeout(deadline):
                 return await look
         except TimeoutError:
-            raise self._why(list(Kind), deadline) from None
+            why = self._why(list(Kind), deadline)
+            # What the host refused is no fault of whoever wants to see it.
+            raise why if isinstance(why, Unavailable) else Unavailable("the reconciler", str(why)) from None
 
     def _why(self, resources: Sequence[str], deadline: float) -> Exception:
         refused = self.last.failures_of(resources)

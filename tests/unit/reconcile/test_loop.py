@@ -167,3 +167,19 @@ def test_a_comparison_of_a_silent_host_says_so() -> None:
             running.cancel()
 
     clock.run(scenario)
+
+
+def test_a_comparison_that_does_not_come_in_time_is_unavailable_whatever_was_refused_before() -> None:
+    async def scenario() -> None:
+        host = FakeHost(ONE_ENDPOINT)
+        loop = make(host, Recorder())
+        host.appliers[Kind.PORTS].answers = False
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(loop.run())
+            with pytest.raises(ApplyError):
+                await loop.settled(ONE_ENDPOINT.revision, [Kind.PORTS], 5)
+            running.cancel()
+        with pytest.raises(Unavailable, match="switched off by the test"):
+            await loop.compared(5)
+
+    clock.run(scenario)
