@@ -68,6 +68,14 @@ class Cluster:
             host.ovsnet(*command[1:], *self._place(host), timeout=90)
         self.settle()
 
+    def admit(self, host: NamespaceHost, *, by: NamespaceHost | None = None) -> None:
+        """One more host joins, or one that left does again, at the invitation of `by` (the first)."""
+        command = join_command((by or self.hosts[0]).ovsnet("cluster", "token").stdout)
+        host.ovsnet(*command[1:], *self._place(host), timeout=90)
+        if host not in self.hosts:
+            self.hosts.append(host)
+        self.settle()
+
     def _place(self, host: NamespaceHost) -> Sequence[str]:
         vtep = ("--vtep", self.wiring.vtep) if self.wiring.vtep else ()
         return ("--advertise", self.address(host), *vtep)

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from tests.rig.cluster import Cluster, await_network, await_no_networks, join_command, networks_of
+from tests.rig.cluster import Cluster, await_network, await_no_networks, networks_of
 from tests.rig.container import Container
 from tests.rig.host import Host
-from tests.rig.namespace_host import NamespaceHost
 from tests.rig.process import wait_until
 from tests.rig.rig import Rig
 from tests.system.networks import ask
@@ -52,11 +51,6 @@ def no_member(host: Host) -> None:
     assert host.run("ip", "-j", "link", "show", "type", "vxlan").json() in ([], [{}])
     assert host.ovsnet("status", check=False).ok
     clean(host)
-
-
-def rejoin(cluster: Cluster, host: NamespaceHost, by: NamespaceHost) -> None:
-    command = join_command(by.ovsnet("cluster", "token").stdout)
-    host.ovsnet(*command[1:], "--advertise", cluster.address(host), timeout=90)
 
 
 def leased(host: Host) -> Any:
@@ -108,9 +102,8 @@ def test_the_founder_leaves_and_the_other_host_goes_on_with_everything(pair: Clu
 def test_a_host_that_left_joins_again(pair: Cluster) -> None:
     founder, other = pair.hosts
 
-    rejoin(pair, founder, other)
+    pair.admit(founder, by=other)
 
-    pair.settle()
     for name in ("web", "more"):
         await_network(founder, name)
     back = founder.start_container("back", network="web")
@@ -176,9 +169,8 @@ def test_a_client_leaves_and_one_of_three_voters_does(own_cluster: Cluster) -> N
         assert leaver.name not in leased(host)
     if leaver is c:
         answers(one, two.address("web"))
-    rejoin(own_cluster, leaver, stay[1])
+    own_cluster.admit(leaver, by=stay[1])
     own_cluster.hosts = [a, b, c]
-    own_cluster.settle()
 
 
 def test_a_host_that_lives_is_not_forgotten_and_one_that_is_dead_is_from_any_member_twice_too(

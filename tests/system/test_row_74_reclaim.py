@@ -1,7 +1,7 @@
 """Row 74: what a dead host had is free once it is forgotten, and it does no harm when it returns."""
 
 import pytest
-from tests.rig.cluster import Cluster, join_command
+from tests.rig.cluster import Cluster
 from tests.rig.host import Host
 from tests.rig.process import wait_until
 from tests.rows import Figures
@@ -87,10 +87,8 @@ def test_a_host_that_was_forgotten_leaves_and_joins_anew(own_cluster: Cluster) -
 
     c.ovsnet("cluster", "leave", "--force", timeout=120)
     a.docker("rm", "-f", "new0", "new2")
-    command = join_command(a.ovsnet("cluster", "token").stdout)
-    c.ovsnet(*command[1:], "--advertise", own_cluster.address(c), timeout=90)
+    own_cluster.admit(c, by=a)
 
-    own_cluster.settle()
     wait_until(lambda: started(c, "again") == "", 20, "a container on the host that is back")
     address = c.docker("inspect", "-f", "{{.NetworkSettings.Networks.web.IPAddress}}", "again").stdout.strip()
     others = [
