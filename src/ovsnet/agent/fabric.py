@@ -15,7 +15,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_address
-from operator import is_
 from time import time
 
 import structlog
@@ -24,6 +23,7 @@ from ovsnet import __version__
 from ovsnet.agent import lan
 from ovsnet.agent.database_server import DatabaseServer
 from ovsnet.agent.memory import Memory
+from ovsnet.agent.scene import Scene
 from ovsnet.cluster import authority, peer_server
 from ovsnet.cluster.identity import Membership, identity_files
 from ovsnet.cluster.peers import Peers
@@ -59,7 +59,7 @@ from ovsnet.linux.underlay import Underlay, path_mtu, underlay_of
 from ovsnet.model.cluster import Cluster
 from ovsnet.model.errors import OvsnetError, Unavailable
 from ovsnet.model.host import Datapath, SwitchFacts
-from ovsnet.model.ids import NOT_SHARED, EndpointId, HostName, IpNetwork, SharedId
+from ovsnet.model.ids import EndpointId, HostName, IpNetwork, SharedId
 from ovsnet.model.overlay import Overlay, TunnelKind
 from ovsnet.model.paths import Path
 from ovsnet.model.state import State
@@ -114,7 +114,7 @@ class Fabric:
         self.committer = Committer(self.store)
         self.peers = Peers(self._files, settings.cluster_port)
         self.liveness = Liveness(self.me, settings.dead_after, settings.heartbeat_period)
-        self._scene: tuple[tuple[object, ...], tuple[object, ...]] = ((None, None, None), ())
+        self._scene = Scene()
         self._build_parts()
         self.store.watch(self._changed)
         here.store.watch(self._changed_here)
@@ -258,11 +258,6 @@ class Fabric:
             return replace(facts, counts=await self.census.counts())
         return facts
 
-    async def published(self, network: SharedId = NOT_SHARED) -> Cluster:
-        """With what all hosts have on this network, or on any; Unavailable when the database does not answer."""
-        endpoints = await self.census.endpoints(network)
-        return replace(self.store.snapshot(), endpoints={it.id: it for it in endpoints})
-
     async def learn(self, facts: EngineFacts) -> None:
         """The newest listing of the engine."""
         self.replicas.consider(facts)
@@ -334,7 +329,7 @@ class Fabric:
         """Something the hosts share changed, or the database came or went, or somebody died."""
         self.interest.follow()
         self.presence.nudge()
-        if self._is_another_scene():
+        if self._scene.is_another(self.store.snapshot(), self.store.available, self.dead(), self.steward.leader):
             for part in (self.steward, self.succession, self.standing, self.replicas):
                 part.nudge()
         self._changed_here()
@@ -345,14 +340,6 @@ class Fabric:
             self._shown = shown
             self._here.nudge()
             self.path_sizes.nudge()
-
-    def _is_another_scene(self) -> bool:
-        """Whether more has changed than signs of life, of which a thousand hosts give a hundred in a second."""
-        cluster = self.store.snapshot()
-        values = (cluster.info, cluster.members, cluster.networks)  # immutable: a change makes new ones
-        facts = (self.store.available, self.liveness.dead, self.steward.leader)
-        before, self._scene = self._scene, (values, facts)
-        return facts != before[1] or not all(map(is_, values, before[0]))
 
     def _changed_here(self) -> None:
         """Our own store changed; the reconciler hears of that by itself."""

@@ -82,7 +82,7 @@ class View:
 
     async def published(self, network: SharedId = NOT_SHARED) -> Cluster:
         """The cluster with everything that has been published on this network, or on any."""
-        return await self._parts.fabric.published(network) if self._parts.fabric else Cluster()
+        return await self._parts.fabric.census.published(network) if self._parts.fabric else Cluster()
 
     async def meet_engine(self, facts: EngineFacts) -> None:
         """Ask an engine that came (back) what it is: it may have been upgraded meanwhile."""

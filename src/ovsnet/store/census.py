@@ -6,7 +6,7 @@ many there are, whose, and what they are called.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -60,6 +60,11 @@ class Census:
         for it in rows:
             users[HostName(it["host"])].append(_name(it))
         return users
+
+    async def published(self, network: SharedId = NOT_SHARED) -> Cluster:
+        """The cluster as it is known here, but with every endpoint of this network, or of any."""
+        endpoints = await self.endpoints(network)
+        return replace(self._cluster(), endpoints={it.id: it for it in endpoints})
 
     async def endpoints(self, network: SharedId = NOT_SHARED) -> Sequence[RemoteEndpoint]:
         """All that have been published, on one network or on any."""
