@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_address
+from operator import is_
 from time import time
 
 import structlog
@@ -55,6 +56,7 @@ from ovsnet.control.succession import Succession
 from ovsnet.dns.service import Names
 from ovsnet.engine.client import Engine
 from ovsnet.engine.facts import EngineFacts
+from ovsnet.linux.tunnelends import Ends, TunnelEnds, ends_of
 from ovsnet.linux.underlay import Underlay, path_mtu, underlay_of
 from ovsnet.model.cluster import Cluster
 from ovsnet.model.errors import OvsnetError, Unavailable
@@ -137,6 +139,8 @@ class Fabric:
             dead=self.dead,
             changed=here.nudge,
         )
+        self.ends = TunnelEnds(settings.instance, self._ends)
+        self._guarded: tuple[object, ...] = ()
         self.networks = SharedNetworks(self.committer, self.me, self.census.users)
         self.records = Records(self.committer, self.me)
         self.publisher = Publisher(self.committer, self.wanted, self.me)
@@ -213,7 +217,7 @@ class Fabric:
             paths=self._paths(),
             waiting=self.publisher.lag,
             problems=(*stewards, *self.replicas.problems(), *self._fenced(), *self._unpublished()),
-            warnings=(*self._joined_packets(), *self._behind(), *self.path_sizes.warnings()),
+            warnings=(*self._joined_packets(), *self._behind(), *self.path_sizes.warnings(), *self._open_ends()),
         )
 
     def _paths(self) -> Mapping[HostName, Path]:
@@ -284,6 +288,7 @@ class Fabric:
             for part in (*parts, self.reserve, self.publisher, self.replicas, self.aliases):
                 group.create_task(part.run())
             group.create_task(self.path_sizes.run())
+            group.create_task(self.ends.run())
             group.create_task(self.memory.run())
             group.create_task(self.names.run())
             group.create_task(self._keep(self._door, "other members cannot reach this agent"))
@@ -333,6 +338,10 @@ class Fabric:
             for part in (self.steward, self.succession, self.standing, self.replicas):
                 part.nudge()
         self._changed_here()
+        guarded = (self.store.snapshot().members, self._underlay)
+        if not all(map(is_, guarded, self._guarded or (None, None))):
+            self._guarded = guarded
+            self.ends.nudge()
         if self.store.available:
             self.memory.note(self.store.snapshot())
         shown = (self.overlay(), self.fence.fenced)
@@ -340,6 +349,14 @@ class Fabric:
             self._shown = shown
             self._here.nudge()
             self.path_sizes.nudge()
+
+    def _ends(self) -> Ends | None:
+        cluster, device = self.store.snapshot(), self._underlay.device if self._underlay else ""
+        return ends_of({it.vtep for it in cluster.members.values()}, device, cluster.info.udp_port)
+
+    def _open_ends(self) -> tuple[str, ...]:
+        what = "Containers of this host can send into the cluster's tunnels as if they were a member"
+        return (f"{what}: the rules against it are not in place ({self.ends.problem}).",) if self.ends.problem else ()
 
     def _changed_here(self) -> None:
         """Our own store changed; the reconciler hears of that by itself."""

@@ -33,6 +33,7 @@ from ovsnet.control.enrolment import Enrolment, Wish
 from ovsnet.control.networks import Networks
 from ovsnet.engine.daemonjson import DAEMON_JSON, DaemonJson, host_servers, refuse_flag
 from ovsnet.linux import dnslink
+from ovsnet.linux.tunnelends import remove_table
 from ovsnet.model.cluster import Cluster
 from ovsnet.model.errors import BadRequest, Conflict, OvsnetError
 from ovsnet.model.ids import HostName, IpAddress
@@ -131,6 +132,7 @@ class Operator:
         if self._settings.dns_address in self._daemon_json.servers():
             left.append(self._names(enabled=False))
         await dnslink.remove_namespace(dnslink.namespace_of(self._settings.instance))
+        await remove_table(self._settings.instance)
         self._restart()
         return Done(message=" ".join(("This host has left the cluster.", *left)), restarts=True)
 

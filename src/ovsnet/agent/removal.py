@@ -17,6 +17,7 @@ from ovsnet.control.enrolment import remove_identity
 from ovsnet.engine.daemonjson import DAEMON_JSON, DaemonJson
 from ovsnet.linux import dnslink
 from ovsnet.linux.links import LinkApplier
+from ovsnet.linux.tunnelends import remove_table
 from ovsnet.linux.tunnels import TunnelApplier
 from ovsnet.model.errors import ApplyError, OvsnetError, Unavailable
 from ovsnet.model.host import HostFacts
@@ -124,6 +125,7 @@ async def _converge(settings: Settings, switch: Switch, links: LinkApplier, tunn
         await converger.resync([Kind.LINKS, Kind.TUNNELS])
         failures = list((await converger.round()).failures)
         await dnslink.remove_namespace(dnslink.namespace_of(settings.instance))
+        await remove_table(settings.instance)
     except OvsnetError as error:
         return [ApplyError("the host", str(error))]
     return failures
