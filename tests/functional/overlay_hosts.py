@@ -90,7 +90,8 @@ class Host(PipelineSwitch):
         for device in plan.tunnels.values():
             self._make_device(device)
         for tunnel in plan.ports.values():
-            if names.is_tunnel(tunnel.name) and tunnel.name not in self._ports:
+            # Ports that only watch a path (BFD) carry no packet of ours.
+            if names.is_tunnel(tunnel.name) and not tunnel.bfd and tunnel.name not in self._ports:
                 self._plug_tunnel(tunnel, wanted)
         for it in wanted.endpoints.values():
             if number(it) not in self.containers:

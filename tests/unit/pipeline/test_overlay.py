@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 
 from ovsnet.model.host import HostFacts, SwitchFacts
-from ovsnet.model.ids import EndpointId, HostName, Mac, Ofport
+from ovsnet.model.ids import EndpointId, HostName, Ofport
 from ovsnet.model.overlay import Overlay, TunnelKind
 from ovsnet.model.state import State
 from ovsnet.pipeline import elsewhere
