@@ -85,6 +85,16 @@ class Crossing:
 
 
 @contextmanager
+def stopped(host: NamespaceHost, pid: str) -> Iterator[None]:
+    """A process that does nothing while the block runs."""
+    host.run("kill", "-STOP", pid)
+    try:
+        yield
+    finally:
+        host.run("kill", "-CONT", pid)
+
+
+@contextmanager
 def powered_off(*hosts: NamespaceHost, options: Sequence[str] = ()) -> Iterator[None]:
     """All that ran there is gone at once; after the block they boot, each agent first, as the units would have it."""
     folder, command = "boot-agent", (str(PROJECT / ".venv/bin/ovsnet"), "agent", *options)
@@ -139,7 +149,10 @@ def reaches(container: Container, asked: Sequence[str], until: float) -> None:
 def lossless(floods: Mapping[str, Flood]) -> int:
     """Not one datagram was lost, of how many."""
     results = {name: it.result for name, it in floods.items()}
-    assert {name: (it.lost, it.holes) for name, it in results.items() if it.lost} == {}
+    lost = {
+        name: f"{it.lost} of {it.sent}, as [first, how many]: {it.holes}" for name, it in results.items() if it.lost
+    }
+    assert lost == {}, lost
     assert min(it.sent for it in results.values()) > 0
     return sum(it.sent for it in results.values())
 

@@ -9,7 +9,7 @@ from tests.rig.cluster import Cluster
 from tests.rig.namespace_host import NamespaceHost
 from tests.rig.process import wait_until
 from tests.rows import Figures
-from tests.system.faults import HEALED, Crossing, database_pid, lossless
+from tests.system.faults import HEALED, Crossing, database_pid, lossless, stopped
 from tests.system.networks import create
 
 SERVER = "/usr/sbin/ovsdb-server"
@@ -138,13 +138,3 @@ def roles(cluster: Cluster, role: str) -> tuple[NamespaceHost, NamespaceHost]:
     leader = cluster.leader()
     followers = [it for it in cluster.hosts if it is not leader]
     return (leader, followers[0]) if role == "leader" else (followers[0], followers[1])
-
-
-@contextmanager
-def stopped(host: NamespaceHost, pid: str) -> Iterator[None]:
-    """A process that does nothing while the block runs."""
-    host.run("kill", "-STOP", pid)
-    try:
-        yield
-    finally:
-        host.run("kill", "-CONT", pid)
