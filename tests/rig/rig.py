@@ -65,15 +65,19 @@ class Rig:
         """A fresh host on the userspace datapath, its engine and switch running."""
         number = self._number()
         host = NamespaceHost(number, self.state, self._env)
-        self._up("hosts", number, shape or Shape(), host)
+        self._up("hosts", number, shape or Shape(), [host])
         return host
 
     def kernel_host(self, shape: Shape | None = None) -> KernelHost:
         """A fresh machine with the kernel datapath."""
-        number = self._number()
-        host = KernelHost(number, self.state, self._env)
-        self._up("uml", number, shape or Shape(), host)
-        return host
+        return self.kernel_hosts(1, shape)[0]
+
+    def kernel_hosts(self, count: int, shape: Shape | None = None) -> Sequence[KernelHost]:
+        """So many such machines; they boot side by side."""
+        numbers = [self._number() for _ in range(count)]
+        hosts = [KernelHost(it, self.state, self._env) for it in numbers]
+        self._up("uml", numbers[0], shape or Shape(), hosts)
+        return hosts
 
     def discard(self, host: Host) -> None:
         """Take one host down before the end of the session."""
@@ -90,10 +94,10 @@ class Rig:
         self._next_number += 1
         return number
 
-    def _up(self, script: str, number: int, shape: Shape, host: Host) -> None:
-        options = (*shape.options(), *_binds())
-        run(str(HERE / script), "up", "1", "--first", str(number), *options, env=self._env, timeout=UP_TIMEOUT)
-        self.hosts.append(host)
+    def _up(self, script: str, first: int, shape: Shape, hosts: Sequence[Host]) -> None:
+        options = (str(len(hosts)), "--first", str(first), *shape.options(), *_binds())
+        run(str(HERE / script), "up", *options, env=self._env, timeout=UP_TIMEOUT)
+        self.hosts.extend(hosts)
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,143 @@
+"""A cluster of two machines with the kernel datapath and one host with the userspace one: tunnels of both kinds.
+
+    one, other   kernel datapath: one flow-based VXLAN port of Open vSwitch, and BFD between the two
+    third        userspace datapath: vxlan devices of the kernel
+
+    web          a container on each host                  lone    icc=false, a container on each machine
+
+A command in a machine takes long, and a process of ours there up to two seconds: several things in each script.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from tests.rig.cluster import await_network, join_command
+from tests.rig.container import Container
+from tests.rig.host import Host
+from tests.rig.kernel_host import KernelHost
+from tests.rig.namespace_host import NamespaceHost
+from tests.rig.process import run, wait_until
+from tests.rig.rig import Rig, Shape
+from tests.system import networks
+from tests.system.networks import ask
+from tests.system.parties import Party
+from tests.system.together import together
+
+SERVICE = "169.254.83.83"
+# Signs of life often enough for a test, and rarely enough for a machine with half a processor.
+OPTIONS = ("--set", "heartbeat_period=2", "--set", "dead_after=20")
+WEB_VNI = 5000
+PATIENCE = 60.0
+SLOW = 300.0
+
+
+class Settled(Container):
+    """A container that is not restarted: to ask for its process each time would take most of the time."""
+
+    @cached_property
+    def pid(self) -> int:
+        """Of its first process."""
+        return super().pid
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """The hosts, and their containers by name: web-one, web-other, web-third, lone-one, lone-other."""
+
+    rig: Rig
+    one: KernelHost
+    other: KernelHost
+    third: NamespaceHost
+    parties: Mapping[str, Party]
+
+    @property
+    def hosts(self) -> Sequence[Host]:
+        return self.one, self.other, self.third
+
+    @property
+    def web(self) -> Sequence[Party]:
+        """On the three hosts, in their order."""
+        return [self.parties[f"web-{it}"] for it in ("one", "other", "third")]
+
+    @contextmanager
+    def tunnels_cut(self, host: Host) -> Iterator[None]:
+        """What this host sends in tunnels and what others send it gets lost; everything else arrives."""
+        cable = f"u{number_of(host)}-1"
+        rules = (f"{way} {cable} udp dport 4789 drop" for way in ("iifname", "oifname"))
+        chain = "add table bridge cut; add chain bridge cut tunnels { type filter hook forward priority 0; }"
+        self._wires("; ".join((chain, *(f"add rule bridge cut tunnels {it}" for it in rules))))
+        try:
+            yield
+        finally:
+            self._wires("delete table bridge cut")
+
+    def _wires(self, rules: str) -> None:
+        run("ip", "netns", "exec", f"{self.rig.name}-net", "nft", rules)
+
+
+@contextmanager
+def mixed_cluster(rig: Rig) -> Iterator[Mixed]:
+    """The third host begins it."""
+    shape = Shape(dockerd_args=f"--dns {SERVICE}")
+    third = rig.host(shape)
+    one, other = rig.kernel_hosts(2, shape)
+    hosts: dict[Host, str] = {one: "one", other: "other", third: "third"}
+    together(lambda it: it.agent.start(*OPTIONS), hosts)
+    command = join_command(third.ovsnet("cluster", "init", "--advertise", address_of(third)).stdout)[1:]
+    together(lambda it: it.ovsnet(*command, "--advertise", address_of(it), timeout=SLOW), (one, other))
+    more = ("-o", "egress=none", "--ipv6")
+    networks.create(third, "web", "10.20.0.0/24", *more, "--subnet", "fd00:20::/64", "-o", f"vni={WEB_VNI}")
+    networks.create(third, "lone", "10.21.0.0/24", *more, "--subnet", "fd00:21::/64", "-o", "icc=false")
+    parties = {name: it for found in together(lambda it: _furnish(*it), hosts.items()) for name, it in found.items()}
+    wait_until(lambda: all(ask(it, "cluster")["endpoints"] == len(parties) for it in hosts), PATIENCE, "all published")
+    yield Mixed(rig, one, other, third, parties)
+    for host in hosts:
+        rig.discard(host)
+
+
+def number_of(host: Host) -> str:
+    return host.name[1:]
+
+
+def member_of(host: Host) -> str:
+    """What it is called in the cluster."""
+    return f"h{number_of(host)}"
+
+
+def address_of(host: Host) -> str:
+    """Where it is reached and where its tunnels end."""
+    return f"10.99.0.{number_of(host)}"
+
+
+def _furnish(host: Host, suffix: str) -> dict[str, Party]:
+    """Its containers, once its engine has the networks."""
+    names = [name for name in ("web", "lone") if (name, suffix) != ("lone", "third")]
+    for name in names:
+        await_network(host, name, PATIENCE)
+    start = "docker run -d --init --name {0}-{1} --network {0} busybox:local sleep 1000000 &"
+    host.shell("\n".join((*(start.format(it, suffix) for it in names), "wait")), timeout=SLOW)
+    told = host.shell(f"docker inspect {' '.join(f'{it}-{suffix}' for it in names)}", timeout=SLOW).json()
+    return {it["Name"].removeprefix("/"): _party(host, it) for it in told}
+
+
+def _party(host: Host, told: Any) -> Party:
+    (endpoint,) = told["NetworkSettings"]["Networks"].values()
+    container = Settled(host, told["Name"].removeprefix("/"))
+    return Party(container, endpoint["MacAddress"], endpoint["IPAddress"], endpoint["GlobalIPv6Address"])
+
+
+def lost(party: Party, *addresses: str, count: int = 5) -> Mapping[str, str]:
+    """What `ping` says was lost on the way to each of these addresses and back, all asked at once."""
+    ping = f"nsenter -t {party.container.pid} -n ping -n -q -i 0.2 -c {count} -W 2"
+    asked = (f"(echo {it} $({ping} {it} | grep -o '[0-9.]*% packet loss')) &" for it in addresses)
+    said = party.container.host.shell("\n".join((*asked, "wait")), timeout=SLOW).stdout
+    return dict(line.split(" ", 1) for line in said.splitlines())
+
+
+def path_to(host: Host, peer: Host) -> str:
+    """What a host says of its path to another."""
+    found = {it["name"]: it["path"] for it in ask(host, "cluster/members")}
+    return str(found[member_of(peer)])
