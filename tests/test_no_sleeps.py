@@ -15,6 +15,7 @@ ALLOWED = {
     "cli/cluster.py": (1, "an agent that starts anew cannot tell when it is back"),
     "cli/status.py": (1, "an agent that is not there yet cannot tell when it comes"),
     "control/leaving.py": (1, "ovsdb-server tells nobody when a server has come into the cluster"),
+    "control/succession.py": (1, "who comes back with a database of the past tells nobody"),
     "engine/events.py": (2, "back-off while the engine is away; a pause between two listings in a storm of events"),
     "ovs/flowwatch.py": (1, "back-off while Open vSwitch is away"),
     "ovsdb/database.py": (1, "back-off while a database server is away"),

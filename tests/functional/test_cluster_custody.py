@@ -16,11 +16,15 @@ from tests.functional.cluster_servers import Host, Hosts, cluster_hosts, eventua
 from ovsnet.agent.custody import Custody
 from ovsnet.agent.operator import opened
 from ovsnet.cluster import process
+from ovsnet.cluster import schema as cluster_schema
 from ovsnet.cluster.identity import write_private
+from ovsnet.cluster.raft import upgrade_schema
 from ovsnet.cluster.recovery import order_recovery, replaced
+from ovsnet.cluster.schema import DATABASE
 from ovsnet.model.cluster import Cluster, ClusterInfo, Lease, Member, Record, RemoteEndpoint, Role, SharedNetwork
 from ovsnet.model.errors import ApplyError, BadRequest, Conflict, Unavailable
 from ovsnet.model.ids import EndpointId, HostName, Mac, SharedId, Vni
+from ovsnet.ovsdb.question import transact
 from ovsnet.ovsdb.serverfile import run_tool
 from ovsnet.store import schema as schemas
 from ovsnet.store.interface import Drop, Put
@@ -46,6 +50,18 @@ def custody(host: Host) -> Custody:
 def member(host: Host, role: Role = Role.VOTER) -> Member:
     address = ip_address(host.membership.address)
     return Member(HostName(host.name), address, address, role=role, joined_at=1.0)
+
+
+async def of_an_earlier_version(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> tuple[Host, Host, Host]:
+    """Three voters whose database was given today's schema a moment ago, as the log of their copies tells."""
+    earlier = msgspec.json.decode(schemas.text(SHARED))
+    earlier["version"] = "0.9.0"
+    del earlier["tables"]["Endpoint"]["columns"]["names"]
+    with monkeypatch.context() as past:
+        past.setattr(cluster_schema, "text", lambda: msgspec.json.encode(earlier).decode())
+        voters = await hosts.three_voters()
+    await upgrade_schema(voters[0].settings)
+    return voters
 
 
 async def filled(*members: Host) -> Cluster:
@@ -160,14 +176,19 @@ async def test_an_empty_database_is_filled_again(hosts: Hosts) -> None:
 # ---------------------------------------------------------------- recovery
 
 
-async def test_a_voter_goes_on_alone_after_a_yes_and_the_others_are_clients(hosts: Hosts) -> None:
-    voters = await hosts.three_voters()
+async def test_a_voter_goes_on_alone_after_a_yes_and_the_others_are_clients(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voters = await of_an_earlier_version(hosts, monkeypatch)
     before = await filled(*voters)
     survivor, *lost = voters
     survivor.become(Role.VOTER, voters)
     old = await raft_cluster(survivor)
     for voter in lost:
         voter.server.kill()
+    change = {"op": "update", "table": "Cluster", "where": [], "row": {"generation": 99}}
+    with pytest.raises(Unavailable):  # It takes it, and answers no question from then on.
+        await transact(survivor.database, DATABASE, [change], deadline=0.5)
     await eventually(lambda: without_contact(survivor), "no contact any more")
 
     with pytest.raises(BadRequest, match=r"gone for good.*--yes") as explained:

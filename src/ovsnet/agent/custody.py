@@ -83,8 +83,10 @@ class Custody:
 
     async def _start_alone(self) -> None:
         """Whoever keeps the server alive starts it again, and that is when it is done (cluster/recovery.py)."""
+        with suppress(OvsnetError):  # It may not run just now, and then its copy has to do as it is.
+            await self._server.compact()
         order_recovery(self._files)
-        with suppress(Unavailable):  # It may be starting just now; what counts is what comes then.
+        with suppress(Unavailable):
             await self._server.end()
         try:
             async with self._opened():

@@ -163,7 +163,7 @@ class Fabric:
             self.committer,
             self.steward,
             self.peers,
-            self.dead,
+            self.liveness.silence,
             partial(replaced, self._files),
             settings.heartbeat_period,
         )

@@ -3,6 +3,10 @@
     order      a file, written by the agent: the process that keeps the server alive must not be in the way
     carry out  at the server's next start: copy ─► standalone ─► first server of a new RAFT cluster
 
+The server is asked to compact its copy before: what `ovsdb-tool cluster-to-standalone` (3.1) makes of one in which the
+schema has changed since the last compaction cannot be read. The server itself cannot be asked for the content: where
+it has begun a change that no majority confirms any more, it answers no question.
+
 In the new one nobody else votes. Voters of the old one are told of it when they come back (control/succession.py):
 their copies belong to a RAFT cluster that is no more, and `replaced` says which.
 """

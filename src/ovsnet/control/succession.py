@@ -22,6 +22,9 @@ from ovsnet.model.cluster import Cluster, Member, Role
 from ovsnet.model.errors import Conflict, OvsnetError
 from ovsnet.model.ids import HostName
 
+QUIET = 3
+"""Signs of life that must be missing. A member need not count as dead: who follows already is told in vain, no more."""
+
 log = structlog.get_logger("cluster")
 
 
@@ -51,21 +54,25 @@ class Messenger(Protocol):
 
 
 class Succession:
-    """Both sides. `replaced`: the ids of the RAFT clusters ours took the place of; `period`: seconds between rounds."""
+    """Both sides.
+
+    `silence`: seconds since a member's last sign of life, as of this time of the loop's clock, None while not known.
+    `replaced`: the ids of the RAFT clusters ours took the place of. `period`: seconds between two signs of life.
+    """
 
     def __init__(
         self,
         committer: Committer[Cluster],
         steward: Steward,
         peers: Messenger,
-        dead: Callable[[], frozenset[HostName]],
+        silence: Callable[[HostName, float], float | None],
         replaced: Callable[[], Sequence[str]],
         period: float,
     ) -> None:
         self._committer = committer
         self._steward = steward
         self._peers = peers
-        self._dead = dead
+        self._silence = silence
         self._replaced = replaced
         self._period = period
         self._wake = asyncio.Event()
@@ -73,18 +80,20 @@ class Succession:
         """Another voter that went on alone as well, for people."""
 
     def nudge(self) -> None:
-        """Somebody died, or the database came."""
+        """The members or the database changed."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Until cancelled: as long as somebody is silent it may come back any time, and tells nobody when."""
+        """Until cancelled: who is silent may come back any time, and tells nobody when."""
         while True:
             self._wake.clear()
+            concerned = self._is_concerned()
             with suppress(OvsnetError):  # the next round is soon
-                await self._tell()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._period if self._silent() else None):
-                    await self._wake.wait()
+                await self._tell(self._silent() if concerned else ())
+            if concerned:
+                await asyncio.sleep(self._period)
+            else:
+                await self._wake.wait()
 
     async def recovered(self, caller: Member, request: RecoveredRequest) -> None:
         """Follow it. Conflict when ours is neither its database nor the one it replaced: we went on alone, too."""
@@ -103,15 +112,18 @@ class Succession:
         log.warning("the database goes on without this copy, which is set aside", host=caller.name)
         await self._steward.follow(request.voters)
 
-    def _silent(self) -> Sequence[Member]:
-        """Whom to tell; nobody while this host does not lead a database that was recovered."""
-        if not (self._steward.leads and self._committer.available and self._replaced()):
-            return ()
-        members = self._committer.snapshot().members
-        return [members[name] for name in self._dead() if name in members]
+    def _is_concerned(self) -> bool:
+        """Whether this host leads a database that was recovered."""
+        return bool(self._steward.leads and self._committer.available and self._replaced())
 
-    async def _tell(self) -> None:
-        silent = self._silent()
+    def _silent(self) -> Sequence[Member]:
+        """Whom to tell."""
+        now = asyncio.get_running_loop().time()
+        quiet = QUIET * self._period
+        members = self._committer.snapshot().members.values()
+        return [it for it in members if (self._silence(it.name, now) or 0.0) >= quiet]
+
+    async def _tell(self, silent: Sequence[Member]) -> None:
         if not silent:
             self.problem = ""
             return

@@ -66,9 +66,12 @@ class Host:
     def __init__(self, place: Place, post: Post, *dead: HostName, replaced: tuple[str, ...] = ("old",)) -> None:
         self.store: MemoryStore[Cluster] = MemoryStore(SHARED, Cluster(info=ClusterInfo("c1"), members=MEMBERS))
         self.place, self.post = place, post
-        self.succession = Succession(
-            Committer(self.store), place, post, lambda: frozenset(dead), lambda: replaced, 10.0
-        )
+        self.succession = Succession(Committer(self.store), place, post, self.silence, lambda: replaced, 10.0)
+        self.dead = dead
+
+    def silence(self, name: HostName, now: float) -> float | None:
+        """Everybody else was heard just now, or is not known yet."""
+        return 30.0 if name in self.dead else {A: 0.0, B: 29.0, C: None}[name]
 
     async def runs(self, seconds: float) -> None:
         async with asyncio.TaskGroup() as group:
