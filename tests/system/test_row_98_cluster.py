@@ -1,7 +1,6 @@
-"""Row 98, with a cluster: two hosts under systemd that boot, and nobody says a word to them."""
+"""Row 98, with a cluster: what the units of two hosts under systemd are allowed, begin and end. They boot in row 55."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.rig.cluster import Cluster
@@ -9,7 +8,6 @@ from tests.rig.installed import install, property_of
 from tests.rig.namespace_host import NamespaceHost
 from tests.rig.process import wait_until
 from tests.rig.rig import Rig, Shape
-from tests.rows import Figures
 
 pytestmark = pytest.mark.row(98)
 
@@ -72,21 +70,6 @@ def test_every_unit_runs_and_may_do_what_the_cluster_needs(pair: Cluster) -> Non
         assert SERVER in host.read_file("/etc/docker/daemon.json")
         assert host.exists("/run/netns/ovsnet-dns")
         assert complaints(host) == []
-
-
-def test_after_a_boot_of_all_hosts_everything_is_back_with_no_command(pair: Cluster, figures: Figures) -> None:
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(NamespaceHost.reboot, pair.hosts))
-
-    pair.settle()
-    wait_until(lambda: reaches(pair), 60, "containers reach each other by name")
-
-    for host in pair.hosts:
-        assert states(host) == dict.fromkeys(UNITS, "active")
-        check = host.ovsnet("check", check=False)
-        assert check.ok, check.stdout
-        assert complaints(host) == []
-    figures["hosts that booted at once"] = len(pair.hosts)
 
 
 def test_a_killed_database_server_is_started_again(pair: Cluster) -> None:
