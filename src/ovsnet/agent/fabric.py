@@ -41,6 +41,7 @@ from ovsnet.control.members import About, Members
 from ovsnet.control.naming import Aliases
 from ovsnet.control.overlay import OverlayView
 from ovsnet.control.path_sizes import PathSizes
+from ovsnet.control.paths import Paths
 from ovsnet.control.peer_addresses import PeerAddresses
 from ovsnet.control.presence import HostFacts as Said
 from ovsnet.control.presence import Presence
@@ -170,6 +171,7 @@ class Fabric:
         self.standing = Standing(self.committer, self.steward, self.peers, self.me, settings.heartbeat_period)
         self.members = Members(self.committer, self._files, self.peers, about, self.dead, self.reserve, self.succession)
         self.path_sizes = PathSizes(self.me, self.store.snapshot, self.overlay, path_mtu, settings.path_period)
+        self.paths = Paths(self.me, self.store.snapshot, self.dead, here.paths, self.path_sizes)
         self.leaving = Leaving(
             self.committer,
             self.members,
@@ -214,15 +216,11 @@ class Fabric:
             leader=self.steward.leader,
             dead=self.liveness.dead,
             silence=silence,
-            paths=self._paths(),
+            paths=self.paths.known(),
             waiting=self.publisher.lag,
             problems=(*stewards, *self.replicas.problems(), *self._fenced(), *self._unpublished()),
-            warnings=(*self._joined_packets(), *self._behind(), *self.path_sizes.warnings(), *self._open_ends()),
+            warnings=(*self._joined_packets(), *self._behind(), *self.paths.warnings(), *self._open_ends()),
         )
-
-    def _paths(self) -> Mapping[HostName, Path]:
-        seen = self._here.paths()
-        return {it.name: seen[str(it.vtep)] for it in self.store.snapshot().members.values() if str(it.vtep) in seen}
 
     def _behind(self) -> tuple[str, ...]:
         names = ", ".join(self.steward.behind)

@@ -18,6 +18,7 @@ from ovsnet.model.cluster import OVERHEAD, Cluster
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import HostName, IpAddress
 from ovsnet.model.overlay import Overlay, TunnelKind
+from ovsnet.model.paths import Path, PathState
 
 TROUBLED = 15.0
 """Seconds until a way that was not well is tried again, at the latest."""
@@ -78,6 +79,18 @@ class PathSizes:
         wanted = needs(self._cluster(), overlay)
         silent = self._answered if overlay.kind is TunnelKind.KERNEL else frozenset()
         return tuple(complaints(self._me, overlay.local, wanted, self._found, silent))
+
+    def paths(self) -> Mapping[HostName, Path]:
+        """Kind kernel: whether each other end answers. Of kind ovs the switch knows better."""
+        overlay = self._overlay()
+        if overlay is None or overlay.kind is not TunnelKind.KERNEL:
+            return {}
+        return {name: self._path(name, it) for name, it in self._found.items()}
+
+    def _path(self, name: HostName, found: Finding) -> Path:
+        if found.size is not None:
+            return Path(PathState.UP)
+        return Path(PathState.DOWN if name in self._answered else PathState.UNKNOWN, "it answers no probe")
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -1,6 +1,5 @@
 """The cluster as one of its members sees it. Pure."""
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -10,7 +9,7 @@ import msgspec
 
 from ovsnet.model.cluster import OVERHEAD, Cluster, Member, Role
 from ovsnet.model.ids import NO_HOST, HostName
-from ovsnet.model.paths import Path, PathState
+from ovsnet.model.paths import Path
 from ovsnet.store.census import Counts, counts_in
 
 
@@ -139,25 +138,10 @@ def warnings_of(facts: ClusterFacts) -> Iterator[str]:
             f"Host {name} gives no sign of life; nothing is sent to its containers until it does. "
             f"If it is gone for good: 'ovsnet cluster forget {name}' frees its addresses."
         )
-    yield from _down(facts)
     yield from facts.warnings
     yield from _narrow(facts.cluster)
     if facts.waiting and facts.available:
         yield f"{facts.waiting} endpoints of this host are not known to the other hosts yet."
-
-
-def _down(facts: ClusterFacts) -> Iterator[str]:
-    """Told of hosts that live: of a dead one nothing is expected."""
-    cluster, mine = facts.cluster, facts.cluster.members.get(facts.me)
-    for name, path in sorted(facts.paths.items()):
-        if path.state is PathState.DOWN and mine is not None and name in cluster.members and name not in facts.dead:
-            since = "" if path.since is None else time.strftime(" since %Y-%m-%d %H:%M:%S UTC", time.gmtime(path.since))
-            why = f" ({path.diagnostic})" if path.diagnostic else ""
-            ends = f"{mine.vtep} and {cluster.members[name].vtep}"
-            yield (
-                f"The tunnel path to host {name} is down{since}{why}: containers here and there do not reach each "
-                f"other, though the host lives. Look for what stops UDP port {cluster.info.udp_port} between {ends}."
-            )
 
 
 def _narrow(cluster: Cluster) -> Iterator[str]:

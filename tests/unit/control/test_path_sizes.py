@@ -12,6 +12,7 @@ from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import EndpointId, HostName, IpAddress, Mac, SharedId, Vni
 from ovsnet.model.network import NetworkOptions
 from ovsnet.model.overlay import Overlay, TunnelKind
+from ovsnet.model.paths import Path, PathState
 from tests.fakes.clock import jumping
 
 ME, H2, H3 = HostName("h1"), HostName("h2"), HostName("h3")
@@ -145,3 +146,23 @@ async def test_a_host_is_looked_at_when_it_appears_and_forgotten_when_it_shares_
         await asyncio.sleep(1)
         assert paths.warnings() == ()
     assert [to for _, to in ways.asked] == [VTEPS[H2], VTEPS[H3], VTEPS[H3]]
+
+
+@jumping
+async def test_a_way_is_up_while_its_end_answers_and_down_only_if_it_did_before() -> None:
+    ways = Ways(h2=1500, h3=None)
+    ways.overlay = overlay(remote(2, H2, WEB), remote(3, H3, WEB))
+    async with ways.watched() as paths:
+        states = {name: it.state for name, it in paths.paths().items()}
+        assert states == {H2: PathState.UP, H3: PathState.UNKNOWN}
+        ways.sizes[VTEPS[H2]] = None
+        await asyncio.sleep(2 * PERIOD)
+        assert paths.paths()[H2] == Path(PathState.DOWN, "it answers no probe")
+
+
+@jumping
+async def test_where_the_switch_watches_the_ways_nothing_is_said_of_them_here() -> None:
+    ways = Ways(h2=1500)
+    ways.overlay = replace(overlay(remote(2, H2, WEB)), kind=TunnelKind.OVS)
+    async with ways.watched() as paths:
+        assert paths.paths() == {}
