@@ -3,7 +3,7 @@
     one, other   kernel datapath: one flow-based VXLAN port of Open vSwitch, and BFD between the two
     third        userspace datapath: vxlan devices of the kernel
 
-    web          a container on each host                  lone    icc=false, a container on each machine
+    web          the container of each host                lone    icc=false, those of the machines, too
 
 A command in a machine takes long, and a process of ours there up to two seconds: several things in each script.
 """
@@ -45,7 +45,7 @@ class Settled(Container):
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
-    """The hosts, and their containers by name: web-one, web-other, web-third, lone-one, lone-other."""
+    """The hosts, and what their containers are on each network: web-one, web-other, web-third, lone-one, lone-other."""
 
     rig: Rig
     one: KernelHost
@@ -113,20 +113,22 @@ def address_of(host: Host) -> str:
 
 
 def _furnish(host: Host, suffix: str) -> dict[str, Party]:
-    """Its containers, once its engine has the networks."""
-    names = [name for name in ("web", "lone") if (name, suffix) != ("lone", "third")]
-    for name in names:
-        await_network(host, name, PATIENCE)
-    start = "docker run -d --init --name {0}-{1} --network {0} busybox:local sleep 1000000 &"
-    host.shell("\n".join((*(start.format(it, suffix) for it in names), "wait")), timeout=SLOW)
-    told = host.shell(f"docker inspect {' '.join(f'{it}-{suffix}' for it in names)}", timeout=SLOW).json()
-    return {it["Name"].removeprefix("/"): _party(host, it) for it in told}
+    """Its container, once its engine has the networks."""
+    name = f"web-{suffix}"
+    script = [f"docker run -d --init --name {name} --network web busybox:local sleep 1000000 >/dev/null"]
+    await_network(host, "web", PATIENCE)
+    if suffix != "third":
+        await_network(host, "lone", PATIENCE)
+        script.append(f"docker network connect lone {name}")
+    (told,) = host.shell(" && ".join((*script, f"docker inspect {name}")), timeout=SLOW).json()
+    return {f"{network}-{suffix}": it for network, it in _parties(Settled(host, name), told)}
 
 
-def _party(host: Host, told: Any) -> Party:
-    (endpoint,) = told["NetworkSettings"]["Networks"].values()
-    container = Settled(host, told["Name"].removeprefix("/"))
-    return Party(container, endpoint["MacAddress"], endpoint["IPAddress"], endpoint["GlobalIPv6Address"])
+def _parties(container: Container, told: Any) -> Iterator[tuple[str, Party]]:
+    """What it is on each of its networks."""
+    for network, it in told["NetworkSettings"]["Networks"].items():
+        interface = {"web": "eth0", "lone": "eth1"}[network]
+        yield network, Party(container, it["MacAddress"], it["IPAddress"], it["GlobalIPv6Address"], interface)
 
 
 def lost(party: Party, *addresses: str, count: int = 5) -> Mapping[str, str]:

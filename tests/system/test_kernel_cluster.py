@@ -180,16 +180,15 @@ def test_a_restarted_switch_gets_its_tunnels_back_also_when_somebody_took_their_
 def test_a_killed_agent_costs_no_packet_between_machines(mixed: Mixed, figures: Figures) -> None:
     one, other, third = mixed.web
     with (
-        Flood(one.container, other.container, other.ipv4, rate=100) as to,
-        Flood(other.container, one.container, one.ipv6, rate=100) as back,
-        Flood(third.container, one.container, one.ipv4, rate=100) as across,
+        Flood(one.container, other.container, other.ipv4, rate=100) as among,
+        Flood(third.container, one.container, one.ipv6, rate=100) as across,
     ):
         mixed.one.agent.kill()
         mixed.one.agent.wait_ready()
 
-    floods = [it.result for it in (to, back, across)]
+    floods = [among.result, across.result]
     figures["packets lost"] = f"{sum(it.lost for it in floods)} of {sum(it.sent for it in floods)}"
-    assert [it.lost for it in floods] == [0, 0, 0]
+    assert [it.lost for it in floods] == [0, 0]
 
 
 @pytest.mark.row(66)
@@ -209,4 +208,3 @@ def test_a_container_that_moves_between_machines_is_reached_where_it_is(mixed: M
     for asker in (one, third):
         neighbour = asker.container.inside("ip", "-j", "neigh", "show", PINNED).json()
         assert [it["lladdr"] for it in neighbour] == [mac]
-    mixed.other.docker("rm", "-f", "moved", timeout=SLOW)
