@@ -66,7 +66,7 @@ def test_a_killed_agent_comes_back_and_costs_no_packet(booted: NamespaceHost) ->
     with booted.container("from", network="web") as sender, booted.container("to", network="web") as receiver:
         victim = property_of(booted, "ovsnet.service", "MainPID")
         with Flood(sender, receiver, receiver.address("web")) as flood:
-            booted.run("systemctl", "kill", "--signal=KILL", "ovsnet.service")
+            booted.run("systemctl", "kill", "--kill-who=main", "--signal=KILL", "ovsnet.service")
             booted.docker("run", "--rm", "--network", "web", "busybox:local", "true")
             wait_until(lambda: booted.ovsnet("status", check=False).ok, 30, "the agent is ready again")
 

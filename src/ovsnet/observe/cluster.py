@@ -121,7 +121,8 @@ def problems_of(facts: ClusterFacts) -> Iterator[str]:
         yield (
             f"The cluster's database takes no changes{because}; running containers keep their connections to all "
             "hosts, new ones start as long as this host has addresses in reserve, networks cannot be made or removed. "
-            "'ovsnet cluster members' on another host shows which voters live."
+            "'ovsnet cluster members' on another host shows which voters live; when most are gone for good: 'ovsnet "
+            "cluster recover' on one that is left."
         )
     elif facts.me not in facts.cluster.members:
         yield (
