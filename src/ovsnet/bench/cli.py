@@ -1,11 +1,15 @@
 """The `ovsnet bench` verbs."""
 
 import asyncio
+import signal
 import sys
+from collections.abc import Sequence
 
 import click
 import msgspec
 
+from ovsnet.bench.crowd import Size
+from ovsnet.bench.growth import ScaleReport, rows_of
 from ovsnet.bench.stats import Report
 from ovsnet.settings import Settings
 
@@ -47,6 +51,62 @@ async def _attach(rounds: int, parallel: int, docker_socket: str) -> Report:
 
     async with BenchEngine(docker_socket) as engine:
         return await AttachBench(engine, rounds, parallel, lambda text: click.echo(text, file=sys.stderr)).run()
+
+
+@bench.command()
+@click.option("--hosts", default="10,100,1000", show_default=True, help="Hosts of each size, separated by commas.")
+@click.option(
+    "--endpoints", default="100,1000,10000", show_default=True, help="Endpoints on other hosts, as many sizes as hosts."
+)
+@click.option("--quick", is_flag=True, help="Short windows and few changes, at the first size only.")
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+def scale(hosts: str, endpoints: str, *, quick: bool, as_json: bool) -> None:
+    """What a larger cluster costs one of its members; the other hosts are rows of its database. Needs root."""
+    from ovsnet.agent import logs
+    from ovsnet.bench.scale import sizes_of
+    from ovsnet.bench.stage import enter
+
+    sizes = sizes_of(hosts, endpoints)[: 1 if quick else None]
+    enter()
+    logs.configure(Settings(log_level="error"))
+    # As Ctrl-C: what was started is ended in order.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    report = asyncio.run(_scale(sizes, quick=quick))
+    if as_json:
+        click.echo(msgspec.json.encode(report).decode())
+    else:
+        _print_scale(report)
+
+
+async def _scale(sizes: Sequence[Size], *, quick: bool) -> ScaleReport:
+    from ovsnet.bench.scale import QUICK, Effort, ScaleBench
+
+    effort = QUICK if quick else Effort()
+    return await ScaleBench(sizes, effort, lambda text: click.echo(text, err=True)).run()
+
+
+def _print_scale(report: ScaleReport) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for case in dict.fromkeys(it.case for it in report.growth):
+        steps = list(dict.fromkeys(it.step for it in report.growth))
+        title = f"scale, the host has {case}: growth by that of what it needs to know (1 and less: no faster)"
+        table = Table("quantity", *steps, title=title)
+        for row in rows_of([it for it in report.growth if it.case == case], lambda it: it.step, steps):
+            table.add_row(
+                row[0], *(f"{it.relative:.2f} ({it.grew:.1f} by {it.known:.1f})" if it else "" for it in row[1])
+            )
+        console.print(table)
+    for case in dict.fromkeys(it.case for it in report.figures):
+        sizes = list(dict.fromkeys(it.size for it in report.figures))
+        table = Table("quantity", *sizes, title=f"scale, the host has {case}: hosts/endpoints")
+        for quantity, found in rows_of([it for it in report.figures if it.case == case], lambda it: it.size, sizes):
+            table.add_row(quantity, *(f"{it.value:.4g} {it.unit}".rstrip() if it else "" for it in found))
+        console.print(table)
+    console.print("not measured: " + "; ".join(report.unmeasured), style="dim")
+    console.print(", ".join(f"{key} {value}" for key, value in report.facts.items()), style="dim")
 
 
 def _print(report: Report) -> None:
