@@ -19,7 +19,7 @@ from tests.rig.container import Container
 from tests.rig.host import Host
 from tests.rig.kernel_host import KernelHost
 from tests.rig.namespace_host import NamespaceHost
-from tests.rig.process import run, wait_until
+from tests.rig.process import wait_until
 from tests.rig.rig import Rig, Shape
 from tests.system import networks
 from tests.system.networks import ask
@@ -62,21 +62,6 @@ class Mixed:
         """On the three hosts, in their order."""
         return [self.parties[f"web-{it}"] for it in ("one", "other", "third")]
 
-    @contextmanager
-    def tunnels_cut(self, host: Host) -> Iterator[None]:
-        """What this host sends in tunnels and what others send it gets lost; everything else arrives."""
-        cable = f"u{number_of(host)}-1"
-        rules = (f"{way} {cable} udp dport 4789 drop" for way in ("iifname", "oifname"))
-        chain = "add table bridge cut; add chain bridge cut tunnels { type filter hook forward priority 0; }"
-        self._wires("; ".join((chain, *(f"add rule bridge cut tunnels {it}" for it in rules))))
-        try:
-            yield
-        finally:
-            self._wires("delete table bridge cut")
-
-    def _wires(self, rules: str) -> None:
-        run("ip", "netns", "exec", f"{self.rig.name}-net", "nft", rules)
-
 
 @contextmanager
 def mixed_cluster(rig: Rig) -> Iterator[Mixed]:
@@ -98,18 +83,9 @@ def mixed_cluster(rig: Rig) -> Iterator[Mixed]:
         rig.discard(host)
 
 
-def number_of(host: Host) -> str:
-    return host.name[1:]
-
-
-def member_of(host: Host) -> str:
-    """What it is called in the cluster."""
-    return f"h{number_of(host)}"
-
-
 def address_of(host: Host) -> str:
     """Where it is reached and where its tunnels end."""
-    return f"10.99.0.{number_of(host)}"
+    return f"10.99.0.{host.name[1:]}"
 
 
 def _furnish(host: Host, suffix: str) -> dict[str, Party]:
@@ -137,9 +113,3 @@ def lost(party: Party, *addresses: str, count: int = 5) -> Mapping[str, str]:
     asked = (f"(echo {it} $({ping} {it} | grep -o '[0-9.]*% packet loss')) &" for it in addresses)
     said = party.container.host.shell("\n".join((*asked, "wait")), timeout=SLOW).stdout
     return dict(line.split(" ", 1) for line in said.splitlines())
-
-
-def path_to(host: Host, peer: Host) -> str:
-    """What a host says of its path to another."""
-    found = {it["name"]: it["path"] for it in ask(host, "cluster/members")}
-    return str(found[member_of(peer)])

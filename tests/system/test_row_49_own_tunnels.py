@@ -12,6 +12,7 @@ from tests.system.reach import answers
 from tests.system.traces import clean
 from tests.system.transfer import exchange
 from tests.system.underlay import Underlay
+from tests.system.ways import told_of_a_cut
 
 VNI = 5000000
 
@@ -58,3 +59,11 @@ def test_open_vswitchs_own_tunnel_carries_pings_and_tcp(
 def test_a_broadcast_arrives_once_through_open_vswitchs_own_tunnel(pair: tuple[Party, Party]) -> None:
     c1, c2 = pair
     assert copies(c1, [c2], to_all(c1)) == {c2.container.name: dict.fromkeys(to_all(c1), 1)}
+
+
+@pytest.mark.row(60)
+def test_a_tunnel_that_is_cut_is_told(pair: tuple[Party, Party], native: Cluster, rig: Rig, figures: Figures) -> None:
+    c1, c2 = pair
+    down, up = told_of_a_cut(rig, *native.hosts)
+    figures["seconds until a cut path is shown, and one that is back"] = [down, up]
+    answers(c1.container, c2.ipv4, c2.ipv6)

@@ -1,4 +1,4 @@
-"""The wires between the hosts of the rig, heard in the middle.
+"""The wires between the hosts of the rig, heard in the middle, and cut there for tunnels alone.
 
 with Underlay(rig) as underlay:
     c1.pings(…)
@@ -9,7 +9,7 @@ import re
 import socket
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from types import TracebackType
@@ -17,6 +17,9 @@ from typing import Final, Self
 
 from tests.functional.pipeline_frames import IPV4, IPV6, UDP
 from tests.functional.pipeline_switch import inside
+from tests.rig.host import Host
+from tests.rig.kernel_host import KernelHost
+from tests.rig.process import run
 from tests.rig.rig import Rig
 
 from ovsnet.model.ids import PATH_VNI
@@ -116,6 +119,21 @@ class Underlay:
                 frame, (device, _, direction, *_) = self._socket.recvfrom(_SNAP)
                 if direction != socket.PACKET_OUTGOING:
                     self._heard.extend(Packet(*ends, frame) for ends in _ends(device))
+
+
+@contextmanager
+def tunnels_cut(rig: Rig, host: Host) -> Iterator[None]:
+    """What this host sends in tunnels and what others send it gets lost while the block runs; the rest arrives."""
+    number = host.name[1:]
+    cable = f"u{number}-1" if isinstance(host, KernelHost) else f"v{number}"
+    rules = (f"add rule bridge cut tunnels {way} {cable} udp dport {VXLAN} drop" for way in ("iifname", "oifname"))
+    chain = "add table bridge cut; add chain bridge cut tunnels { type filter hook forward priority 0; }"
+    nft = ("ip", "netns", "exec", f"{rig.name}-net", "nft")
+    run(*nft, "; ".join((chain, *rules)))
+    try:
+        yield
+    finally:
+        run(*nft, "delete table bridge cut")
 
 
 def _ends(cable: str) -> Iterator[tuple[str, str]]:
