@@ -8,7 +8,7 @@ from tests.system.traces import left_as, traces
 
 IPV6 = ("--ipv6", "--subnet", "fd00:50::/64")
 REFUSED = {
-    ("colour=red",): ("'colour'", "mode, vlan, mtu, port, icc, egress"),
+    ("colour=red",): ("'colour'", "mode, vlan, mtu, vni, port, icc, egress"),
     ("mode=uplink",): ("mode=uplink", "not supported yet", "bridge"),
     ("mode=magic",): ("mode='magic'", "bridge"),
     ("vlan=4095",): ("vlan='4095'", "1 to 4094"),
