@@ -11,7 +11,8 @@ from tests.system import networks
 
 SECRET = "correct-horse-battery-staple"  # noqa: S105 - nobody's
 MEMBERS = {
-    "check.json", "config.json", "doctor.json", "endpoints.json", "flows.txt", "groups.txt", "host.txt", "log.txt",
+    "check.json", "cluster.json", "config.json", "doctor.json", "endpoints.json", "flows.txt", "groups.txt", "host.txt",
+    "log.txt", "members.json",
     "ovsdb-bridge.json", "ovsdb-interface.json", "ovsdb-port.json", "state.json", "status.json", "version.json",
 }  # fmt: skip
 
