@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.functional.ovsdb_server import PATIENCE, Server, following, plain_server, until
-from tests.unit.control.hosts import REQUEST, SHOP, A, B, C, Host, container, member, part_request
+from tests.unit.control.hosts import REQUEST, SHOP, A, B, C, Host, container, make_part, member
 
 from ovsnet.control.publishing import Publisher
 from ovsnet.model.cluster import Cluster, ClusterInfo
@@ -89,7 +89,7 @@ async def test_a_network_is_removed_with_what_its_host_had_published_and_not_whi
     async with hosts(server) as (a, b), publishing(b):
         await a.networks.create(REQUEST)
         await until(lambda: SHOP in b.everywhere, b.shared.watch)
-        part = await b.networks.create(part_request(b.everywhere[SHOP], 0xB1))
+        part = await make_part(b, b.everywhere[SHOP], 0xB1)
         box = replace(container(1, part, name="web1"), ipv4=IPv4Interface("10.40.0.5/24"))
         await b.store.commit(b.state, [Put(box)])
         await seen(a, "web1")
@@ -109,7 +109,7 @@ async def test_a_container_that_starts_while_its_network_is_removed_wins_or_is_n
             request = replace(REQUEST, id=NetworkId(f"a{number}" * 32))
             made = await a.networks.create(request)
             await until(lambda it=made: it.shared in b.everywhere, b.shared.watch)  # type: ignore[misc]
-            part = await b.networks.create(part_request(b.everywhere[made.shared], 0xB0 + number))
+            part = await make_part(b, b.everywhere[made.shared], 0xB0 + number)
             box = container(number + 1, part, name="web1")
             await b.store.commit(b.state, [Put(box)])
             (refusal,) = await asyncio.gather(a.networks.delete(made.id), return_exceptions=True)
@@ -128,7 +128,7 @@ async def test_what_changes_while_the_database_is_down_is_there_when_it_is_back(
     async with hosts(server, deadline=2.0) as (a, b), publishing(b) as publisher:
         await a.networks.create(REQUEST)
         await until(lambda: SHOP in b.everywhere, b.shared.watch)
-        part = await b.networks.create(part_request(b.everywhere[SHOP], 0xB1))
+        part = await make_part(b, b.everywhere[SHOP], 0xB1)
         await b.store.commit(b.state, [Put(container(1, part, name="web1"))])
         await seen(a, "web1")
         server.kill()

@@ -118,19 +118,25 @@ class Fabric:
         self.peers = Peers(self._files, settings.cluster_port)
         self.liveness = Liveness(self.me, settings.dead_after, settings.heartbeat_period)
         self._scene = Scene()
+        self._build_addresses()
         self._build_parts()
         self.store.watch(self._changed)
         here.store.watch(self._changed_here)
 
+    def _build_addresses(self) -> None:
+        settings, local = self._settings, self._here.store.snapshot
+        self.leases = Leases(self.committer, self.me, self._known)
+        self.interest = Interest(self.store, local, self.leases.mine, self.me, deadline=settings.store_deadline)
+        self.census = Census(str(cluster_socket(settings)), self.store.snapshot, self.store.row_of, deadline=COUNTING)
+        self.reserve = Reserve(self.leases, local, time, settings)
+        asking = PeerAddresses(self.peers, self.committer.snapshot)
+        self.networks = SharedNetworks(self.committer, self.me, self.census.users)
+        self.addresses = SharedAddresses(
+            self.leases, self.reserve, asking, settings, self.dead, self.interest.network, self.networks.parts
+        )
+
     def _build_parts(self) -> None:
         settings, here, server = self._settings, self._here, DatabaseServer(self._settings)
-        self.leases = Leases(self.committer, self.me, self._known)
-        patience = settings.store_deadline
-        self.interest = Interest(self.store, here.store.snapshot, self.leases.mine, self.me, deadline=patience)
-        self.census = Census(str(cluster_socket(settings)), self.store.snapshot, self.store.row_of, deadline=COUNTING)
-        self.reserve = Reserve(self.leases, here.store.snapshot, time, settings)
-        asking = PeerAddresses(self.peers, self.committer.snapshot)
-        self.addresses = SharedAddresses(self.leases, self.reserve, asking, settings, self.dead, self.interest.network)
         self.fence = Fence(self.me, self.store.snapshot)
         self.names = Names(
             settings,
@@ -142,10 +148,9 @@ class Fabric:
         )
         self.ends = TunnelEnds(settings.instance, self._ends)
         self._guarded: tuple[object, ...] = ()
-        self.networks = SharedNetworks(self.committer, self.me, self.census.users)
         self.records = Records(self.committer, self.me)
         self.publisher = Publisher(self.committer, self.wanted, self.me)
-        self.replicas = Replicas(here.engine, here.committer, self.store, self.me)
+        self.replicas = Replicas(here.engine, here.committer, self.store, self.me, self.networks.parts)
         self.aliases = Aliases(here.committer, here.engine.aliases)
         self.presence = Presence(
             self.committer, self.me, self.liveness, self._said, settings.heartbeat_period, self._changed

@@ -14,6 +14,7 @@ from functools import partial
 from ipaddress import ip_interface
 
 from ovsnet.control.commit import Committer
+from ovsnet.control.parts import Parts
 from ovsnet.control.pool_view import PoolView, Taken
 from ovsnet.control.requests import AddressRequest, PoolRequest
 from ovsnet.control.reserve import Taking
@@ -55,7 +56,8 @@ class Addresses:
         self._settings = settings
         self._shared = shared
         cluster = shared.snapshot if shared else Cluster
-        self._subnets = Subnets(committer, clock, host_networks, settings, random_bytes, cluster)
+        parts = shared.parts if shared else Parts()
+        self._subnets = Subnets(committer, clock, host_networks, settings, random_bytes, cluster, parts)
 
     async def request_pool(self, request: PoolRequest) -> Pool:
         """A new pool with the subnet asked for, or with one that overlaps nothing; never the same one twice.

@@ -2,7 +2,7 @@
 
 mode=bridge     a Network of this host
 mode=overlay    first a SharedNetwork, which other hosts see; then a Network, this host's part of it
-ovsnet.network  a part of a SharedNetwork that another host made (control/replicas.py asks the engine for it)
+a part          of a SharedNetwork that another host made (control/replicas.py asks the engine for it)
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from ovsnet.control.commit import Committer
+from ovsnet.control.parts import Parts
 from ovsnet.control.requests import NetworkRequest
 from ovsnet.control.shared_networks import SharedNetworks, check_vni, taken_vnis, users_on
 from ovsnet.ipam.vnis import free_vni
@@ -21,7 +22,6 @@ from ovsnet.model.host import Datapath, SwitchFacts
 from ovsnet.model.ids import UNTAGGED, IpAddress, IpNetwork, NetworkId, SharedId, Vni
 from ovsnet.model.network import (
     DEFAULT_MTU,
-    SHARED_OPTION,
     AskedOptions,
     Mode,
     Network,
@@ -50,12 +50,14 @@ class Networks:
         self._switch = switch
         self._clock = clock
         self._shared = shared
+        self._parts = shared.parts if shared else Parts()
 
     async def create(self, request: NetworkRequest) -> Network:
         """Make the network; again with the same request it changes nothing. BadRequest names every bad option."""
         asked = parse_options(request.options)
-        if asked.part_of:
-            return await self._create_part(request, asked.part_of)
+        part_of = self._parts.made_with(request.ipv4, request.ipv6)
+        if part_of:
+            return await self._create_part(request, part_of)
         _check_port(asked.options, self._switch())
         mode = asked.mode or (Mode.OVERLAY if self._shared else Mode.BRIDGE)
         if mode is Mode.OVERLAY:
@@ -127,10 +129,7 @@ class Networks:
         """This host's part of a network another host made. What the engine says of it was told by us before."""
         network = self._cluster().networks.get(part_of)
         if network is None:
-            raise BadRequest(
-                f"network option {SHARED_OPTION}={part_of!r}: no network of the cluster has this id; "
-                "ovsnet itself uses the option, leave it out"
-            )
+            raise Conflict("this network was removed from the cluster while this host's engine was making its part")
         for told, known in ((request.ipv4, network.ipv4), (request.ipv6, network.ipv6)):
             if told != known:
                 raise BadRequest(
@@ -219,6 +218,7 @@ def _shared_network(request: NetworkRequest, here: State, shared: SharedNetworks
         gateway4=request.gateway4,
         gateway6=request.gateway6,
         reserved=_reserved(here, {(request.space4, request.ipv4), (request.space6, request.ipv6)}),
+        asked=tuple(sorted(request.options.items())),
         created_at=now,
     )
 

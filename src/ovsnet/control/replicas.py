@@ -19,12 +19,12 @@ import structlog
 
 from ovsnet.control.commit import Committer
 from ovsnet.control.networks import network_removal
+from ovsnet.control.parts import Parts
 from ovsnet.engine.facts import EngineEndpoint, EngineFacts, EngineNetwork, NetworkSpec, SubnetSpec
 from ovsnet.model.addressing import LOCAL_SPACE
 from ovsnet.model.cluster import Cluster, SharedNetwork
 from ovsnet.model.errors import Conflict, OvsnetError, Unavailable
 from ovsnet.model.ids import NOT_SHARED, HostName, IpAddress, IpNetwork, NetworkId, SharedId
-from ovsnet.model.network import SHARED_OPTION, NetworkOptions
 from ovsnet.model.state import State
 from ovsnet.store.interface import Change, Drop, Store
 
@@ -80,11 +80,15 @@ class Trouble:
 class Replicas:
     """The background task. `nudge` it when the cluster's state changes, and give it every listing of the engine."""
 
-    def __init__(self, engine: Engine, committer: Committer[State], cluster: Store[Cluster], me: HostName) -> None:
+    def __init__(
+        self, engine: Engine, committer: Committer[State], cluster: Store[Cluster], me: HostName, parts: Parts
+    ) -> None:
+        """`parts` are those the drivers look at."""
         self._engine = engine
         self._committer = committer
         self._cluster = cluster
         self._me = me
+        self._parts = parts
         self._facts = EngineFacts()
         self._nudged = asyncio.Event()
         self._troubles: dict[str, Trouble] = {}
@@ -160,7 +164,8 @@ class Replicas:
 
     async def _make(self, network: SharedNetwork) -> None:
         await self._committer.commit(partial(_without_left_over, network))
-        await self._engine.create_network(spec_of(network))
+        with self._parts.expected(network):
+            await self._engine.create_network(spec_of(network))
 
     async def _try(self, key: str, name: str, change: Awaitable[object]) -> None:
         """Remember what was refused; Unavailable ends the round, as nothing else would do any better."""
@@ -206,6 +211,7 @@ def to_do(
         for key, shared in parts.items()
         if shared in cluster.networks and key not in state.networks
     }
+    blocked |= _namesakes(listed.values(), [key for key, shared in parts.items() if shared in cluster.networks])
     return ToDo(
         make={key: it for key, it in cluster.networks.items() if it.name and key not in have},
         remove={key: it for key, it in gone.items() if key not in users},
@@ -213,14 +219,30 @@ def to_do(
     )
 
 
+def _namesakes(listed: Iterable[EngineNetwork], parts: Sequence[NetworkId]) -> Mapping[NetworkId, str]:
+    """An engine takes a second network of one name when both are made at the same moment, and uses neither by name."""
+    named: dict[str, list[NetworkId]] = {}
+    for it in listed:
+        named.setdefault(it.name, []).append(it.id)
+    return {
+        ids[
+            0
+        ]: f"network {name}: this host's engine has more than one of this name, made at the same moment on several "
+        f"hosts; remove all but one of {', '.join(it[:12] for it in sorted(ids))} with 'docker network rm'"
+        for name, ids in named.items()
+        if len(ids) > 1 and not set(ids).isdisjoint(parts)
+    }
+
+
 def _part_of(network: EngineNetwork, cluster: Cluster, state: State) -> SharedId:
     """The network of the cluster this one is a part of, "" for one of this host alone."""
-    if SHARED_OPTION in network.options:
-        return SharedId(network.options[SHARED_OPTION])
     if SharedId(network.id) in cluster.networks:
         return SharedId(network.id)
     known = state.networks.get(network.id)
-    return known.shared if known else NOT_SHARED
+    if known is not None:
+        return known.shared
+    # Of one that our store has lost nothing is left to know it by but its name.
+    return next((it.id for it in cluster.networks.values() if it.name == network.name), NOT_SHARED)
 
 
 def _users(endpoints: Iterable[EngineEndpoint], networks: Container[NetworkId]) -> Mapping[NetworkId, list[str]]:
@@ -243,8 +265,7 @@ def _without_left_over(network: SharedNetwork, state: State) -> tuple[Sequence[C
 
 
 def spec_of(network: SharedNetwork) -> NetworkSpec:
-    """What the engine is asked for. We take all of it from the cluster again; the options are for people to see."""
-    mine = {SHARED_OPTION: network.id}
+    """What the engine is asked for: what somebody asked the first one. We take it from the cluster again."""
     v4 = _subnet_spec(network, network.ipv4, network.range4, network.gateway4)
     v6 = _subnet_spec(network, network.ipv6, network.range6, network.gateway6)
     return NetworkSpec(
@@ -253,8 +274,7 @@ def spec_of(network: SharedNetwork) -> NetworkSpec:
         ipam_driver=DRIVER,
         subnets=tuple(it for it in (v4, v6) if it is not None),
         labels=dict(network.labels),
-        options={**mine, "vni": str(network.vni), **_as_texts(network.options)},
-        ipam_options=mine,
+        options=dict(network.asked),
         internal=network.internal,
     )
 
@@ -266,13 +286,3 @@ def _subnet_spec(
         return None
     reserved = tuple(it for it in network.reserved if it.version == subnet.version)
     return SubnetSpec(subnet, ip_range, gateway, reserved)
-
-
-def _as_texts(options: NetworkOptions) -> Mapping[str, str]:
-    return {
-        "mode": str(options.mode),
-        "mtu": str(options.mtu),
-        "port": str(options.port),
-        "icc": str(options.icc).lower(),
-        "egress": str(options.egress),
-    }

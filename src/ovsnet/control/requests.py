@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 from types import MappingProxyType
 
 from ovsnet.model.addressing import AllocationKind
-from ovsnet.model.ids import NOT_SHARED, EndpointId, IpAddress, IpNetwork, Mac, NetworkId, PoolId, SharedId
+from ovsnet.model.ids import EndpointId, IpAddress, IpNetwork, Mac, NetworkId, PoolId
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +57,12 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class PoolRequest:
-    """RequestPool. `subnet` is None when we shall choose one that overlaps nothing.
-
-    `shared` is the network of the cluster it is wanted for, where an agent asks for this host's part of one.
-    """
+    """RequestPool. `subnet` is None when we shall choose one that overlaps nothing."""
 
     space: str
     subnet: IpNetwork | None = None
     sub_range: IpNetwork | None = None
     v6: bool = False
-    shared: SharedId = NOT_SHARED
 
 
 @dataclass(frozen=True, slots=True)

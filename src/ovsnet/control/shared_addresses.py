@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from ovsnet.control.asking import Asking, Peers
 from ovsnet.control.leases import Leases
+from ovsnet.control.parts import Parts
 from ovsnet.control.reserve import Reserve, Taking
 from ovsnet.ipam.allocator import full
 from ovsnet.ipam.leasing import Family, kept, range_of, span_of, subnet_of
@@ -51,11 +52,13 @@ class SharedAddresses:
         settings: Settings,
         dead: Callable[[], Collection[HostName]] = tuple,
         learning: Learning = nullcontext,
+        parts: Parts | None = None,
     ) -> None:
         """`dead` are the members that give no sign of life: nobody waits for them to give something back.
 
-        `learning` as it is needs a store that has everything.
+        `learning` as it is needs a store that has everything. `parts` are those of SharedNetworks.
         """
+        self.parts = parts or Parts()
         self._learning = learning
         self._leases = leases
         self._reserve = reserve

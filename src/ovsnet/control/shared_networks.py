@@ -12,6 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from ovsnet.control.commit import Committer
+from ovsnet.control.parts import Parts
 from ovsnet.ipam.vnis import free_vni
 from ovsnet.model.cluster import OVERHEAD, Cluster, Member, SharedNetwork
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, Unavailable
@@ -41,6 +42,7 @@ class SharedNetworks:
         self._me = me
         self._users = users or self._users_known
         self._making: set[SharedId] = set()
+        self.parts = Parts()
 
     @property
     def me(self) -> HostName:

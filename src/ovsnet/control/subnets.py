@@ -9,14 +9,14 @@ from functools import partial
 from ipaddress import IPv6Network
 
 from ovsnet.control.commit import Committer
+from ovsnet.control.parts import Parts
 from ovsnet.control.pool_view import PoolView
 from ovsnet.control.requests import PoolRequest
 from ovsnet.ipam import pools
 from ovsnet.model.addressing import Pool
 from ovsnet.model.cluster import Cluster, SharedNetwork
-from ovsnet.model.errors import BadRequest, Conflict
-from ovsnet.model.ids import IpNetwork, PoolId, pool_id
-from ovsnet.model.network import SHARED_OPTION
+from ovsnet.model.errors import Conflict
+from ovsnet.model.ids import IpNetwork, PoolId, SharedId, pool_id
 from ovsnet.model.state import State
 from ovsnet.settings import Settings
 from ovsnet.store.interface import Change, Drop, Put
@@ -33,6 +33,7 @@ class Subnets:
         settings: Settings,
         random_bytes: Callable[[int], bytes],
         cluster: Callable[[], Cluster],
+        parts: Parts,
     ) -> None:
         """`cluster`: what is known of it now; an empty one on a host that is in none."""
         self._committer = committer
@@ -41,14 +42,15 @@ class Subnets:
         self._settings = settings
         self._random_bytes = random_bytes
         self._cluster = cluster
+        self._parts = parts
         self._blocks = pools.parse_blocks(settings.pools_v4)
 
     async def request(self, request: PoolRequest) -> Pool:
         """See Addresses.request_pool."""
         if request.subnet is not None:
-            return await self._committer.commit(partial(self._given, request, request.subnet))
-        if request.shared:
-            raise BadRequest(f"IPAM option {SHARED_OPTION} needs a subnet; ovsnet itself uses the option, leave it out")
+            pool = await self._committer.commit(partial(self._given, request, request.subnet))
+            self._parts.given(request)
+            return pool
         taken = await self._host_networks()
         return await self._committer.commit(partial(self._chosen, request, taken))
 
@@ -58,7 +60,7 @@ class Subnets:
 
     def _given(self, request: PoolRequest, subnet: IpNetwork, state: State) -> tuple[list[Change], Pool]:
         pools.check_subnet(subnet, request.sub_range)
-        _check_cluster(request, subnet, self._cluster())
+        _check_cluster(self._parts.wanting(request), subnet, self._cluster())
         wanted = self._new_pool(request, subnet)
         known = state.pools.get(wanted.id)
         if known is not None and self._abandoned(PoolView(state, known)):
@@ -103,15 +105,9 @@ class Subnets:
         )
 
 
-def _check_cluster(request: PoolRequest, subnet: IpNetwork, cluster: Cluster) -> None:
+def _check_cluster(part_of: SharedId, subnet: IpNetwork, cluster: Cluster) -> None:
     """A subnet of the cluster is given to parts of its own network only."""
-    if request.shared:
-        network = cluster.networks.get(request.shared)
-        if network is None or subnet not in (network.ipv4, network.ipv6):
-            what = "no network of the cluster has this id" if network is None else f"it has no subnet {subnet}"
-            raise BadRequest(
-                f"IPAM option {SHARED_OPTION}={request.shared!r}: {what}; ovsnet itself uses the option, leave it out"
-            )
+    if part_of in cluster.networks:
         return
     for network in cluster.networks.values():
         for other in _subnets_of(network):

@@ -14,8 +14,7 @@ from ovsnet.control.requests import AddressRequest, EndpointRequest, NetworkRequ
 from ovsnet.docker import fields
 from ovsnet.model.addressing import AllocationKind
 from ovsnet.model.errors import BadRequest
-from ovsnet.model.ids import NOT_SHARED, IpAddress, PoolId, SharedId, parse_mac
-from ovsnet.model.network import SHARED_OPTION
+from ovsnet.model.ids import IpAddress, PoolId, parse_mac
 
 GENERIC = "com.docker.network.generic"
 INTERNAL = "com.docker.network.internal"
@@ -198,10 +197,8 @@ class RequestPool(Message, frozen=True):
     v6: bool | None = field(name="V6", default=None)
 
     def request(self) -> PoolRequest:
-        """What is asked of control. We have no `--ipam-opt` but our own, so one of the user's is refused by name."""
-        options = fields.users(self.options)
-        shared = SharedId(fields.word(str(options.pop(SHARED_OPTION, NOT_SHARED)), f"Options.{SHARED_OPTION}"))
-        unknown = sorted(options)
+        """What is asked of control. We have no `--ipam-opt`, so one of the user's is refused by name."""
+        unknown = sorted(fields.users(self.options))
         if unknown:
             raise BadRequest(f"IPAM option {unknown[0]!r} is not known; ovsnet has none, leave --ipam-opt out")
         subnet = fields.network(self.pool, "Pool")
@@ -209,7 +206,7 @@ class RequestPool(Message, frozen=True):
         if subnet is None and sub_range is not None:
             raise BadRequest(f"SubPool {sub_range} (--ip-range) needs the Pool (--subnet) it is a part of")
         space = fields.word(self.space, "AddressSpace")
-        return PoolRequest(space=space, subnet=subnet, sub_range=sub_range, v6=bool(self.v6), shared=shared)
+        return PoolRequest(space=space, subnet=subnet, sub_range=sub_range, v6=bool(self.v6))
 
 
 class ReleasePool(Message, frozen=True):

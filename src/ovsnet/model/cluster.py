@@ -80,7 +80,8 @@ class SharedNetwork:
     """One network of the cluster. `id` is Docker's id of it on `origin`, the host it was made on.
 
     `reserved` are the `--aux-address`es; gateways are kept out of use by themselves. `name` and `labels` come from
-    the origin's engine a moment later ("" until then).
+    the origin's engine a moment later ("" until then). `asked` are the options as somebody gave them, sorted: every
+    engine is told the same.
     """
 
     id: SharedId
@@ -97,6 +98,7 @@ class SharedNetwork:
     reserved: tuple[IpAddress, ...] = ()
     name: str = ""
     labels: tuple[tuple[str, str], ...] = ()
+    asked: tuple[tuple[str, str], ...] = ()
     created_at: float = 0.0
 
     @property

@@ -14,8 +14,6 @@ MTU_ALIAS = "com.docker.network.driver.mtu"
 MIN_MTU, MAX_MTU, MIN_IPV6_MTU = 68, 65535, 1280
 """RFC 791 3.2, the kernel's limit for a veth, RFC 8200 5."""
 DEFAULT_MTU = 1500
-SHARED_OPTION = "ovsnet.network"
-"""Reserved: an agent writes it to say which network of the cluster the one it makes in its engine is a part of."""
 
 
 class Mode(StrEnum):
@@ -68,14 +66,13 @@ class AskedOptions:
     """The `-o` options of a network as they were given.
 
     `mode`, `mtu` and `vni` are None where they were not: what they are then depends on the cluster, and so the ones in
-    `options` do not count. `part_of` is what SHARED_OPTION names.
+    `options` do not count.
     """
 
     options: NetworkOptions = field(default_factory=NetworkOptions)
     mode: Mode | None = None
     mtu: int | None = None
     vni: Vni | None = None
-    part_of: SharedId = NOT_SHARED
 
     def resolved(self, *, mode: Mode, mtu: int, ipv6: bool) -> NetworkOptions:
         """All options with these defaults; BadRequest when the MTU is too small for IPv6."""
@@ -187,9 +184,7 @@ ENDPOINT_OPTIONS: Mapping[str, OptionRule] = {
 
 def parse_options(given: Mapping[str, str]) -> AskedOptions:
     """The options of a new network; BadRequest names every bad key with what is allowed, all in one message."""
-    parsed = _parse(
-        {key: text for key, text in given.items() if key != SHARED_OPTION}, NETWORK_OPTIONS, "network option"
-    )
+    parsed = _parse(given, NETWORK_OPTIONS, "network option")
     vni = parsed.pop("vni", None)
     options = NetworkOptions(**parsed)  # type: ignore[arg-type]
     if MTU_ALIAS in given and "mtu" not in given:
@@ -199,7 +194,6 @@ def parse_options(given: Mapping[str, str]) -> AskedOptions:
         mode=options.mode if "mode" in given else None,
         mtu=options.mtu if "mtu" in given or MTU_ALIAS in given else None,
         vni=None if vni is None else Vni(int(str(vni))),
-        part_of=SharedId(given.get(SHARED_OPTION, NOT_SHARED)),
     )
 
 

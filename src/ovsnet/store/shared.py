@@ -105,6 +105,7 @@ def _encode_network(it: SharedNetwork, _row: RowOf) -> Columns:
         "origin": it.origin,
         "name": it.name,
         "labels": encode_labels(it.labels),
+        "asked": encode_labels(it.asked),
         "internal": it.internal,
         "ipv4": maybe(it.ipv4),
         "ipv6": maybe(it.ipv6),
@@ -134,6 +135,7 @@ def _decode_network(row: Any) -> SharedNetwork:
         reserved=tuple(ip_address(it) for it in sorted(row.reserved)),
         name=row.name,
         labels=decode_labels(row.labels),
+        asked=decode_labels(row.asked),
         created_at=float(row.created_at),
     )
 

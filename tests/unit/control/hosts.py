@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from ovsnet.control.commit import Committer
 from ovsnet.control.networks import Networks
-from ovsnet.control.requests import NetworkRequest
+from ovsnet.control.requests import NetworkRequest, PoolRequest
 from ovsnet.control.shared_networks import SharedNetworks
 from ovsnet.model.addressing import LOCAL_SPACE
 from ovsnet.model.cluster import Cluster, ClusterInfo, Member, RemoteEndpoint, SharedNetwork
@@ -70,12 +70,20 @@ class Host:
         return self.shared.snapshot().networks
 
 
+async def make_part(host: Host, shared: SharedNetwork, number: int) -> Network:
+    """Host's part of a network, as its engine makes it when its agent asked for that."""
+    parts = host.sharing.parts
+    with parts.expected(shared):
+        parts.given(PoolRequest(LOCAL_SPACE, shared.ipv4, shared.range4))
+        return await host.networks.create(part_request(shared, number))
+
+
 def part_request(shared: SharedNetwork, number: int) -> NetworkRequest:
     """CreateNetwork as another host's engine sends it when its agent asked for the network."""
     return replace(
         REQUEST,
         id=NetworkId(f"{number:02x}" * 32),
-        options={"ovsnet.network": shared.id, "mode": "overlay", "mtu": "1450"},
+        options=dict(shared.asked),
         ipv4=shared.ipv4,
         ipv6=shared.ipv6,
         internal=shared.internal,

@@ -166,8 +166,10 @@ class Host:
             rows or Everything(), self.local.snapshot, leases.mine, self.name, deadline=settings.store_deadline
         )
         self.reserve = Reserve(leases, self.local.snapshot, self.clock, settings)
-        together = SharedAddresses(leases, self.reserve, net, settings, lambda: net.known_dead, self.interest.network)
-        self.addresses = Addresses(committer, self.clock, self._routes, settings, shared=together)
+        self.shared = SharedAddresses(
+            leases, self.reserve, net, settings, lambda: net.known_dead, self.interest.network
+        )
+        self.addresses = Addresses(committer, self.clock, self._routes, settings, shared=self.shared)
         self.routes: Collection[IpNetwork] = ()
         self.pools: dict[int, Pool] = {}
         self._made = 0
@@ -194,9 +196,14 @@ class Host:
 
     async def take_part(self, network: SharedNetwork) -> None:
         """What the engine asks for when the agent makes a part of the network in it."""
-        for subnet, gateway in ((network.ipv4, network.gateway4), (network.ipv6, network.gateway6)):
+        families = (
+            (network.ipv4, network.range4, network.gateway4),
+            (network.ipv6, network.range6, network.gateway6),
+        )
+        for subnet, sub_range, gateway in families:
             if subnet is not None:
-                pool = await self.addresses.request_pool(PoolRequest("ovsnet-local", subnet, shared=network.id))
+                with self.shared.parts.expected(network):
+                    pool = await self.addresses.request_pool(PoolRequest("ovsnet-local", subnet, sub_range))
                 self.pools[subnet.version] = pool
                 request = AddressRequest(pool.id, gateway, AllocationKind.GATEWAY)
                 await self.addresses.request_address(request)

@@ -64,7 +64,6 @@ async def test_creating_it_again_otherwise_is_refused() -> None:
         ({"vni": "0"}, "vni='0' is not a VNI; use a whole number from 1 to 16777214"),
         ({"vni": "16777215"}, "is not a VNI"),
         ({"mode": "overlay"}, "'ovsnet cluster init'.*'ovsnet cluster join'"),
-        ({"ovsnet.network": "c3" * 32}, "ovsnet itself uses the option, leave it out"),
         ({"com.docker.network.driver.mtu": "1"}, "mtu='1' is not an MTU"),
         ({"vlan": "x", "mtu": "y"}, "mtu='y'.*vlan='x'"),
     ],

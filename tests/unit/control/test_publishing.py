@@ -24,7 +24,7 @@ from tests.unit.control.hosts import (
     Host,
     cluster_store,
     container,
-    part_request,
+    make_part,
     published,
 )
 
@@ -67,7 +67,7 @@ async def two_hosts() -> tuple[Host, Host]:
     shared = Watched(cluster_store().snapshot())
     a, b = Host(A, shared), Host(B, shared)
     await a.networks.create(REQUEST)
-    await b.networks.create(part_request(b.everywhere[SHOP], 0xB1))
+    await make_part(b, b.everywhere[SHOP], 0xB1)
     return a, b
 
 

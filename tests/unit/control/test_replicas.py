@@ -10,7 +10,7 @@ import pytest
 from ovsnet.control.naming import Naming
 from ovsnet.control.publishing import Publisher
 from ovsnet.control.replicas import LAST_RETRY, SETTLED, Replicas, spec_of
-from ovsnet.control.requests import NetworkRequest
+from ovsnet.control.requests import NetworkRequest, PoolRequest
 from ovsnet.engine.facts import EngineNetwork, NetworkSpec, SubnetSpec
 from ovsnet.model.addressing import LOCAL_SPACE, Allocation, AllocationKind, Pool
 from ovsnet.model.cluster import Cluster, SharedNetwork
@@ -36,7 +36,7 @@ class Site:
         self.engine = FakeEngine(str(host.name), self._create, host.networks.delete)
         self.naming = Naming(host.committer)
         self.publisher = Publisher(host.cluster, host.store.snapshot, host.name)
-        self.replicas = Replicas(self.engine, host.committer, host.shared, host.name)
+        self.replicas = Replicas(self.engine, host.committer, host.shared, host.name, host.sharing.parts)
         for nudge in (self.publisher.nudge, self.replicas.nudge):
             host.shared.watch(nudge)
             host.store.watch(nudge)
@@ -45,6 +45,7 @@ class Site:
         """What the engine makes of it: IPAM's calls are left out."""
         v4 = next((it.subnet for it in spec.subnets if isinstance(it.subnet, IPv4Network)), None)
         v6 = next((it.subnet for it in spec.subnets if isinstance(it.subnet, IPv6Network)), None)
+        self.host.sharing.parts.given(PoolRequest(LOCAL_SPACE, v4))
         space = LOCAL_SPACE if spec.ipam_driver == "ovsnet" else "LocalDefault"
         await self.host.networks.create(
             NetworkRequest(network_id, dict(spec.options), spec.internal, v4, None, v6, None, space, space)
@@ -148,7 +149,7 @@ def test_a_network_made_on_one_host_is_on_all_of_them_at_once() -> None:
             (there,) = site.engine.facts().networks.values()
             assert (there.name, {str(it) for it in there.subnets}) == ("shop", set(SUBNETS))
             assert there.labels == {"team": "blue"}
-            assert (there.options["icc"], there.options["mtu"], there.options["mode"]) == ("false", "1450", "overlay")
+            assert there.options == {"icc": "false"}, "as it was asked for, and no more"
         assert [it.replicas.problems() for it in (a, b, c)] == [(), (), ()]
 
     on_three_hosts(body)
@@ -203,6 +204,23 @@ def test_a_name_that_is_taken_is_told_and_tried_again_until_it_is_free() -> None
         assert [it.driver for it in b.engine.facts().networks.values()] == ["ovsnet"]
         await b.listing()
         assert b.replicas.problems() == ()
+
+    on_three_hosts(body)
+
+
+def test_two_networks_of_one_name_in_an_engine_are_told() -> None:
+    """Engines look for the name before they ask the driver, and not again."""
+
+    async def body(a: Site, b: Site, c: Site) -> None:
+        await a.network_create("shop")
+        await listed(a, b, c)
+        twin = EngineNetwork(NetworkId("f1" * 32), "shop", driver="macvlan")
+        b.engine.add(twin)
+        b.replicas.consider(replace(b.engine.facts(), networks=await b.engine.networks()))
+        await quiet()
+        (problem,) = b.replicas.problems()
+        assert "more than one of this name" in problem
+        assert "f1f1f1f1f1f1" in problem
 
     on_three_hosts(body)
 
@@ -388,7 +406,7 @@ def test_networks_that_are_no_part_of_one_of_the_cluster_are_never_touched() -> 
         await b.network_create("mine", "10.99.0.0/24", mode="bridge")
         others = [
             EngineNetwork(NetworkId("f0" * 32), "bridge", driver="bridge"),
-            EngineNetwork(NetworkId("f1" * 32), "odd", driver="macvlan", options={"ovsnet.network": "gone"}),
+            EngineNetwork(NetworkId("f1" * 32), "odd", driver="macvlan"),
             EngineNetwork(NetworkId("f2" * 32), "ours by address", driver="bridge", ipam_driver="ovsnet"),
         ]
         for it in others:
@@ -419,6 +437,7 @@ def test_the_engine_is_asked_for_the_whole_network() -> None:
         reserved=(IPv4Address("10.40.0.20"), IPv4Address("10.40.0.3")),
         name="shop",
         labels=(("team", "blue"),),
+        asked=(("icc", "false"), ("mtu", "1400")),
     )
     assert spec_of(shared) == NetworkSpec(
         name="shop",
@@ -426,16 +445,7 @@ def test_the_engine_is_asked_for_the_whole_network() -> None:
         ipam_driver="ovsnet",
         subnets=(SubnetSpec(shared.ipv4, shared.range4, shared.gateway4, shared.reserved),),  # type: ignore[arg-type]
         labels={"team": "blue"},
-        options={
-            "ovsnet.network": shared.id,
-            "mode": "overlay",
-            "vni": "5000",
-            "mtu": "1400",
-            "port": "veth",
-            "icc": "false",
-            "egress": "none",
-        },
-        ipam_options={"ovsnet.network": shared.id},
+        options={"icc": "false", "mtu": "1400"},
         internal=True,
     )
 

@@ -9,7 +9,7 @@ import pytest
 
 from ovsnet.control.commit import Committer
 from ovsnet.control.networks import Networks
-from ovsnet.control.requests import NetworkRequest
+from ovsnet.control.requests import NetworkRequest, PoolRequest
 from ovsnet.ipam.vnis import free_vni
 from ovsnet.model.addressing import LOCAL_SPACE, Allocation, AllocationKind, Pool
 from ovsnet.model.cluster import Cluster, Member
@@ -31,6 +31,7 @@ from tests.unit.control.hosts import (
     Host,
     cluster_store,
     container,
+    make_part,
     member,
     part_request,
     published,
@@ -286,17 +287,22 @@ async def test_a_host_that_was_taken_out_of_the_cluster_makes_none() -> None:
 async def test_another_host_takes_everything_from_the_cluster() -> None:
     a, b = hosts()
     await a.networks.create(replace(REQUEST, options={"icc": "false", "egress": "none", "vni": "5000"}, internal=True))
-    part = await b.networks.create(part_request(b.everywhere[SHOP], 0xB1))
+    part = await make_part(b, b.everywhere[SHOP], 0xB1)
     (origin,) = a.state.networks.values()
     assert part == replace(origin, id=part.id)
-    assert await b.networks.create(part_request(b.everywhere[SHOP], 0xB1)) == part
+    assert await make_part(b, b.everywhere[SHOP], 0xB1) == part
 
 
 async def test_a_subnet_that_is_not_the_networks_is_refused() -> None:
     a, b = hosts()
     await a.networks.create(REQUEST)
-    with pytest.raises(BadRequest, match=r"has the subnet 10\.40\.0\.0/24, not 10\.41\.0\.0/24"):
-        await b.networks.create(replace(part_request(b.everywhere[SHOP], 0xB1), ipv4=IPv4Network("10.41.0.0/24")))
+    another = replace(part_request(b.everywhere[SHOP], 0xB1), ipv4=IPv4Network("10.41.0.0/24"))
+    asked = PoolRequest(LOCAL_SPACE, b.everywhere[SHOP].ipv6)
+    message = r"has the subnet 10\.40\.0\.0/24, not 10\.41\.0\.0/24"
+    with b.sharing.parts.expected(b.everywhere[SHOP]):
+        b.sharing.parts.given(asked)
+        with pytest.raises(BadRequest, match=message):
+            await b.networks.create(another)
 
 
 async def test_a_host_that_cannot_have_its_ports_says_so() -> None:
@@ -304,14 +310,14 @@ async def test_a_host_that_cannot_have_its_ports_says_so() -> None:
     await a.networks.create(replace(REQUEST, options={"port": "internal"}))
     b.datapath = Datapath.USERSPACE
     with pytest.raises(BadRequest, match="needs the kernel datapath"):
-        await b.networks.create(part_request(b.everywhere[SHOP], 0xB1))
+        await make_part(b, b.everywhere[SHOP], 0xB1)
 
 
 async def test_a_bridge_network_makes_room_for_the_number_of_a_shared_one() -> None:
     a, b = hosts()
     alone = await b.networks.create(replace(OTHER, options={"mode": "bridge", "vni": "5000"}))
     await a.networks.create(replace(REQUEST, options={"vni": "5000"}))
-    part = await b.networks.create(part_request(b.everywhere[SHOP], 0xB1))
+    part = await make_part(b, b.everywhere[SHOP], 0xB1)
     assert part.vni == 5000
     assert b.state.networks[alone.id].vni not in (0, 5000)
 
@@ -319,9 +325,9 @@ async def test_a_bridge_network_makes_room_for_the_number_of_a_shared_one() -> N
 async def test_a_part_the_engine_forgot_gives_way_to_the_new_one() -> None:
     a, b = hosts()
     await a.networks.create(REQUEST)
-    old = await b.networks.create(part_request(b.everywhere[SHOP], 0xB1))
+    old = await make_part(b, b.everywhere[SHOP], 0xB1)
     await b.store.commit(b.state, [Put(container(1, old))])
-    new = await b.networks.create(part_request(b.everywhere[SHOP], 0xB2))
+    new = await make_part(b, b.everywhere[SHOP], 0xB2)
     assert (list(b.state.networks), list(b.state.endpoints)) == ([new.id], [])
 
 
@@ -332,7 +338,7 @@ async def both() -> tuple[Host, Host]:
     """The network on a, where it was made, and on b."""
     a, b = hosts()
     await a.networks.create(REQUEST)
-    await b.networks.create(part_request(b.everywhere[SHOP], 0xB1))
+    await make_part(b, b.everywhere[SHOP], 0xB1)
     return a, b
 
 

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 import pytest
 
 from ovsnet.control.requests import PoolRequest
-from ovsnet.model.errors import BadRequest, Conflict
+from ovsnet.model.errors import Conflict
 from ovsnet.model.ids import SharedId, Vni
 from ovsnet.settings import Settings
 from tests.unit.control.member_hosts import DUAL, NET, members
@@ -30,17 +30,19 @@ async def test_an_ipv6_subnet_of_the_cluster_is_refused_too() -> None:
             await hosts[1].addresses.request_pool(PoolRequest(SPACE, IPv6Network("fd00:20::/48"), v6=True))
 
 
-async def test_the_option_opens_the_subnet_of_its_own_network_only() -> None:
+async def test_a_subnet_is_for_the_part_that_is_just_made_and_for_nobody_else() -> None:
     async with members() as hosts:
-        await hosts.put(replace(NET, id=SharedId("b2" * 32), vni=Vni(8), ipv4=IPv4Network("10.30.0.0/24"), name="db"))
-        wanted = PoolRequest(SPACE, IPv4Network("10.30.0.0/24"), shared=SharedId("b2" * 32))
-        assert (await hosts[1].addresses.request_pool(wanted)).subnet == wanted.subnet
-        with pytest.raises(BadRequest, match="it has no subnet"):
-            await hosts[1].addresses.request_pool(replace(wanted, subnet=IPv4Network("10.40.0.0/24")))
-        with pytest.raises(BadRequest, match="no network of the cluster has this id"):
-            await hosts[1].addresses.request_pool(replace(wanted, shared=SharedId("c3" * 32)))
-        with pytest.raises(BadRequest, match="needs a subnet"):
-            await hosts[1].addresses.request_pool(replace(wanted, subnet=None))
+        network = replace(NET, id=SharedId("b2" * 32), vni=Vni(8), ipv4=IPv4Network("10.30.0.0/24"), name="db")
+        await hosts.put(network)
+        wanted = PoolRequest(SPACE, IPv4Network("10.30.0.0/24"))
+        with hosts[1].shared.parts.expected(network):
+            with pytest.raises(Conflict, match="network db"):
+                await hosts[1].addresses.request_pool(replace(wanted, sub_range=IPv4Network("10.30.0.0/25")))
+            with pytest.raises(Conflict, match="network web"):
+                await hosts[1].addresses.request_pool(replace(wanted, subnet=NET.ipv4))
+            assert (await hosts[1].addresses.request_pool(wanted)).subnet == wanted.subnet
+        with pytest.raises(Conflict, match="network db"):
+            await hosts[1].addresses.request_pool(wanted)
 
 
 async def test_what_another_host_reaches_is_refused_to_nobody_who_asks_for_it() -> None:

@@ -213,7 +213,6 @@ def test_what_is_wrong_with_a_pool_is_named(changes: Mapping[str, Any], words: s
 
 def test_the_engines_own_ipam_options_pass() -> None:
     assert pool(Options={"com.docker.network.ipam.serial": "true"}).space == "ovsnet-local"
-    assert pool(Options={"ovsnet.network": "a1" * 32}).shared == "a1" * 32
 
 
 def test_a_gateway_is_told_from_the_rest() -> None:
