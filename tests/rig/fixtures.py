@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.rig.cluster import Cluster
+from tests.rig.cluster import QUICK, Cluster
 from tests.rig.host import Host
 from tests.rig.kernel_host import KernelHost
 from tests.rig.namespace_host import NamespaceHost
@@ -82,12 +82,12 @@ def session_cluster(rig: Rig, versions: dict[str, str]) -> Cluster:
 @pytest.fixture
 def cluster(session_cluster: Cluster) -> Iterator[Cluster]:
     for host in session_cluster.hosts:
-        with_agent(host)
+        with_agent(host, *QUICK)
     session_cluster.settle()
     yield session_cluster
     for host in session_cluster.hosts:
         host.services("ovs", "docker", "start")
-        with_agent(host)
+        with_agent(host, *QUICK)
     session_cluster.tidy_up()
 
 
@@ -110,12 +110,12 @@ def _note(versions: dict[str, str], host: Host, datapath: str) -> None:
     )
 
 
-def with_agent(host: Host) -> None:
-    """A ready agent on this host, whatever the last test did to it."""
+def with_agent(host: Host, *options: str) -> None:
+    """A ready agent on this host, whatever the last test did to it; one that runs keeps its options."""
     if host.agent.running:
         host.agent.wait_ready()
     else:
-        host.agent.start()
+        host.agent.start(*options)
 
 
 def tidy_up(host: Host) -> None:
