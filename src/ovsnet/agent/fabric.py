@@ -22,6 +22,7 @@ import structlog
 
 from ovsnet import __version__
 from ovsnet.agent import lan
+from ovsnet.agent.credentials import troubles
 from ovsnet.agent.database_server import DatabaseServer
 from ovsnet.agent.memory import Memory
 from ovsnet.agent.scene import Scene
@@ -67,6 +68,8 @@ from ovsnet.model.overlay import Overlay, TunnelKind
 from ovsnet.model.paths import Path
 from ovsnet.model.state import State
 from ovsnet.observe.cluster import ClusterFacts
+from ovsnet.observe.findings import Level
+from ovsnet.observe.member_words import behind, fenced, joined_packets
 from ovsnet.settings import Settings
 from ovsnet.store import schema
 from ovsnet.store.census import Census
@@ -212,7 +215,8 @@ class Fabric:
         now = asyncio.get_running_loop().time()
         cluster = self.store.snapshot()
         silence = {it: quiet for it in cluster.members if (quiet := self.liveness.silence(it, now)) is not None}
-        stewards = tuple(it for it in (self.steward.problem, self.succession.problem) if it)
+        stewards = [it for it in (self.steward.problem, self.succession.problem) if it]
+        stewards += troubles(self._files, self.me, Level.PROBLEM)
         return ClusterFacts(
             me=self.me,
             cluster=cluster,
@@ -224,15 +228,12 @@ class Fabric:
             paths=self.paths.known(),
             waiting=self.publisher.lag,
             problems=(*stewards, *self.replicas.problems(), *self._fenced(), *self._unpublished()),
-            warnings=(*self._joined_packets(), *self._behind(), *self.paths.warnings(), *self._open_ends()),
+            warnings=(*self._joined_packets(), *behind(self.steward.behind, __version__), *self._on_the_way()),
         )
 
-    def _behind(self) -> tuple[str, ...]:
-        names = ", ".join(self.steward.behind)
-        what = (
-            f"The cluster's database keeps its older form until these hosts run ovsnet {__version__} or newer: {names}"
-        )
-        return (f"{what}. Upgrade them, or 'ovsnet cluster forget' those that are gone.",) if names else ()
+    def _on_the_way(self) -> tuple[str, ...]:
+        expiring = troubles(self._files, self.me, Level.WARNING)
+        return (*expiring, *self.paths.warnings(), *self._open_ends())
 
     def _unpublished(self) -> tuple[str, ...]:
         """Told apart where the reason is not that nothing at all can be written."""
@@ -244,19 +245,13 @@ class Fabric:
         kernel = tunnel_kind(self._settings, switch) is TunnelKind.KERNEL
         if underlay is None or not underlay.joins or not kernel or switch.tso or switch.datapath is Datapath.KERNEL:
             return ()
-        what = f"Interface {underlay.device} joins packets that come in (GRO), which Open vSwitch takes with TSO only"
-        off = f"'ethtool -K {underlay.device} gro off'"
-        tso = "'ovs-vsctl set open . other_config:userspace-tso-enable=true' on all hosts and a restart of ovs-vswitchd"
-        return (f"{what}: what comes through tunnels may be lost. {off}, or {tso}.",)
+        return (joined_packets(underlay.device),)
 
     def _fenced(self) -> tuple[str, ...]:
-        names = sorted(
-            it.title for key, it in self._here.store.snapshot().endpoints.items() if key in self.fence.fenced
-        )
-        if not names or self.me not in self.store.snapshot().members:
+        if self.me not in self.store.snapshot().members:
             return ()
-        whose = f"Containers of this host have addresses that are another host's by now: {', '.join(names)}"
-        return (f"{whose}. They reach nobody; restart them, and they get others.",)
+        here = self._here.store.snapshot().endpoints
+        return fenced([it.title for key, it in here.items() if key in self.fence.fenced])
 
     async def counted(self) -> ClusterFacts:
         """With the numbers of all hosts, as far as the database tells them."""
