@@ -34,8 +34,9 @@ def in_engine(host: Host, name: str) -> Any:
 
 
 def in_agent(host: Host, name: str) -> Any:
-    """As `ovsnet network ls` lists it; the id is each engine's own."""
-    found = [it for it in ask(host, "networks") if it["name"] == name]
+    """As `ovsnet network ls` lists it; the id is each engine's own. Agents learn names from their engine's list."""
+    named = f"the agent of {host.name} knows {name}"
+    found = wait_until(lambda: [it for it in ask(host, "networks") if it["name"] == name], 15, named)
     assert len(found) == 1, f"{host.name}: {found}"
     return {key: value for key, value in found[0].items() if key not in ("id", "endpoints")}
 
