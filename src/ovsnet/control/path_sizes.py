@@ -65,6 +65,7 @@ class PathSizes:
         self._found: dict[HostName, Finding] = {}
         self._answered: set[HostName] = set()
         self._told: frozenset[str] = frozenset()
+        self._needed: tuple[Overlay, object, Mapping[HostName, Need]] | None = None
         self._wake = asyncio.Event()
 
     def nudge(self) -> None:
@@ -76,9 +77,16 @@ class PathSizes:
         overlay = self._overlay()
         if overlay is None:
             return ()
-        wanted = needs(self._cluster(), overlay)
+        wanted = self._needs(overlay)
         silent = self._answered if overlay.kind is TunnelKind.KERNEL else frozenset()
         return tuple(complaints(self._me, overlay.local, wanted, self._found, silent))
+
+    def _needs(self, overlay: Overlay) -> Mapping[HostName, Need]:
+        """There may be very many endpoints: of the same values they are not looked through twice."""
+        networks = self._cluster().networks
+        if self._needed is None or self._needed[0] is not overlay or self._needed[1] is not networks:
+            self._needed = (overlay, networks, needs(self._cluster(), overlay))
+        return self._needed[2]
 
     def paths(self) -> Mapping[HostName, Path]:
         """Kind kernel: whether each other end answers. Of kind ovs the switch knows better."""
@@ -96,7 +104,7 @@ class PathSizes:
         """Until cancelled."""
         while True:
             overlay = self._overlay()
-            wanted = needs(self._cluster(), overlay) if overlay is not None else {}
+            wanted = self._needs(overlay) if overlay is not None else {}
             self._found = {name: it for name, it in self._found.items() if name in wanted}
             async with asyncio.TaskGroup() as looks:
                 for name, need in wanted.items():

@@ -7,10 +7,11 @@ instead of 16 to write one.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Address, ip_address
 
 from ovsnet.linux.wire import DONE, DUMP, ERROR, Frame, attribute, attributes, frame, frames, number
-from ovsnet.model.ids import IpAddress
+from ovsnet.model.ids import KEPT, IpAddress, interned
 
 NEWNEIGH, DELNEIGH, GETNEIGH = 28, 29, 30
 EVERYBODY = "00:00:00:00:00:00"
@@ -101,9 +102,14 @@ def _forward(it: Frame) -> Forward | None:
     mac = found.get(_MAC, b"")
     if _MASTER in found or len(mac) != 6 or not found.keys() & {_VTEP, _NEXTHOP}:
         return None  # of a Linux bridge, or of a device that is no tunnel
-    vtep = ip_address(found[_VTEP]) if _VTEP in found else IPv4Address(0)
+    vtep = _vtep(found[_VTEP]) if _VTEP in found else IPv4Address(0)
     odd = " ".join(f"{word} {_value(kind, found[kind])}" for kind, word in _ODD.items() if kind in found)
     return Forward(index, mac.hex(":"), vtep, odd, lasts=bool(state & _PERMANENT))
+
+
+@lru_cache(maxsize=KEPT)
+def _vtep(packed: bytes) -> IpAddress:
+    return interned(ip_address(packed))
 
 
 def _value(kind: int, value: bytes) -> int:

@@ -1,6 +1,7 @@
 """Types for things that look alike, and how they are read from text. Pure."""
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import NewType
 
@@ -28,6 +29,9 @@ Mac = NewType("Mac", str)
 IpAddress = IPv4Address | IPv6Address
 IpInterface = IPv4Interface | IPv6Interface
 IpNetwork = IPv4Network | IPv6Network
+
+KEPT = 1 << 14
+"""Addresses that `interned` remembers: more than a cluster has hosts."""
 
 UNTAGGED = Vlan(0)
 NOT_SHARED = SharedId("")
@@ -68,3 +72,11 @@ def short(identifier: str) -> str:
 def pool_id(space: str, subnet: IpNetwork, sub_range: IpNetwork | None) -> PoolId:
     """The same three values always give the same id, so that it can be found again after a loss of state."""
     return PoolId(f"{space}|{subnet}|{sub_range or ''}")
+
+
+@lru_cache(maxsize=KEPT)
+def interned(address: IpAddress) -> IpAddress:
+    """The very same object for equal addresses: a tunnel's end stands beside each of thousands of endpoints, and things
+    that are the same need not be compared.
+    """
+    return address

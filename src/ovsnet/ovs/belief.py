@@ -25,6 +25,7 @@ class Belief:
         self._canonical: dict[str, Resource] = {}
         self._places: dict[_Place, dict[str, Flow]] = {}
         self._strangers: set[str] = set()
+        self._unread: dict[str, Resource] = {}
 
     @property
     def have(self) -> Mapping[str, Resource]:
@@ -38,17 +39,18 @@ class Belief:
 
     def unread(self) -> dict[str, Resource]:
         """What is believed to be there and whose canonical form is not known yet, by resource key."""
-        return {key: value for key, value in self._have.items() if key not in self._canonical}
+        return dict(self._unread)
 
     def written(self, resources: Mapping[str, Resource]) -> None:
         """These were written; their canonical forms are not known yet."""
         for key, value in resources.items():
             self.forget(key)
-            self._have[key] = value
+            self._have[key] = self._unread[key] = value
 
     def forget(self, key: str) -> None:
         """It is not there any more."""
         self._have.pop(key, None)
+        self._unread.pop(key, None)
         canonical = self._canonical.pop(key, None)
         if canonical is not None:
             self._strangers.discard(key)
@@ -66,6 +68,7 @@ class Belief:
     def read(self, key: str, canonical: Resource) -> None:
         """The canonical form of what is believed under `key`."""
         self._canonical[key] = canonical
+        self._unread.pop(key, None)
         if isinstance(canonical, Flow):
             self._places.setdefault(_place(canonical), {})[key] = canonical
 

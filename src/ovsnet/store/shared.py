@@ -21,7 +21,7 @@ from ovsnet.model.cluster import (
     SharedNetwork,
     Token,
 )
-from ovsnet.model.ids import EndpointId, HostName, SharedId, Vni, parse_mac
+from ovsnet.model.ids import EndpointId, HostName, SharedId, Vni, interned, parse_mac
 from ovsnet.ovsdb.replica import Only
 from ovsnet.store.codec import (
     decode_labels,
@@ -70,7 +70,7 @@ def _decode_member(row: Any) -> Member:
     return Member(
         name=HostName(row.name),
         address=ip_address(row.address),
-        vtep=ip_address(row.vtep),
+        vtep=interned(ip_address(row.vtep)),
         mtu=row.mtu,
         role=Role(row.role),
         version=row.version,
