@@ -27,8 +27,8 @@ def pair(rig: Rig) -> Iterator[Cluster]:
     cluster.down()
 
 
-def members(host: Host) -> Sequence[str]:
-    return [it["name"] for it in ask(host, "cluster/members")]
+def members(host: Host) -> set[str]:
+    return {it["name"] for it in ask(host, "cluster/members")}
 
 
 def tunnels_to(host: Host, address: str) -> Sequence[str]:
@@ -46,7 +46,7 @@ def no_member(host: Host) -> None:
     """Neither a file nor a process nor a tunnel of a cluster; and the host is content."""
     found = host.shell(f"ls -A {FOLDER}", check=False).stdout.split()
     assert {"member.json", "ca.pem", "ca.key", "host.pem", "host.key", "cluster.db"}.isdisjoint(found), found
-    assert members(host) == []
+    assert members(host) == set()
     assert not [it for _, it in host.processes().values() if "cluster.sock" in it]
     assert host.run("ip", "-j", "link", "show", "type", "vxlan").json() in ([], [{}])
     assert host.ovsnet("status", check=False).ok
@@ -71,7 +71,7 @@ def test_a_host_with_containers_on_shared_networks_does_not_leave_unasked(pair: 
     assert not refused.ok
     assert "goes" in refused.stderr
     assert "--force" in refused.stderr
-    assert members(other) == [founder.name, other.name]
+    assert members(other) == {founder.name, other.name}
     goes.remove()
 
 
@@ -121,7 +121,7 @@ def test_by_force_a_host_leaves_its_containers_behind_and_the_others_lose_them(p
 
     assert "web" in said, "the network its container is on stays in its engine"
     assert list(networks_of(other)) == ["web"]
-    wait_until(lambda: members(founder) == [founder.name], SOON, "one member")
+    wait_until(lambda: members(founder) == {founder.name}, SOON, "one member")
     assert ask(founder, "cluster")["endpoints"] == 1
     assert tunnels_to(founder, pair.address(other)) == []
     # What it had is free: this is nobody's address any more.
@@ -201,7 +201,7 @@ def test_a_host_that_lives_is_not_forgotten_and_one_that_is_dead_is_from_any_mem
     own_cluster.hosts = [teller, witness]
     own_cluster.settle()
     for host in (teller, witness):
-        assert members(host) == sorted((teller.name, witness.name))
+        assert members(host) == {teller.name, witness.name}
         assert ask(host, "cluster")["endpoints"] == 1
         assert tunnels_to(host, own_cluster.address(victim)) == []
         assert host.ovsnet("cluster", "members", check=False).ok
