@@ -8,6 +8,7 @@ crossing.well()               every host content, every address given once, ever
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import pairwise
 
@@ -114,12 +115,16 @@ def powered_off(*hosts: NamespaceHost, options: Sequence[str] = ()) -> Iterator[
 @contextmanager
 def between(*containers: Container) -> Iterator[Mapping[str, Flood]]:
     """Numbered datagrams from each of these containers to the next one, in both families, while the block runs."""
-    with ExitStack() as stack:
-        yield {
-            f"{one.name} to {address}": stack.enter_context(Flood(one, other, address, rate=RATE))
-            for one, other in pairwise((*containers, containers[0]))
-            for address in (other.address(NETWORK), other.address6(NETWORK))
-        }
+    floods = {
+        f"{one.name} to {address}": Flood(one, other, address, rate=RATE)
+        for one, other in pairwise((*containers, containers[0]))
+        for address in (other.address(NETWORK), other.address6(NETWORK))
+    }
+    # Each takes a moment to begin and to end, for itself.
+    with ThreadPoolExecutor(len(floods)) as pool, ExitStack() as stack:
+        list(pool.map(Flood.__enter__, floods.values()))
+        stack.callback(lambda: list(pool.map(lambda it: it.__exit__(None, None, None), floods.values())))
+        yield floods
 
 
 def networks_in_cluster(host: NamespaceHost) -> set[str]:
@@ -160,3 +165,10 @@ def lossless(floods: Mapping[str, Flood]) -> int:
 def database_pid(host: NamespaceHost) -> str:
     """The process of the cluster's database."""
     return host.read_file("/run/ovsnet/cluster.pid").strip()
+
+
+def roles(cluster: Cluster, role: str) -> tuple[NamespaceHost, NamespaceHost]:
+    """The host with this role in the database, and another one that follows."""
+    leader = cluster.leader()
+    followers = [it for it in cluster.hosts if it is not leader]
+    return (leader, followers[0]) if role == "leader" else (followers[0], followers[1])

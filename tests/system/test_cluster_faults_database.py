@@ -6,10 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 from tests.rig.cluster import Cluster
-from tests.rig.namespace_host import NamespaceHost
 from tests.rig.process import wait_until
 from tests.rows import Figures
-from tests.system.faults import HEALED, Crossing, database_pid, lossless, stopped
+from tests.system.faults import HEALED, Crossing, database_pid, lossless, roles, stopped
 from tests.system.networks import create
 
 SERVER = "/usr/sbin/ovsdb-server"
@@ -91,30 +90,6 @@ def no_database(cluster: Cluster) -> Iterator[None]:
 
 
 @pytest.mark.row(60)
-@pytest.mark.parametrize("role", ["leader", "follower"])
-def test_a_database_server_that_hangs_for_seconds_costs_no_packet(
-    role: str, crossing: Crossing, figures: Figures
-) -> None:
-    cluster = crossing.cluster
-    victim, other = roles(cluster, role)
-
-    with crossing.traffic(*cluster.hosts) as floods:
-        began = time.monotonic()
-        with stopped(victim, database_pid(victim)):
-            wait_until(lambda: create(other, f"hang-{role}", check=False).ok, 20, "a network made on another host")
-            blocked = time.monotonic() - began
-            _, started = crossing.starts(victim, f"on-hanging-{role}")
-            wait_until(lambda: time.monotonic() - began > DEAD_AFTER / 2, 30, "some seconds")
-        hung = time.monotonic() - began
-        crossing.well()
-
-    figures[f"datagrams lost while the database's {role} hung for {hung:.1f} s"] = f"0 of {lossless(floods)}"
-    figures[f"docker network create while the {role} hung, s"] = round(blocked, 1)
-    figures[f"docker run there while the {role} hung, s"] = started
-    crossing.all_reach_all()
-
-
-@pytest.mark.row(60)
 def test_a_host_whose_database_hangs_for_long_declares_nobody_dead(crossing: Crossing, figures: Figures) -> None:
     cluster = crossing.cluster
     victim, other = roles(cluster, "follower")
@@ -131,10 +106,3 @@ def test_a_host_whose_database_hangs_for_long_declares_nobody_dead(crossing: Cro
     figures["datagrams lost between the others while one host's database hung"] = f"0 of {lossless(floods)}"
     assert dead == []
     crossing.all_reach_all()
-
-
-def roles(cluster: Cluster, role: str) -> tuple[NamespaceHost, NamespaceHost]:
-    """The host with this role in the database, and another one that follows."""
-    leader = cluster.leader()
-    followers = [it for it in cluster.hosts if it is not leader]
-    return (leader, followers[0]) if role == "leader" else (followers[0], followers[1])

@@ -1,4 +1,4 @@
-"""One host of the cluster is slow, or its switch dies, or its agent is replaced: the others lose nothing of it."""
+"""One host of the cluster is slow, or its switch dies, or its agent is replaced: what is lost is its own at most."""
 
 import re
 import time
@@ -11,8 +11,8 @@ from tests.rig.host import HERE
 from tests.rig.process import wait_until
 from tests.rig.rig import Rig
 from tests.rows import Figures
-from tests.system.faults import HEALED, NETWORK, Crossing, lossless, stopped
-from tests.system.networks import BRIDGE
+from tests.system.faults import HEALED, NETWORK, Crossing, database_pid, lossless, roles, stopped
+from tests.system.networks import BRIDGE, create
 
 SECONDS = 3.0
 MANY = 30
@@ -28,7 +28,7 @@ DAMAGES = {
     "its tunnels forwarded nothing": f"for it in {TUNNELS}; do bridge fdb show dev $it | grep dst | "
     "while read mac rest; do bridge fdb del $mac dev $it $rest; done; done",
 }
-# An upgrade may take longer than the few seconds after which hosts count as dead in other tests.
+# An upgrade, or a hang on a busy machine, may take longer than the few seconds after which others count as dead.
 PATIENT = ("--set", "dead_after=35")
 
 
@@ -57,6 +57,26 @@ def test_an_agent_that_hangs_for_seconds_costs_no_packet(crossing: Crossing, fig
     figures["docker run on another host meanwhile, s"] = started
     figures["its containers reached the new one after, s"] = reached
     fresh.remove()
+
+
+@pytest.mark.row(60)
+def test_a_leader_of_the_database_that_hangs_for_seconds_costs_no_packet(crossing: Crossing, figures: Figures) -> None:
+    cluster = crossing.cluster
+    victim, other = roles(cluster, "leader")
+
+    with crossing.traffic(*cluster.hosts) as floods:
+        began = time.monotonic()
+        with stopped(victim, database_pid(victim)):
+            wait_until(lambda: create(other, "while-it-hangs", check=False).ok, 20, "a network made on another host")
+            blocked = time.monotonic() - began
+            _, started = crossing.starts(victim, "on-a-hanging-one")
+        hung = time.monotonic() - began
+        crossing.well()
+
+    figures[f"datagrams lost while the leader of the database hung for {hung:.1f} s"] = f"0 of {lossless(floods)}"
+    figures["docker network create while the leader hung, s"] = round(blocked, 1)
+    figures["docker run there while the leader hung, s"] = started
+    crossing.all_reach_all()
 
 
 @pytest.mark.row(60)

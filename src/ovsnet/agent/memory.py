@@ -26,7 +26,9 @@ log = structlog.get_logger("cluster")
 PAUSE = 2.0
 """Seconds between two writes: a burst of starting containers is one."""
 SHARE = 20.0
-"""How many times as long as a write took it is at least until the next one."""
+"""How many times as long as a write kept a processor busy it is at least until the next one. A host that is busy with
+other things does not count: it must not begin with what it knew long ago.
+"""
 
 
 class Memory:
@@ -41,6 +43,7 @@ class Memory:
         self._cluster: Cluster | None = None
         self._looked_at: tuple[object, ...] = ()
         self._written = b""
+        self._cost = 0.0
 
     def recall(self) -> Cluster | None:
         """What was written down last; None when nothing was."""
@@ -56,9 +59,9 @@ class Memory:
         while True:
             await self._nudged.wait()
             self._nudged.clear()
-            began = time.monotonic()
+            self._cost = 0.0
             await self.write()
-            await asyncio.sleep(max(PAUSE, SHARE * (time.monotonic() - began)))
+            await asyncio.sleep(max(PAUSE, SHARE * self._cost))
 
     async def write(self) -> None:
         """What was noted last, unless it is what was written last."""
@@ -80,9 +83,11 @@ class Memory:
         return len(seen) == len(before) and all(map(is_, seen, before))
 
     def _save(self, cluster: Cluster, here: State, before: bytes) -> bytes:
+        began = time.thread_time()
         content = self._file.encode(needed(cluster, here, self._me))
         if content != before:
             write_private(self._path, content)
+        self._cost = time.thread_time() - began
         return content
 
 
