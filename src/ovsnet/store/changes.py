@@ -96,6 +96,14 @@ def broken_rule(vocabulary: Vocabulary[S], after: S, edits: Edits) -> str:
     return next(iter(vocabulary.broken(after, edits)), "")
 
 
+def vnis_used_twice(networks: Mapping[Any, Any], edits: Mapping[Any, Any]) -> Iterable[str]:
+    """Of edited networks, those that shall have the VNI of another of the `networks`, in words."""
+    for network in (it for it in edits.values() if it is not None):
+        for other in networks.values():
+            if other.vni == network.vni and other.id != network.id:
+                yield f"network {network.title} cannot have VNI {network.vni}: network {other.title} has it"
+
+
 def shown(key: Any) -> str:
     """A key for people: ids short, pools and names whole, an address in something by itself."""
     if isinstance(key, tuple):

@@ -7,12 +7,14 @@ would change them; labels are JSON in ASCII, because they may be any text in any
 
 import json
 from collections.abc import Callable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
+from ovsnet.model.cluster import SharedNetwork
 from ovsnet.model.errors import BadRequest
-from ovsnet.model.ids import Vlan
-from ovsnet.model.network import Egress, Mode, NetworkOptions, PortKind
+from ovsnet.model.ids import Vlan, Vni
+from ovsnet.model.network import Egress, Mode, Network, NetworkOptions, PortKind
 from ovsnet.store.vocabulary import Columns, Kind
 
 NAMESPACE = UUID("8a3a6f0e-5c0b-4c59-9d3c-2a6f8f1f7c11")
@@ -30,8 +32,40 @@ def row_uuid(kind: Kind, key: Any) -> UUID:
     return uuid5(NAMESPACE, "\n".join([kind.__name__, *parts]))
 
 
-def encode_options(options: NetworkOptions) -> Columns:
-    """A network's options, a column each."""
+def encode_network(network: Network | SharedNetwork) -> Columns:
+    """What a network is, whether it is this host's or all hosts'."""
+    return {
+        "net_id": network.id,
+        "vni": int(network.vni),
+        "name": network.name,
+        "labels": encode_labels(network.labels),
+        "internal": network.internal,
+        "ipv4": maybe(network.ipv4),
+        "ipv6": maybe(network.ipv6),
+        "gateway4": maybe(network.gateway4),
+        "gateway6": maybe(network.gateway6),
+        **_encode_options(network.options),
+        "created_at": repr(float(network.created_at)),
+    }
+
+
+def decode_network(row: Any) -> dict[str, Any]:
+    """The fields `encode_network` wrote; but `id`, which is of another type in either."""
+    return {
+        "vni": Vni(row.vni),
+        "name": row.name,
+        "labels": decode_labels(row.labels),
+        "internal": row.internal,
+        "ipv4": only(row.ipv4, IPv4Network),
+        "ipv6": only(row.ipv6, IPv6Network),
+        "gateway4": only(row.gateway4, IPv4Address),
+        "gateway6": only(row.gateway6, IPv6Address),
+        "options": _decode_options(row),
+        "created_at": float(row.created_at),
+    }
+
+
+def _encode_options(options: NetworkOptions) -> Columns:
     return {
         "mode": str(options.mode),
         "vlan": int(options.vlan),
@@ -42,8 +76,7 @@ def encode_options(options: NetworkOptions) -> Columns:
     }
 
 
-def decode_options(row: Any) -> NetworkOptions:
-    """The options in a network's row."""
+def _decode_options(row: Any) -> NetworkOptions:
     return NetworkOptions(
         mode=Mode(row.mode),
         vlan=Vlan(row.vlan),

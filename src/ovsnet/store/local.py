@@ -2,12 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from ipaddress import (
-    IPv4Address,
     IPv4Interface,
     IPv4Network,
-    IPv6Address,
     IPv6Interface,
-    IPv6Network,
     ip_address,
     ip_network,
 )
@@ -16,17 +13,15 @@ from typing import Any, Final
 
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool
 from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.ids import EndpointId, NetworkId, PoolId, SharedId, Vlan, Vni, parse_mac
+from ovsnet.model.ids import EndpointId, NetworkId, PoolId, SharedId, Vlan, parse_mac
 from ovsnet.model.network import Network
 from ovsnet.model.state import Counters, State
-from ovsnet.store.changes import shown
+from ovsnet.store.changes import shown, vnis_used_twice
 from ovsnet.store.codec import (
-    decode_labels,
     decode_names,
-    decode_options,
-    encode_labels,
+    decode_network,
     encode_names,
-    encode_options,
+    encode_network,
     maybe,
     only,
 )
@@ -35,37 +30,11 @@ from ovsnet.store.vocabulary import Columns, Edits, Parent, RowOf, Shape, Vocabu
 
 
 def _encode_network(it: Network, _row: RowOf) -> Columns:
-    return {
-        "net_id": it.id,
-        "vni": int(it.vni),
-        "name": it.name,
-        "labels": encode_labels(it.labels),
-        "internal": it.internal,
-        "ipv4": maybe(it.ipv4),
-        "ipv6": maybe(it.ipv6),
-        "gateway4": maybe(it.gateway4),
-        "gateway6": maybe(it.gateway6),
-        **encode_options(it.options),
-        "shared": it.shared,
-        "created_at": repr(float(it.created_at)),
-    }
+    return {**encode_network(it), "shared": it.shared}
 
 
 def _decode_network(row: Any) -> Network:
-    return Network(
-        id=NetworkId(row.net_id),
-        vni=Vni(row.vni),
-        options=decode_options(row),
-        shared=SharedId(row.shared),
-        internal=row.internal,
-        ipv4=only(row.ipv4, IPv4Network),
-        ipv6=only(row.ipv6, IPv6Network),
-        gateway4=only(row.gateway4, IPv4Address),
-        gateway6=only(row.gateway6, IPv6Address),
-        name=row.name,
-        labels=decode_labels(row.labels),
-        created_at=float(row.created_at),
-    )
+    return Network(id=NetworkId(row.net_id), shared=SharedId(row.shared), **decode_network(row))
 
 
 # ---------------------------------------------------------------- endpoints
@@ -175,7 +144,7 @@ def _decode_counters(row: Any) -> Counters:
 
 
 def _broken(after: State, edits: Edits) -> Iterable[str]:
-    yield from _shared_vnis(after, edits.get(Network, {}))
+    yield from vnis_used_twice(after.networks, edits.get(Network, {}))
     yield from _widows(after, edits.get(Network, {}))
     yield from _strays(after, edits.get(Pool, {}))
     for endpoint in edits.get(Endpoint, {}).values():
@@ -184,14 +153,6 @@ def _broken(after: State, edits: Edits) -> Iterable[str]:
     for allocation in edits.get(Allocation, {}).values():
         if isinstance(allocation, Allocation) and allocation.pool_id not in after.pools:
             yield f"address {allocation.address} is in pool {allocation.pool_id}, which is not there"
-
-
-def _shared_vnis(after: State, networks: Mapping[Any, Value | None]) -> Iterable[str]:
-    made = [it for it in networks.values() if isinstance(it, Network)]
-    for network in made:
-        for other in after.networks.values():
-            if other.vni == network.vni and other.id != network.id:
-                yield f"network {network.title} cannot have VNI {network.vni}: network {other.title} has it"
 
 
 def _widows(after: State, networks: Mapping[Any, Value | None]) -> Iterable[str]:

@@ -21,15 +21,16 @@ from ovsnet.model.cluster import (
     SharedNetwork,
     Token,
 )
-from ovsnet.model.ids import EndpointId, HostName, SharedId, Vni, interned, parse_mac
+from ovsnet.model.ids import EndpointId, HostName, SharedId, interned, parse_mac
 from ovsnet.ovsdb.replica import Only
+from ovsnet.store.changes import vnis_used_twice
 from ovsnet.store.codec import (
     decode_labels,
     decode_names,
-    decode_options,
+    decode_network,
     encode_labels,
     encode_names,
-    encode_options,
+    encode_network,
     maybe,
     only,
 )
@@ -100,43 +101,24 @@ def _decode_token(row: Any) -> Token:
 
 def _encode_network(it: SharedNetwork, _row: RowOf) -> Columns:
     return {
-        "net_id": it.id,
-        "vni": int(it.vni),
+        **encode_network(it),
         "origin": it.origin,
-        "name": it.name,
-        "labels": encode_labels(it.labels),
         "asked": encode_labels(it.asked),
-        "internal": it.internal,
-        "ipv4": maybe(it.ipv4),
-        "ipv6": maybe(it.ipv6),
         "range4": maybe(it.range4),
         "range6": maybe(it.range6),
-        "gateway4": maybe(it.gateway4),
-        "gateway6": maybe(it.gateway6),
         "reserved": sorted(map(str, it.reserved)),
-        **encode_options(it.options),
-        "created_at": repr(float(it.created_at)),
     }
 
 
 def _decode_network(row: Any) -> SharedNetwork:
     return SharedNetwork(
         id=SharedId(row.net_id),
-        vni=Vni(row.vni),
         origin=HostName(row.origin),
-        options=decode_options(row),
-        internal=row.internal,
-        ipv4=only(row.ipv4, IPv4Network),
-        ipv6=only(row.ipv6, IPv6Network),
+        asked=decode_labels(row.asked),
         range4=only(row.range4, IPv4Network),
         range6=only(row.range6, IPv6Network),
-        gateway4=only(row.gateway4, IPv4Address),
-        gateway6=only(row.gateway6, IPv6Address),
         reserved=tuple(ip_address(it) for it in sorted(row.reserved)),
-        name=row.name,
-        labels=decode_labels(row.labels),
-        asked=decode_labels(row.asked),
-        created_at=float(row.created_at),
+        **decode_network(row),
     )
 
 
@@ -197,7 +179,7 @@ def _owner(host: HostName, row: RowOf) -> Columns:
 
 
 def _broken(after: Cluster, edits: Edits) -> Iterable[str]:
-    yield from _shared_vnis(after, edits.get(SharedNetwork, {}))
+    yield from vnis_used_twice(after.networks, edits.get(SharedNetwork, {}))
     yield from _shared_vteps(after, edits.get(Member, {}))
     for endpoint in edits.get(RemoteEndpoint, {}).values():
         if endpoint is not None and endpoint.network not in after.networks:
@@ -207,13 +189,6 @@ def _broken(after: Cluster, edits: Edits) -> Iterable[str]:
             if value is not None and value.host not in after.members:
                 yield f"host {value.host} is not a member of the cluster; join it with 'ovsnet cluster join'"
     yield from _still_used(after, edits)
-
-
-def _shared_vnis(after: Cluster, networks: Mapping[Any, Any]) -> Iterable[str]:
-    for network in (it for it in networks.values() if it is not None):
-        for other in after.networks.values():
-            if other.vni == network.vni and other.id != network.id:
-                yield f"network {network.title} cannot have VNI {network.vni}: network {other.title} has it"
 
 
 def _shared_vteps(after: Cluster, members: Mapping[Any, Any]) -> Iterable[str]:
