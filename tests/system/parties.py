@@ -23,6 +23,7 @@ from tests.functional.pipeline_frames import (
     ipv6,
     udp,
 )
+from tests.rig.cluster import Cluster
 from tests.rig.container import Container
 
 GROUP, GROUP6 = "239.77.77.77", "ff05::4d:4d4d"
@@ -57,6 +58,17 @@ class Party:
 def party(container: Container, network: str) -> Party:
     """A container that runs, on a network with both families."""
     return Party(container, container.mac(network), container.address(network), container.address6(network))
+
+
+def on_two_networks(cluster: Cluster, places: Mapping[str, tuple[str, int]]) -> Mapping[str, Party]:
+    """Containers by name, on `web` or `db` and on the host of that number; the networks are made on all hosts."""
+    cluster.settle()
+    for name, v4, v6 in (("web", "10.20.0.0/24", "fd00:20::/64"), ("db", "10.30.0.0/24", "fd00:30::/64")):
+        cluster.network(name, v4, "--ipv6", "--subnet", v6)
+    return {
+        name: party(cluster.hosts[host].start_container(name, network=network), network)
+        for name, (network, host) in places.items()
+    }
 
 
 def heard(sender: Party, victim: Party, friend: Party, frames: Mapping[str, bytes]) -> set[str]:

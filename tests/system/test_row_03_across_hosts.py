@@ -12,7 +12,7 @@ from tests.functional.pipeline_frames import IPV4, ethernet, ipv4, tagged, udp
 from tests.rig.cluster import Cluster
 from tests.rig.rig import Rig
 from tests.rig.traffic import Flood
-from tests.system.parties import Party, frames_as, heard, party
+from tests.system.parties import Party, frames_as, heard, on_two_networks
 from tests.system.underlay import Underlay
 
 PLACES = {"c1": ("web", 0), "c2": ("web", 1), "c3": ("web", 2), "d1": ("db", 0), "d2": ("db", 1)}
@@ -22,13 +22,7 @@ Parties = Mapping[str, Party]
 
 @pytest.fixture(scope="module")
 def parties(session_cluster: Cluster) -> Iterator[Parties]:
-    session_cluster.settle()
-    for name, v4, v6 in (("web", "10.20.0.0/24", "fd00:20::/64"), ("db", "10.30.0.0/24", "fd00:30::/64")):
-        session_cluster.network(name, v4, "--ipv6", "--subnet", v6)
-    yield {
-        name: party(session_cluster.hosts[host].start_container(name, network=network), network)
-        for name, (network, host) in PLACES.items()
-    }
+    yield on_two_networks(session_cluster, PLACES)
     session_cluster.tidy_up()
 
 

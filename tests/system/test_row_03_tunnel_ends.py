@@ -11,7 +11,7 @@ import pytest
 from tests.functional.pipeline_frames import IPV4, ethernet, vxlan
 from tests.rig.cluster import Cluster
 from tests.rig.container import Container
-from tests.system.parties import RAW_SOCKET, Party, frames_as, heard_until, party
+from tests.system.parties import RAW_SOCKET, Party, frames_as, heard_until, on_two_networks
 from tests.system.traces import clean
 
 PLACES = {"c1": ("web", 0), "d1": ("db", 0), "d2": ("db", 1)}
@@ -25,13 +25,7 @@ Parties = Mapping[str, Party]
 
 @pytest.fixture(scope="module")
 def parties(session_cluster: Cluster) -> Iterator[Parties]:
-    session_cluster.settle()
-    for name, v4, v6 in (("web", "10.20.0.0/24", "fd00:20::/64"), ("db", "10.30.0.0/24", "fd00:30::/64")):
-        session_cluster.network(name, v4, "--ipv6", "--subnet", v6)
-    yield {
-        name: party(session_cluster.hosts[host].start_container(name, network=network), network)
-        for name, (network, host) in PLACES.items()
-    }
+    yield on_two_networks(session_cluster, PLACES)
     for host in session_cluster.hosts:
         clean(host)
     session_cluster.tidy_up()
