@@ -36,7 +36,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     busy_deadline: Annotated[
         float, _help("seconds an attachment may take while nothing is refused and the host is only slow", gt=0, le=120)
     ] = 30.0
-    store_deadline: Annotated[float, _help("seconds to wait for the store to take a change", gt=0, le=60)] = 3.0
+    # Voters that lost their leader need up to 3 s for a new one, and a busy disk may take as long for one change.
+    store_deadline: Annotated[float, _help("seconds to wait for the store to take a change", gt=0, le=60)] = 6.0
     cluster_port: Annotated[int, _help("TCP port where members' agents listen for each other", ge=1, le=65535)] = 7641
     cluster_db_port: Annotated[
         int, _help("TCP port where voters serve the cluster's database to members", ge=1, le=65535)
