@@ -292,6 +292,13 @@ def test_the_hosts_servers_are_read_again_when_they_change(files: tuple[Path, Pa
     assert servers() == ("192.0.2.2",)
 
 
+def test_a_line_that_is_no_address_costs_only_itself(files: tuple[Path, Path]) -> None:
+    resolv_conf, daemon_json = files
+    resolv_conf.write_bytes(b"# caf\xe9\nnameserver nowhere\nnameserver fe80::1%eth0\noptions\nnameserver 192.0.2.1\n")
+    servers = Servers(["169.254.83.83"], resolv_conf=resolv_conf, daemon_json=daemon_json)
+    assert servers() == ("fe80::1%eth0", "192.0.2.1")
+
+
 def test_the_engines_other_servers_come_before_the_hosts_and_we_are_never_asked(files: tuple[Path, Path]) -> None:
     resolv_conf, daemon_json = files
     resolv_conf.write_text("nameserver 169.254.83.83\nnameserver 192.0.2.2\n")

@@ -28,6 +28,7 @@ from ovsnet.agent.memory import Memory
 from ovsnet.agent.scene import Scene
 from ovsnet.cluster import authority, peer_server
 from ovsnet.cluster.identity import Membership, identity_files
+from ovsnet.cluster.keyfiles import authority_pem
 from ovsnet.cluster.peers import Peers
 from ovsnet.cluster.process import cluster_socket
 from ovsnet.cluster.recovery import replaced
@@ -323,7 +324,7 @@ class Fabric:
     @asynccontextmanager
     async def _announced(self) -> AsyncIterator[None]:
         address, port = ip_address(self._membership.address), self._settings.cluster_port
-        fingerprint = shown(authority.fingerprint(self._files.authority.read_text()))
+        fingerprint = shown(authority.fingerprint(authority_pem(self._files)))
         async with lan.announced(Sighting(self._membership.cluster_id, fingerprint, self.me, address, port)):
             log.info("member is announced on the LAN", address=str(address))
             yield

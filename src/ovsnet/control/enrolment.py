@@ -18,7 +18,8 @@ import structlog
 
 from ovsnet.cluster import authority, peer_messages
 from ovsnet.cluster import tokens as invitations
-from ovsnet.cluster.identity import IdentityFiles, Membership, write_membership, write_private
+from ovsnet.cluster.identity import IdentityFiles, Membership, write_membership
+from ovsnet.cluster.keyfiles import keep_authority_key, keep_identity
 from ovsnet.cluster.peers import Peer, Peers
 from ovsnet.cluster.sighting import Sighting
 from ovsnet.control.commit import Committer
@@ -136,9 +137,12 @@ class Enrolment:
         request = authority.new_request(place.name)
         answer = await peers.join(member, authority_pem, _request(place, invitation, request, self._version))
         async with self._undone_on_failure(lambda: self._say_goodbye(answer, place, peers)):
-            write_private(self._files.authority, authority_pem.encode())
-            write_private(self._files.key, request.key_pem.encode())
-            write_private(self._files.certificate, answer.certificate.encode())
+            keep_identity(
+                self._files,
+                key_pem=request.key_pem,
+                certificate_pem=answer.certificate,
+                authority_pem=authority_pem,
+            )
             write_membership(self._files, _membership(answer, place))
             await self._server.begin()
             async with self._database() as committer:
@@ -206,10 +210,13 @@ class Enrolment:
         request = authority.new_request(place.name)
         addresses = tuple(dict.fromkeys((place.address, place.vtep)))
         certificate = authority.sign(ours, request.request_pem, name=place.name, addresses=addresses, now=now)
-        write_private(self._files.authority, ours.certificate_pem.encode())
-        write_private(self._files.authority_key, ours.key_pem.encode())
-        write_private(self._files.key, request.key_pem.encode())
-        write_private(self._files.certificate, certificate.encode())
+        keep_identity(
+            self._files,
+            key_pem=request.key_pem,
+            certificate_pem=certificate,
+            authority_pem=ours.certificate_pem,
+        )
+        keep_authority_key(self._files, ours.key_pem)
         membership = Membership(
             cluster_id=cluster_id,
             host=place.name,

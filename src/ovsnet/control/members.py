@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Protocol
 
-from ovsnet.cluster import authority, peer_messages
+from ovsnet.cluster import authority, keyfiles, peer_messages
 from ovsnet.cluster import tokens as invitations
 from ovsnet.cluster.identity import IdentityFiles
 from ovsnet.cluster.peers import Peer, Peers
@@ -95,7 +95,7 @@ class Members:
         """Make the host a member; Conflict when its name or one of its addresses is another's."""
         if not self._files.authority_key.exists():
             voter = self._voter()
-            return await self._peers.join(voter.address, self._files.authority.read_text(), request)
+            return await self._peers.join(voter.address, keyfiles.authority_pem(self._files), request)
         now = self._clock()
         member = Member(
             name=authority.check_name(request.name),
@@ -105,7 +105,7 @@ class Members:
             version=request.version,
             joined_at=now,
         )
-        ours = authority.read_authority(self._files.authority.read_text(), self._files.authority_key.read_text())
+        ours = keyfiles.load_authority(self._files)
         certificate = authority.sign(
             ours,
             request.certificate_request,
@@ -163,7 +163,7 @@ class Members:
 
     async def invite(self, seconds: float) -> tuple[invitations.Invitation, float]:
         """A new token, and when it expires; expired ones of this host go."""
-        fingerprint = authority.fingerprint(self._files.authority.read_text())
+        fingerprint = authority.fingerprint(keyfiles.authority_pem(self._files))
         invitation = invitations.invite(fingerprint)
         now = self._clock()
         token = Token(digest=invitations.digest(invitation.secret), host=self._about.me, expires_at=now + seconds)

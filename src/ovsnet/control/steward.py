@@ -15,7 +15,8 @@ from typing import Protocol
 
 import structlog
 
-from ovsnet.cluster.identity import IdentityFiles, Membership, write_membership, write_private
+from ovsnet.cluster.identity import IdentityFiles, Membership, write_membership
+from ovsnet.cluster.keyfiles import forget_authority_key, keep_authority_key
 from ovsnet.cluster.peers import Peer, Peers
 from ovsnet.control.commit import Committer
 from ovsnet.control.members import voters_of, with_role
@@ -148,7 +149,7 @@ class Steward:
     async def follow(self, voters: Sequence[str]) -> None:
         """Give up our copy, if there is one, and be a relay of these voters."""
         async with self._turn:
-            self._files.authority_key.unlink(missing_ok=True)
+            forget_authority_key(self._files)
             await self._become(Role.CLIENT, voters)
 
     async def run(self) -> None:
@@ -263,7 +264,7 @@ class Steward:
         if self.membership.role is Role.VOTER and cluster.members:
             log.warning("this host was taken out of the cluster: its copy of the database leaves")
             await self._server.leave()
-            self._files.authority_key.unlink(missing_ok=True)
+            forget_authority_key(self._files)
             await self._become(Role.CLIENT, tuple(str(it.address) for it in voters_of(cluster)))
 
     async def _change_role(self, mine: Member, voters: tuple[str, ...]) -> None:
@@ -271,7 +272,7 @@ class Steward:
             await self._fetch_key()
         else:
             await self._server.leave()
-            self._files.authority_key.unlink(missing_ok=True)
+            forget_authority_key(self._files)
         await self._become(mine.role, voters)
 
     async def _fetch_key(self) -> None:
@@ -283,10 +284,10 @@ class Steward:
                 continue
             try:
                 answer = await self._peers.promote(Peer(voter.address, voter.name))
+                keep_authority_key(self._files, answer.authority_key)
             except OvsnetError as error:
                 problem = error
                 continue
-            write_private(self._files.authority_key, answer.authority_key.encode())
             return
         raise problem
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import dns.asyncquery
 import dns.exception
-import dns.resolver
+import dns.inet
 import structlog
 from dns.message import Message
 from dns.rcode import Rcode
 
-from ovsnet.engine.daemonjson import dns_servers
+from ovsnet.engine.daemonjson import DAEMON_JSON, HOST_FILES, dns_servers, nameservers
 from ovsnet.model.errors import OvsnetError, Unavailable
 
 ATTEMPT = 1.5
@@ -36,8 +36,8 @@ class Servers:
         self,
         ourselves: Collection[str],
         *,
-        resolv_conf: Path = Path("/etc/resolv.conf"),
-        daemon_json: Path = Path("/etc/docker/daemon.json"),
+        resolv_conf: Path = HOST_FILES[0],
+        daemon_json: Path = DAEMON_JSON,
     ) -> None:
         """`ourselves` are the addresses we answer on: asking those would never end."""
         self._ourselves = frozenset(ourselves)
@@ -51,7 +51,7 @@ class Servers:
         if seen != self._seen:
             self._seen = seen
             daemon_json, resolv_conf = self._files
-            self._servers = self._others(_of_engine(daemon_json)) or self._others(_of_host(resolv_conf))
+            self._servers = self._others(_of_engine(daemon_json)) or self._others(_usable(resolv_conf))
             log.info("names that are not ours are asked for at", servers=list(self._servers))
         return self._servers
 
@@ -128,10 +128,6 @@ def _of_engine(path: Path) -> Sequence[str]:
         return ()
 
 
-def _of_host(path: Path) -> Sequence[str]:
-    reader = dns.resolver.Resolver(configure=False)
-    try:
-        reader.read_resolv_conf(str(path))
-    except (dns.exception.DNSException, OSError):
-        return ()
-    return [str(it) for it in reader.nameservers]
+def _usable(path: Path) -> Sequence[str]:
+    """One line that is no address must not cost the others."""
+    return [it for it in nameservers(path) if dns.inet.is_address(it)]

@@ -94,10 +94,19 @@ def dns_servers(path: Path = DAEMON_JSON) -> tuple[str, ...]:
     return servers_in(_read(path) or "", where=str(path))
 
 
+def nameservers(path: Path) -> Iterator[str]:
+    """The addresses of a resolv.conf(5), as they stand there; none of a file that cannot be read."""
+    with suppress(OSError):
+        for line in path.read_text(errors="replace").splitlines():
+            match line.split():
+                case ["nameserver", address, *_]:
+                    yield address
+
+
 def host_servers(files: Sequence[Path] = HOST_FILES) -> tuple[str, ...]:
     """The host's name servers that a container can reach as well: the `fallback` of `put_first`."""
     for path in files:
-        found = tuple(it for it in _nameservers(path) if not _is_loopback(it))
+        found = tuple(it for it in nameservers(path) if not _is_loopback(it))
         if found:
             return found
     return ()
@@ -214,14 +223,6 @@ def _others(servers: Sequence[str], address: str) -> list[str]:
 
 
 # ---------------------------------------------------------------- files
-
-
-def _nameservers(path: Path) -> Iterator[str]:
-    with suppress(OSError):
-        for line in path.read_text(errors="replace").splitlines():
-            match line.split():
-                case ["nameserver", address, *_]:
-                    yield address
 
 
 def _is_loopback(text: str) -> bool:

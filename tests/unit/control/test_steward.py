@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ovsnet.cluster import peer_messages
+from ovsnet.cluster.authority import new_authority
 from ovsnet.cluster.identity import IdentityFiles, Membership, read_membership, write_membership, write_private
 from ovsnet.cluster.peers import Peer
 from ovsnet.control.commit import Committer
@@ -22,6 +23,7 @@ from ovsnet.store.shared import SHARED
 from tests.fakes.clock import jumping
 
 V, C = Role.VOTER, Role.CLIENT
+AUTHORITY = new_authority("c1", now=0.0)
 
 
 def member(number: int, role: Role) -> Member:
@@ -88,7 +90,7 @@ class KeyHolders:
     async def promote(self, peer: Peer) -> peer_messages.PromoteAnswer:
         if peer.name == "h1":
             raise Unavailable(str(peer), "no answer")
-        return peer_messages.PromoteAnswer(authority_key="the key")
+        return peer_messages.PromoteAnswer(authority_key=AUTHORITY.key_pem)
 
 
 class Host:
@@ -112,8 +114,9 @@ class Host:
             founder=me == 1,
         )
         write_membership(self.files, membership)
+        write_private(self.files.authority, AUTHORITY.certificate_pem.encode())
         if role is V:
-            write_private(self.files.authority_key, b"the key")
+            write_private(self.files.authority_key, AUTHORITY.key_pem.encode())
         self.steward = Steward(
             Committer(self.store),
             process,
@@ -210,7 +213,7 @@ async def test_who_does_not_lead_decides_nothing(tmp_path: Path) -> None:
 async def test_a_member_that_shall_vote_gets_the_key_from_a_voter_that_answers_and_starts_anew(tmp_path: Path) -> None:
     host = Host(tmp_path, 3, cluster(V, V, V), Process(), role=C, voters=[1, 2])
     await host.looks()
-    assert host.files.authority_key.read_text() == "the key"
+    assert host.files.authority_key.read_text() == AUTHORITY.key_pem
     assert (host.written.role, host.written.voters) == (V, ("10.0.0.1", "10.0.0.2", "10.0.0.3"))
     assert host.process.did == ["restart"]
 
