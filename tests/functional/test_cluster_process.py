@@ -72,7 +72,7 @@ async def test_voters_that_join_hold_the_same(hosts: Hosts) -> None:
     assert [{str(it.address) for it in each.servers} for each in found] == [
         {it.membership.address for it in voters}
     ] * 3
-    assert len({each.leader[:4] for each in found}) == 1
+    assert [each.leads for each in found].count(True) == 1
     assert [await leases(it.database) for it in voters] == [{"10.0.0.1"}] * 3
 
 
@@ -221,21 +221,6 @@ async def test_without_a_majority_nobody_is_told_that_all_is_well(hosts: Hosts) 
     await eventually(noticed, "the loss of the majority")
 
 
-async def test_the_election_timer_grows_by_steps(hosts: Hosts) -> None:
-    founder = await hosts.found()
-
-    steps = [await founder.raft.change_election_timer(5000)]
-    while steps[-1] < 5000:
-
-        async def taken() -> bool:
-            return (await status(founder)).election_timer == steps[-1]
-
-        await eventually(taken, "a step of the timer")
-        steps.append(await founder.raft.change_election_timer(5000))
-
-    assert steps == [2000, 4000, 5000]
-
-
 async def test_a_newer_schema_comes_to_all_and_an_older_one_to_none(
     hosts: Hosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,8 +297,7 @@ async def test_a_cluster_lives_on_ipv6(hosts: Hosts) -> None:
 
     await client.write(insert_lease("10.0.0.1", "b"))
 
-    assert str((await status(founder)).address) == "::1"
-    assert len((await status(founder)).at((await status(founder)).address)) == 1
+    assert [str(it.address) for it in (await status(founder)).servers] == ["::1"]
 
 
 async def test_files_and_sockets_are_for_root_only(hosts: Hosts) -> None:
@@ -352,7 +336,7 @@ async def test_a_voter_that_has_not_joined_yet_has_a_status(hosts: Hosts) -> Non
     found = await eventually(late.raft.status, "a status")
 
     assert isinstance(found, RaftStatus)
-    assert (found.leads, found.leader, found.state) == (False, "", "joining cluster")
+    assert found.leads is False
 
 
 def test_a_member_that_knows_nobody_says_what_to_do(hosts: Hosts) -> None:

@@ -37,7 +37,7 @@ class LoopbackZone(Zone):
 
     def __init__(self) -> None:
         nobody = ClusterNames(Cluster(), here=HostName("a"), dead=frozenset(), domain="ovsnet.internal")
-        super().__init__(LocalNames(State()), nobody)
+        super().__init__(LocalNames(State()), nobody, domain="ovsnet.internal")
 
     def asker(self, source: IpAddress) -> Asker | None:
         return Asker(frozenset({Scope("web")})) if str(source) == CONTAINER else None

@@ -123,11 +123,6 @@ def fingerprint(certificate_pem: str) -> bytes:
     return _certificate(certificate_pem).fingerprint(hashes.SHA256())
 
 
-def common_name(certificate_pem: str) -> HostName:
-    """Whose certificate it is."""
-    return HostName(_common_name(_certificate(certificate_pem).subject))
-
-
 def expires_at(certificate_pem: str) -> float:
     """From when on nobody accepts it any more."""
     return _certificate(certificate_pem).not_valid_after_utc.timestamp()

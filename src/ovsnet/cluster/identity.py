@@ -20,7 +20,11 @@ import msgspec
 
 from ovsnet.model.cluster import Role
 from ovsnet.model.errors import ApplyError
+from ovsnet.ovsdb.serverfile import sync
 from ovsnet.settings import Settings
+
+REMEDY = "put back a copy, or leave the cluster with 'ovsnet cluster leave --force' and join again"
+"""For a file of this host's identity that makes no sense."""
 
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,8 +99,7 @@ def read_membership(files: IdentityFiles) -> Membership | None:
     except FileNotFoundError:
         return None
     except msgspec.MsgspecError as error:
-        remedy = "put back a copy, or leave the cluster with 'ovsnet cluster leave --force' and join again"
-        raise ApplyError(str(files.membership), f"it cannot be read ({error}); {remedy}") from error
+        raise ApplyError(str(files.membership), f"it cannot be read ({error}); {REMEDY}") from error
 
 
 def write_membership(files: IdentityFiles, membership: Membership) -> None:
@@ -115,8 +118,4 @@ def write_private(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)

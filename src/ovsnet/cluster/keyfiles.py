@@ -4,11 +4,9 @@ from pathlib import Path
 
 from ovsnet.cluster import authority
 from ovsnet.cluster.authority import Authority
-from ovsnet.cluster.identity import IdentityFiles, write_private
+from ovsnet.cluster.identity import REMEDY, IdentityFiles, write_private
 from ovsnet.model.errors import ApplyError, BadRequest, Conflict
 from ovsnet.model.ids import HostName
-
-REMEDY = "put back a copy, or leave the cluster with 'ovsnet cluster leave --force' and join again"
 
 
 def keep_identity(files: IdentityFiles, *, key_pem: str, certificate_pem: str, authority_pem: str) -> HostName:

@@ -23,7 +23,7 @@ from ovsnet.cluster.rbac import ROLE
 from ovsnet.cluster.schema import DATABASE
 from ovsnet.model.cluster import Role
 from ovsnet.model.errors import ApplyError
-from ovsnet.ovsdb.serverfile import QUIET, become, make_file, make_folder, run_tool
+from ovsnet.ovsdb.serverfile import QUIET, become, make_file, make_folder, run_tool, schema_file
 from ovsnet.settings import Settings
 
 LISTEN: Final = "OVSNet_Listen"
@@ -119,12 +119,8 @@ def _prepare_copy(settings: Settings, membership: Membership, files: IdentityFil
 
 
 def _found(files: IdentityFiles, own: str) -> None:
-    definition = files.folder / ".cluster.ovsschema"
-    definition.write_text(schema.text())
-    try:
-        make_file(files.database, lambda draft: run_tool("create-cluster", str(draft), str(definition), own))
-    finally:
-        definition.unlink()
+    with schema_file(files.database, schema.text()) as definition:
+        make_file(files.database, lambda draft: run_tool("create-cluster", str(draft), definition, own))
 
 
 def _set_aside(file: Path, why: str) -> None:
@@ -141,12 +137,9 @@ def _make_listen(draft: Path, settings: Settings, membership: Membership) -> Non
     The rights are rows of the cluster's database, and while those are missing nobody may write. This database has an
     empty table of roles, so that nobody may write here either, ever.
     """
-    definition = draft.with_name(".listen.ovsschema")
-    definition.write_text(resources("ovsnet.cluster").joinpath("listen.ovsschema").read_text())
-    try:
-        run_tool("create", str(draft), str(definition))
-    finally:
-        definition.unlink()
+    text = resources("ovsnet.cluster").joinpath("listen.ovsschema").read_text()
+    with schema_file(draft, text) as definition:
+        run_tool("create", str(draft), definition)
     row = {
         "target": f"pssl:{settings.cluster_db_port}:{_bracketed(membership.address)}",
         "role": ROLE,

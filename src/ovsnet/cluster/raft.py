@@ -37,32 +37,18 @@ class RaftRole(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RaftServer:
-    """One server of the cluster as another one sees it.
-
-    `id` is the short form ovsdb-server prints. `silence`: seconds since its last message, None where that is not
-    known: for oneself, and for a server that has said nothing since this one started.
-    """
+    """One server of the cluster as another one sees it; `id` is the short form ovsdb-server prints."""
 
     id: str
     address: IpAddress
-    own: bool = False
-    silence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RaftStatus:
-    """A voter's view of the cluster. `leader` is a server's short id, "" while none is known.
+    """A voter's view of the cluster."""
 
-    `state` is in ovsdb-server's words: "cluster member", or what hinders it. `election_timer` is in milliseconds.
-    """
-
-    server_id: str
-    address: IpAddress
-    state: str
     role: RaftRole
     term: int
-    leader: str
-    election_timer: int
     servers: tuple[RaftServer, ...]
     cluster_id: str = ""
     """Of this RAFT cluster, a UUID; "" while it is not known. A database that was recovered has another one."""
@@ -71,10 +57,6 @@ class RaftStatus:
     def leads(self) -> bool:
         """Whether this host's server is the leader."""
         return self.role is RaftRole.LEADER
-
-    def at(self, address: IpAddress) -> tuple[RaftServer, ...]:
-        """The servers of a host: one, or none; more when an old one was never removed."""
-        return tuple(it for it in self.servers if it.address == address)
 
 
 class LocalServer:
@@ -122,19 +104,6 @@ class LocalServer:
             raise Unavailable(NEIGHBOUR, f"its server on this host has not ended within {FAREWELL:g} s") from None
         except OSError as error:
             raise Unavailable(str(self._control), error.strerror or str(error)) from error
-
-    async def change_election_timer(self, milliseconds: int) -> int:
-        """Ask for one step towards this election timer, and return the value asked for.
-
-        For the leader only. A step at most doubles the timer (ovsdb-server refuses more); ask again until it is there.
-        """
-        status = await self.status()
-        if status is None:
-            raise ApplyError(NEIGHBOUR, "a host that does not vote has no election timer")
-        step = min(milliseconds, 2 * status.election_timer)
-        if step != status.election_timer:
-            await self._command("cluster/change-election-timer", DATABASE, str(step))
-        return step
 
     async def _command(self, *line: str) -> str:
         return str(await result_of(self._control, line[0], line[1:], deadline=DEADLINE))
@@ -198,15 +167,9 @@ def parse_status(text: str) -> RaftStatus:
     """From what `cluster/status` prints; ApplyError when that is something else."""
     try:
         fields: dict[str, str] = dict(re.findall(r"^(\w[\w ]*): (.*)$", text, re.MULTILINE))
-        server_id = fields["Server ID"].split()[0]
         return RaftStatus(
-            server_id=server_id,
-            address=_address(fields["Address"]),
-            state=fields["Status"],
             role=RaftRole(fields["Role"]),
             term=int(fields["Term"]),
-            leader={"self": server_id, "unknown": ""}.get(fields["Leader"], fields["Leader"]),
-            election_timer=int(fields["Election timer"].split()[0]),
             servers=tuple(_server(it) for it in text.partition("\nServers:\n")[2].splitlines() if it.strip()),
             cluster_id=fields.get("Cluster ID", "").partition("(")[2].rstrip(")"),
         )
@@ -216,11 +179,10 @@ def parse_status(text: str) -> RaftStatus:
 
 def _server(line: str) -> RaftServer:
     """As in `    44ff (44ff at ssl:192.0.2.2:7643) next_index=5 match_index=4 last msg 30 ms ago`."""
-    it = re.match(r"\s*(\w+) \(\w+ at (\S+)\)(.*)", line)
+    it = re.match(r"\s*(\w+) \(\w+ at (\S+)\)", line)
     if it is None:
         raise ValueError(line)
-    age = re.search(r"last msg (\d+) ms ago", it[3])
-    return RaftServer(it[1], _address(it[2]), "(self)" in it[3], int(age[1]) / 1000 if age else None)
+    return RaftServer(it[1], _address(it[2]))
 
 
 def _address(target: str) -> IpAddress:

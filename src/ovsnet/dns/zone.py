@@ -58,7 +58,7 @@ class Asker:
 class Zone:
     """The names of one moment."""
 
-    def __init__(self, local: LocalNames, shared: ClusterNames, *, domain: str = "ovsnet.internal") -> None:
+    def __init__(self, local: LocalNames, shared: ClusterNames, *, domain: str) -> None:
         self._local = local
         self._shared = shared
         self._domain = plain(domain)

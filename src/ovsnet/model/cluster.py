@@ -211,7 +211,3 @@ class Cluster:
     def endpoints_of(self, network: SharedId) -> tuple[RemoteEndpoint, ...]:
         """The published endpoints of one network, in no particular order."""
         return tuple(it for it in self.endpoints.values() if it.network == network)
-
-    def leases_of(self, network: SharedId) -> tuple[Lease, ...]:
-        """The leased addresses of one network, in no particular order."""
-        return tuple(it for it in self.leases.values() if it.network == network)

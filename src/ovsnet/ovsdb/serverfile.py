@@ -2,7 +2,8 @@
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -40,6 +41,17 @@ def make_file(file: Path, build: Callable[[Path], object]) -> None:
         sync(file.parent)
     finally:
         lock_of(draft).unlink(missing_ok=True)
+
+
+@contextmanager
+def schema_file(database: Path, text: str) -> Iterator[str]:
+    """The path of a schema for ovsdb-tool, beside the database and only as long as the block runs."""
+    definition = database.with_name(f".{database.stem.lstrip('.')}.ovsschema")
+    definition.write_text(text)
+    try:
+        yield str(definition)
+    finally:
+        definition.unlink()
 
 
 def lock_of(file: Path) -> Path:

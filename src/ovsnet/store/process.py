@@ -17,7 +17,17 @@ from pathlib import Path
 import structlog
 
 from ovsnet.model.errors import ApplyError, Conflict
-from ovsnet.ovsdb.serverfile import QUIET, become, lock_of, make_file, make_folder, numbers, run_tool, sync
+from ovsnet.ovsdb.serverfile import (
+    QUIET,
+    become,
+    lock_of,
+    make_file,
+    make_folder,
+    numbers,
+    run_tool,
+    schema_file,
+    sync,
+)
 from ovsnet.settings import Settings
 from ovsnet.store import schema
 from ovsnet.store.local import LOCAL
@@ -73,12 +83,8 @@ def create_if_missing(state_dir: Path) -> Path:
 
 
 def _create(file: Path) -> None:
-    definition = file.with_name(".ovsnet.ovsschema")
-    definition.write_text(schema.text(LOCAL))
-    try:
-        make_file(file, lambda draft: run_tool("create", str(draft), str(definition)))
-    finally:
-        definition.unlink()
+    with schema_file(file, schema.text(LOCAL)) as definition:
+        make_file(file, lambda draft: run_tool("create", str(draft), definition))
     log.info("store created", file=str(file), schema=schema.version(LOCAL))
 
 
@@ -119,12 +125,8 @@ def _convert(file: Path, found: str) -> None:
     backup = file.with_name(f"{file.name}.backup-{found}")
     shutil.copy2(file, backup)
     sync(backup)
-    definition = file.with_name(".ovsnet.ovsschema")
-    definition.write_text(schema.text(LOCAL))
-    try:
-        run_tool("convert", str(file), str(definition))
-    finally:
-        definition.unlink()
+    with schema_file(file, schema.text(LOCAL)) as definition:
+        run_tool("convert", str(file), definition)
     log.info("store converted", file=str(file), backup=str(backup), old=found, new=schema.version(LOCAL))
 
 

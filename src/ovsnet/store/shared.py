@@ -235,7 +235,7 @@ SHARED: Final = Vocabulary(
     empty=Cluster,
     shapes=MappingProxyType(
         {
-            ClusterInfo: Shape("Cluster", _encode_info, _decode_info, frozenset({"connections"})),
+            ClusterInfo: Shape("Cluster", _encode_info, _decode_info),
             Member: Shape("Member", _encode_member, _decode_member),
             SharedNetwork: Shape("Network", _encode_network, _decode_network),
             Lease: Shape("Lease", _encode_lease, _decode_lease),

@@ -74,9 +74,10 @@ def _values(vocabulary: Vocabulary[Any], rows: Mapping[str, Mapping[UUID, Any]])
     for table, them in rows.items():
         for uuid, row in them.items():
             vars(known[uuid]).update(_columns(vocabulary, table, row, known))
+    columns = schema.columns(vocabulary)
     for kind, shape in vocabulary.shapes.items():
         for uuid in rows.get(shape.table, {}):
-            yield from _decoded(vocabulary, kind, known[uuid])
+            yield from _decoded(vocabulary, kind, known[uuid], columns[shape.table])
 
 
 def _columns(
@@ -93,9 +94,9 @@ def _columns(
         yield name, value.to_python(lambda it, kind: known.get(it) if kind.ref_table_name else it)
 
 
-def _decoded(vocabulary: Vocabulary[Any], kind: Kind, row: SimpleNamespace) -> Iterator[Any]:
+def _decoded(vocabulary: Vocabulary[Any], kind: Kind, row: SimpleNamespace, columns: Collection[str]) -> Iterator[Any]:
     shape = vocabulary.shapes[kind]
-    missing = [it for it in schema.columns(vocabulary)[shape.table] if not hasattr(row, it)]
+    missing = [it for it in columns if not hasattr(row, it)]
     try:
         yield shape.decode(Filled(row, {it: default(vocabulary, shape.table, it) for it in missing}))
     except UNREADABLE as error:

@@ -21,13 +21,12 @@ RowOf = Callable[[Kind, Any], UUID]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How one kind of value is kept: in which table, and both directions. `foreign` columns are not ours."""
+    """How one kind of value is kept: in which table, and both directions."""
 
     table: str
     encode: Callable[[Any, RowOf], Columns]
     decode: Callable[[Any], Any]
     """One of `codec.UNREADABLE` for a row that makes no sense."""
-    foreign: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ REPLICAS = [remote(50 + it, "api") for it in range(8)]
 def responder(*records: Record, chance: Random | None = None) -> Responder:
     shared = cluster(*REPLICAS, remote(99, "x" * 80), *records)
     names = ClusterNames(shared, here=A, dead=frozenset(), domain="ovsnet.internal")
-    there = Zone(LocalNames(LOCAL), names)
+    there = Zone(LocalNames(LOCAL), names, domain="ovsnet.internal")
     return Responder(lambda: there, domain="ovsnet.internal", chance=chance or Random(1))
 
 

@@ -39,7 +39,7 @@ REPLICAS = cluster(remote(50, "api-1", "api"), remote(51, "api-2", "api", host=C
 
 def zone(shared: Cluster | None = None, local: State = LOCAL, dead: Iterable[HostName] = ()) -> Zone:
     there = ClusterNames(shared or cluster(), here=A, dead=frozenset(dead), domain="ovsnet.internal")
-    return Zone(LocalNames(local), there)
+    return Zone(LocalNames(local), there, domain="ovsnet.internal")
 
 
 def ask(name: str, *, of: Zone, source: str = ONE, kind: RdataType = RdataType.A) -> Answer:
