@@ -86,11 +86,11 @@ functional: venv  ## our parts against a real ovsdb-server and ovs-vswitchd (roo
 
 system: venv  ## throw-away hosts, each with its own Docker Engine and Open vSwitch (root)
 	@$(SAY) "system tests: hosts with real engines"
-	@$(PYTEST) tests/rig tests/system -m "not kernel and not matrix" $(ARGS)
+	@$(PYTEST) tests/rig tests/system -m "not kernel and not matrix" --durations=30 $(ARGS)
 
 kernel: venv  ## a machine with a kernel of its own: the Open vSwitch kernel datapath (root)
 	@$(SAY) "kernel datapath tests"
-	@$(PYTEST) tests/rig tests/system -m "kernel and not matrix" $(ARGS)
+	@$(PYTEST) tests/rig tests/system -m "kernel and not matrix" --durations=10 $(ARGS)
 
 matrix: venv  ## only the long matrices of `make test-full`
 	@$(SAY) "matrices: engine and OVS versions, soak"

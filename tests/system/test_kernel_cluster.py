@@ -22,7 +22,7 @@ from tests.system.ways import path_to, told_of_a_cut
 pytestmark = pytest.mark.kernel
 
 MEGABYTES = 20
-PINNED = "10.20.0.77"
+CHOOSABLE = tuple(f"10.20.0.{it}" for it in range(77, 81))
 NONE_LOST = "0% packet loss"
 
 
@@ -173,17 +173,19 @@ def test_a_killed_agent_costs_no_packet_between_machines(mixed: Mixed, figures: 
 @pytest.mark.row(66)
 def test_a_container_that_moves_between_machines_is_reached_where_it_is(mixed: Mixed, figures: Figures) -> None:
     one, _, third = mixed.web
-    start = f"docker run -d --init --name moved --ip {PINNED} --network web busybox:local sleep 1000000"
+    taken = {it.ipv4 for it in mixed.web}
+    pinned = next(it for it in CHOOSABLE if it not in taken)
+    start = f"docker run -d --init --name moved --ip {pinned} --network web busybox:local sleep 1000000"
     mixed.one.shell(start, timeout=SLOW)
     for asker in (one, third):
-        answered_again(asker.container, (PINNED,), "it was started", PATIENCE)
+        answered_again(asker.container, (pinned,), "it was started", PATIENCE)
 
     mixed.one.docker("rm", "-f", "moved", timeout=SLOW)
     mixed.other.shell(start, timeout=SLOW)
 
-    took = [answered_again(it.container, (PINNED,), "it moved", PATIENCE) for it in (one, third)]
+    took = [answered_again(it.container, (pinned,), "it moved", PATIENCE) for it in (one, third)]
     figures["reached at its new place after its start, s"] = max(took)
     mac = Settled(mixed.other, "moved").mac("web")
     for asker in (one, third):
-        neighbour = asker.container.inside("ip", "-j", "neigh", "show", PINNED).json()
+        neighbour = asker.container.inside("ip", "-j", "neigh", "show", pinned).json()
         assert [it["lladdr"] for it in neighbour] == [mac]
