@@ -27,6 +27,7 @@ from ovsnet.cluster import process, rbac
 from ovsnet.cluster.identity import IdentityFiles, Membership, identity_files, write_membership, write_private
 from ovsnet.cluster.raft import LocalServer
 from ovsnet.cluster.schema import DATABASE
+from ovsnet.cluster.tls import database_context
 from ovsnet.model.cluster import Role
 from ovsnet.model.errors import ApplyError, Unavailable
 from ovsnet.ovsdb.question import Local, Place, Remote, transact
@@ -94,7 +95,7 @@ class Host:
 
     def over_tls(self, voter: "Host") -> Remote:
         """As it reaches another's server."""
-        return Remote(voter.membership.address, self.settings.cluster_db_port, rbac.trust(self.files))
+        return Remote(voter.membership.address, self.settings.cluster_db_port, database_context(self.files))
 
     def become(self, role: Role, voters: Sequence["Host"], *, founder: bool = False) -> None:
         """Write down what it is from the next start on."""

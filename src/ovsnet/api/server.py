@@ -17,16 +17,9 @@ from ovsnet.api.orders import ORDERS, Order
 from ovsnet.api.routes import ROUTES, Route
 from ovsnet.api.schema import ErrorBody
 from ovsnet.api.views import AgentView
-from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError, Unavailable
+from ovsnet.model.errors import BadRequest, Conflict, OvsnetError, Unavailable, http_status
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_STATUS: tuple[tuple[type[OvsnetError], int], ...] = (
-    (NotFound, 404),
-    (BadRequest, 400),
-    (Conflict, 409),
-    (Unavailable, 503),
-)
-"""First match counts: a NotFound is a BadRequest, too."""
 HINT = f"GET {openapi.PATH} lists what can be asked"
 BACKLOG = 64
 LINGER = 1.0
@@ -165,7 +158,7 @@ async def _errors_as_bodies(request: web.Request, handler: _Handler) -> web.Stre
     try:
         return await handler(request)
     except OvsnetError as error:
-        return _refuse(_status_of(error), ErrorBody(error=str(error)))
+        return _refuse(http_status(error), ErrorBody(error=str(error)))
     except web.HTTPException as error:
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
         sentence = f"{request.method} {request.path}: {error.reason}"
@@ -174,10 +167,6 @@ async def _errors_as_bodies(request: web.Request, handler: _Handler) -> web.Stre
         structlog.get_logger(__name__).exception("API request failed", path=request.path)
         sentence = f"{request.path} could not be answered: {type(error).__name__}: {error}"
         return _refuse(500, ErrorBody(error=sentence, hint="a fault of the agent; its log has the details"))
-
-
-def _status_of(error: OvsnetError) -> int:
-    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
 def _refuse(status: int, body: ErrorBody, headers: dict[str, str] | None = None) -> web.Response:

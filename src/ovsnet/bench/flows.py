@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from ovsnet import processes
 from ovsnet.model.errors import Unavailable
 from ovsnet.ovs import programs
 
@@ -57,18 +58,18 @@ async def flows_seen(bridge: str, run_dir: Path, macs: str) -> AsyncIterator[Flo
     try:
         yield FlowsSeen(monitor)
     finally:
-        await programs.end(monitor)
+        await processes.end(monitor)
 
 
 async def _listening(*arguments: str) -> asyncio.subprocess.Process:
     """Nobody tells when a bridge takes monitors."""
     end = time.monotonic() + LISTENING
     while True:
-        process = await programs.start((*programs.OFCTL, *arguments), merge_complaints=True)
+        process = await programs.start((*programs.OFCTL, *arguments))
         said = await _line(process)
         if said.startswith("OFPST_FLOW_MONITOR"):
             return process
-        await programs.end(process)
+        await processes.end(process)
         if time.monotonic() > end:
             raise programs.unavailable(said.strip() or "it takes no flow monitor")
         await asyncio.sleep(AGAIN)

@@ -12,7 +12,16 @@ from msgspec import Meta
 
 from ovsnet.cluster.authority import check_name
 from ovsnet.model.cluster import VXLAN_PORT, Role
-from ovsnet.model.errors import ApplyError, BadRequest, Conflict, NotFound, OvsnetError, Stale, Unavailable
+from ovsnet.model.errors import (
+    ApplyError,
+    BadRequest,
+    Conflict,
+    NotFound,
+    OvsnetError,
+    Stale,
+    Unavailable,
+    http_status,
+)
 
 AUTHORITY = "/v1/ca"
 JOIN = "/v1/join"
@@ -132,13 +141,6 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     about: str = ""
 
 
-STATUS: tuple[tuple[type[OvsnetError], int], ...] = (
-    (NotFound, 404),
-    (BadRequest, 400),
-    (Conflict, 409),
-    (Unavailable, 503),
-)
-"""As on the API's socket. First match counts: a NotFound is a BadRequest, too."""
 _KINDS = {it.__name__: it for it in (BadRequest, NotFound, Conflict, Stale, OvsnetError)}
 _BY_STATUS: dict[int, type[OvsnetError]] = {
     400: BadRequest,
@@ -153,9 +155,10 @@ _BY_STATUS: dict[int, type[OvsnetError]] = {
 
 def refusal(error: OvsnetError) -> tuple[int, Refusal]:
     """What is answered instead, and with which HTTP status."""
-    status = next((status for kind, status in STATUS if isinstance(error, kind)), 500)
     about = {ApplyError: "resource", Unavailable: "neighbour"}.get(type(error), "")
-    return status, Refusal(error=str(error), kind=type(error).__name__, about=getattr(error, about) if about else "")
+    return http_status(error), Refusal(
+        error=str(error), kind=type(error).__name__, about=getattr(error, about) if about else ""
+    )
 
 
 def refused(who: str, status: int, said: Refusal) -> OvsnetError:

@@ -7,7 +7,6 @@ write everything: members are made, changed in their role and taken away there.
 RBAC is off without a word when the remote is named by a text column; `self_test` notices.
 """
 
-import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +14,7 @@ from typing import Any, Final
 from ovsnet.cluster import schema
 from ovsnet.cluster.identity import IdentityFiles
 from ovsnet.cluster.schema import DATABASE
+from ovsnet.cluster.tls import database_context
 from ovsnet.model.errors import ApplyError, Unavailable
 from ovsnet.ovsdb.question import Place, Remote, result_of, transact
 
@@ -107,7 +107,7 @@ async def self_test(files: IdentityFiles, host: str, address: str, port: int) ->
     `address` and `port` are where this voter serves members, `host` is the name in our certificate. Nothing is
     written in either case.
     """
-    place = Remote(address, port, trust(files))
+    place = Remote(address, port, database_context(files))
     results = await result_of(place, "transact", [DATABASE, *_forbidden(host)], deadline=DEADLINE)
     first = results[0] if results else None
     if isinstance(first, dict) and first.get("error") == "permission error":
@@ -124,19 +124,6 @@ async def self_test(files: IdentityFiles, host: str, address: str, port: int) ->
 def _forbidden(host: str) -> list[Mapping[str, object]]:
     row = {"name": f"not-{host}", "mtu": 1500}
     return [{"op": "insert", "table": "Member", "row": row}, {"op": "abort"}]
-
-
-def trust(files: IdentityFiles) -> ssl.SSLContext:
-    """As ovsdb-server does it: who has a certificate of the cluster's authority is in, whatever its address."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.check_hostname = False
-    try:
-        context.load_verify_locations(files.authority)
-        context.load_cert_chain(files.certificate, files.key)
-    except OSError as error:  # ssl.SSLError is one
-        raise ApplyError(str(files.folder), f"the certificates there cannot be used ({error}); join again") from error
-    return context
 
 
 def _insert(it: Permission) -> Mapping[str, object]:

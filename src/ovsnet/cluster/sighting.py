@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
-from ovsnet.model.ids import HostName, IpAddress
+from ovsnet.model.ids import HostName, IpAddress, is_reachable
 
 FORMAT: Final = "1"
 SHOWN: Final = 16
@@ -75,5 +75,4 @@ def _reachable(text: str) -> IpAddress | None:
         address = ip_address(text)
     except ValueError:
         return None
-    useless = address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local
-    return None if useless else address
+    return address if is_reachable(address) else None

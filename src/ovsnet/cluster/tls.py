@@ -37,6 +37,15 @@ def client_context(files: IdentityFiles, member: HostName) -> ssl.SSLContext:
     return _ours(context, files)
 
 
+def database_context(files: IdentityFiles) -> ssl.SSLContext:
+    """For the cluster's database. As ovsdb-server itself has it: who has a certificate of the cluster's authority is
+    in, whatever its address. ApplyError when our certificate cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    return _ours(context, files)
+
+
 def joining_context(authority_pem: str) -> ssl.SSLContext:
     """For a host without a certificate that knows the authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -26,7 +26,7 @@ from ovsnet.control.commit import Committer
 from ovsnet.control.search import Search
 from ovsnet.model.cluster import Cluster, ClusterInfo, Member, Role, Token
 from ovsnet.model.errors import BadRequest, Conflict, OvsnetError, Unavailable
-from ovsnet.model.ids import HostName, IpAddress
+from ovsnet.model.ids import HostName, IpAddress, is_reachable
 from ovsnet.store.interface import Put
 
 log = structlog.get_logger("cluster")
@@ -170,7 +170,7 @@ class Enrolment:
         address = await self._address(wish.advertise, "--advertise") if wish.advertise else await self._usual(towards)
         vtep = await self._address(wish.vtep, "--vtep") if wish.vtep else address
         for option, it in (("--advertise", address), ("--vtep", vtep)):
-            if it.is_loopback or it.is_unspecified or it.is_multicast or it.is_link_local:
+            if not is_reachable(it):
                 raise BadRequest(f"{option} {it}: other hosts cannot reach that address; give one they can reach")
         if await self._surroundings.mtu_at(address) is None:
             raise BadRequest(f"--advertise {address}: no interface of this host has this address; see 'ip -br address'")

@@ -97,10 +97,10 @@ def list_request(sequence: int) -> bytes:
     return frame(GETLINK, DUMP, sequence, _LINK.pack(0, 0, 0, 0, 0) + _SKIP_STATISTICS)
 
 
-def single_request(name: str) -> bytes:
-    """The request for the link of that name."""
-    named = attribute(_NAME, name.encode() + b"\0")
-    return frame(GETLINK, 0, 0, _LINK.pack(0, 0, 0, 0, 0) + _SKIP_STATISTICS + named)
+def single_request(name: str = "", *, index: int = 0) -> bytes:
+    """The request for the link of that name, or of that index."""
+    named = attribute(_NAME, name.encode() + b"\0") if name else b""
+    return frame(GETLINK, 0, 0, _LINK.pack(0, 0, index, 0, 0) + _SKIP_STATISTICS + named)
 
 
 def delete_request(sequence: int, *, index: int = 0, group: int | None = None) -> bytes:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-from ovsnet.linux.linkmessage import Link, list_request, messages
+from ovsnet.linux.linkmessage import Link, list_request, messages, single_request
 from ovsnet.linux.wire import DONE, ERROR
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import Mac
@@ -72,11 +72,20 @@ def is_gone(error: OSError) -> bool:
 
 def list_links() -> tuple[Link, ...]:
     """All links of the calling thread's namespace. Blocks for less than a millisecond."""
+    return tuple(_asked(list_request(1)))
+
+
+def link_at(index: int) -> Link | None:
+    """The link of that index in the calling thread's namespace; None when there is none."""
+    return next(_asked(single_request(index=index)), None)
+
+
+def _asked(request: bytes) -> Iterator[Link]:
     kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
     with socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE) as kernel:
         kernel.settimeout(LISTING_DEADLINE)
-        kernel.send(list_request(1))
-        return tuple(_listed(kernel))
+        kernel.send(request)
+        yield from _listed(kernel)
 
 
 def _listed(kernel: socket.socket) -> Iterator[Link]:

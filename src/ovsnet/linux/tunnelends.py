@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from ovsnet import processes
 from ovsnet.model.errors import ApplyError, OvsnetError, Unavailable
 from ovsnet.model.ids import IpAddress
 
@@ -26,6 +27,10 @@ DEADLINE = 10.0
 NETLINK_NETFILTER = 12
 NFNLGRP_NFTABLES = 7
 """linux/netlink.h, linux/netfilter/nfnetlink.h: who changed which rule."""
+WRITES = 3
+"""How often the table is written, at most, until it is known what nft makes of it; two are enough when nobody else
+changes it at that moment. Whoever does is heard of, and it is looked at again.
+"""
 LOOK_AGAIN = 300.0
 """Seconds until the table is looked at although nothing was heard."""
 
@@ -103,14 +108,22 @@ class TunnelEnds:
         ends = self._wanted()
         if ends is None or (self._written and self._written == (ends, await self._listed())):
             return
-        rules = ruleset(self._table, ends)
+        self._written = None
+        before = ""
+        for _ in range(WRITES):
+            await self._write(ends)
+            listed = await self._listed()
+            # Somebody may have changed it in between: it is what we wrote when it reads the same after two writes.
+            if listed and listed == before:
+                self._written = (ends, listed)
+                return
+            before = listed
+
+    async def _write(self, ends: Ends) -> None:
         try:
-            await _nft("-f", "-", stdin=rules)
+            await _nft("-f", "-", stdin=ruleset(self._table, ends))
         except ApplyError:
             await _nft("-f", "-", stdin=ruleset(self._table, ends, reverse_path=False))
-        listed = await self._listed()
-        # Somebody may have flushed it in between: that is not what we wrote.
-        self._written = (ends, listed) if listed.count("drop") == rules.count("drop") else None
 
     async def _listed(self) -> str:
         """Without the counters; "" when it is gone."""
@@ -128,22 +141,15 @@ async def remove_table(instance: str) -> None:
 
 async def _nft(*words: str, stdin: str = "") -> str:
     """What it prints; Unavailable when it is not installed or does not end, ApplyError with its words."""
-    pipe = asyncio.subprocess.PIPE
     try:
-        process = await asyncio.create_subprocess_exec(NFT, *words, stdin=pipe, stdout=pipe, stderr=pipe)
+        done = await processes.run((NFT, *words), stdin=stdin, deadline=DEADLINE)
     except FileNotFoundError as error:
         raise Unavailable(NFT, "it is not installed", remedy="install nftables") from error
-    try:
-        async with asyncio.timeout(DEADLINE):
-            output, complaint = await process.communicate(stdin.encode())
     except TimeoutError as error:
         raise Unavailable(NFT, f"no answer within {DEADLINE:g} s") from error
-    finally:
-        if process.returncode is None:
-            process.kill()
-    if process.returncode:
-        raise ApplyError(NFT, complaint.decode(errors="replace").strip().partition("\n")[0])
-    return output.decode()
+    if done.code:
+        raise ApplyError(NFT, done.complaint.partition("\n")[0])
+    return done.output.decode()
 
 
 class _heard:  # noqa: N801 - used as a block, like a function

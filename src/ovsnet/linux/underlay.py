@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from ovsnet.linux import interface
-from ovsnet.linux.namespace import list_links
+from ovsnet.linux.namespace import link_at
 from ovsnet.linux.netlink import Held, Netlink
 from ovsnet.linux.subscription import NEIGHBOUR
 from ovsnet.model.errors import Unavailable
@@ -57,7 +57,10 @@ async def underlay_of(address: IpAddress) -> Underlay | None:
 
 async def address_of(device: str) -> IpAddress | None:
     """The first address of the interface by which others may reach it, IPv4 before IPv6; None when it has none."""
-    (index,) = [it.index for it in list_links() if it.name == device] or [0]
+    try:
+        index = socket.if_nametoindex(device)
+    except OSError:
+        return None
     async with _addresses() as held:
         found = [it.address async for it in held if it.index == index and it.everywhere]
     return min(found, key=lambda it: it.version, default=None)
@@ -118,7 +121,7 @@ async def _addresses() -> AsyncIterator[AsyncIterator[Held]]:
 
 
 def _described(held: Held) -> Underlay | None:
-    link = next((it for it in list_links() if it.index == held.index), None)
+    link = link_at(held.index)
     if link is None:
         return None
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ioctl:

@@ -12,6 +12,7 @@ from ovsnet.linux.fdbmessage import is_single
 from ovsnet.linux.forwardtable import Forwards
 from ovsnet.linux.linkmessage import Link, Vxlan
 from ovsnet.linux.ownership import BROKEN, TUNNEL
+from ovsnet.model.cluster import OVERHEAD
 from ovsnet.model.host import TunnelPlan
 from ovsnet.model.ids import IpAddress, Vni
 
@@ -21,8 +22,6 @@ NOWHERE = "nowhere"
 """Reported as the interface of a device that is bound to none, or to one that is gone."""
 
 NONE = Vxlan(vni=0, port=0)
-HEADERS = {4: 50, 6: 70}
-"""Bytes a packet grows by in a tunnel: Ethernet 14, IP 20 or 40, UDP 8, VXLAN 8 (RFC 7348 5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ def _listens(link: Link, plan: TunnelPlan) -> bool:
 
 
 def _too_large(plan: TunnelPlan, links: Iterable[Link]) -> str:
-    room = next((it.mtu for it in links if it.name == plan.device), 0) - HEADERS[plan.local.version]
+    room = next((it.mtu for it in links if it.name == plan.device), 0) - OVERHEAD[plan.local.version]
     if plan.mtu <= room:
         return ""
     return f"an MTU of {plan.mtu} does not fit into {plan.device}; at most {room} do"

@@ -52,3 +52,17 @@ class Unavailable(OvsnetError):
         self.neighbour = neighbour
         self.reason = reason
         self.remedy = remedy
+
+
+_HTTP_STATUS: tuple[tuple[type[OvsnetError], int], ...] = (
+    (NotFound, 404),
+    (BadRequest, 400),
+    (Conflict, 409),
+    (Unavailable, 503),
+)
+"""First match counts: a NotFound is a BadRequest, too."""
+
+
+def http_status(error: OvsnetError) -> int:
+    """With which status an error is told over HTTP, on the API's socket and between members (RFC 9110 15)."""
+    return next((status for kind, status in _HTTP_STATUS if isinstance(error, kind)), 500)

@@ -74,6 +74,12 @@ def pool_id(space: str, subnet: IpNetwork, sub_range: IpNetwork | None) -> PoolI
     return PoolId(f"{space}|{subnet}|{sub_range or ''}")
 
 
+def is_reachable(address: IpAddress) -> bool:
+    """False for what is no address of a host, or none that other hosts could reach."""
+    useless = address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local
+    return not useless
+
+
 @lru_cache(maxsize=KEPT)
 def interned(address: IpAddress) -> IpAddress:
     """The very same object for equal addresses: a tunnel's end stands beside each of thousands of endpoints, and things

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from ovsnet import __version__
+from ovsnet import __version__, processes
 from ovsnet.model.network import Network
 from ovsnet.model.state import State
 from ovsnet.observe import doctor
@@ -69,19 +69,12 @@ def _programs(settings: Settings) -> dict[str, tuple[str, ...]]:
 
 async def _said(arguments: Sequence[str]) -> bytes:
     try:
-        running = await asyncio.create_subprocess_exec(
-            *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
+        # Its own --timeout comes first and explains itself.
+        return (await processes.run(arguments, deadline=DEADLINE + 1, merge_complaints=True)).output
+    except TimeoutError:
+        return f"{arguments[0]} did not end within {DEADLINE + 1:g} s\n".encode()
     except OSError as error:
         return f"{arguments[0]} could not be run: {error.strerror}\n".encode()
-    try:
-        async with asyncio.timeout(DEADLINE + 1):  # its own --timeout comes first and explains itself
-            output, _ = await running.communicate()
-    except TimeoutError:
-        running.kill()
-        await running.wait()
-        return f"{arguments[0]} did not end within {DEADLINE + 1:g} s\n".encode()
-    return output
 
 
 def _host_facts() -> list[str]:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import structlog
 
+from ovsnet import processes
 from ovsnet.model.errors import Unavailable
 from ovsnet.ovs import programs
 
@@ -112,7 +113,7 @@ async def _monitor(target: str, control_socket: Path, deadline: float) -> AsyncI
         target,
         "watch:!initial",
     )
-    process = await programs.start(command, merge_complaints=True)
+    process = await programs.start(command)
     try:
         monitor = _Monitor(process)
         try:
@@ -123,7 +124,7 @@ async def _monitor(target: str, control_socket: Path, deadline: float) -> AsyncI
         await _ask_for_groups(control_socket, deadline)
         yield monitor
     finally:
-        await programs.end(process)
+        await processes.end(process)
         _remove(control_socket)
 
 

@@ -1,12 +1,12 @@
-"""Runs Open vSwitch's own command line programs, each with a deadline; none survives its caller."""
+"""Runs Open vSwitch's own command line programs."""
 
 import asyncio
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ovsnet import processes
 from ovsnet.model.errors import Unavailable
 
 NEIGHBOUR = "Open vSwitch"
@@ -55,35 +55,22 @@ async def run(command: Sequence[str], *, stdin: str = "", deadline: float) -> Ou
     """Run one program to its end; Unavailable when it is not installed or takes longer than `deadline`
     seconds.
     """
-    process = await start(command, stdin=asyncio.subprocess.PIPE)
     try:
-        async with asyncio.timeout(deadline):
-            output, complaint = await process.communicate(stdin.encode())
+        done = await processes.run(command, stdin=stdin, deadline=deadline)
+    except FileNotFoundError:
+        raise _missing(command) from None
     except TimeoutError:
         raise unavailable(f"no answer to {command[0]} within {deadline:g} s") from None
-    finally:
-        await end(process)
-    return Outcome(process.returncode or 0, output.decode(errors="replace"), complaint.decode(errors="replace").strip())
+    return Outcome(done.code, done.output.decode(errors="replace"), done.complaint)
 
 
-async def start(
-    command: Sequence[str], *, stdin: int = asyncio.subprocess.DEVNULL, merge_complaints: bool = False
-) -> asyncio.subprocess.Process:
-    """Start one program with its output on a pipe, its complaints among it or on another pipe."""
+async def start(command: Sequence[str]) -> asyncio.subprocess.Process:
+    """Start one program with its output and its complaints on one pipe; Unavailable when it is not installed."""
     try:
-        return await asyncio.create_subprocess_exec(
-            *command,
-            stdin=stdin,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT if merge_complaints else asyncio.subprocess.PIPE,
-        )
+        return await processes.start(command, merge_complaints=True)
     except FileNotFoundError:
-        raise Unavailable(NEIGHBOUR, f"{command[0]} is not installed; install openvswitch-switch") from None
+        raise _missing(command) from None
 
 
-async def end(process: asyncio.subprocess.Process) -> None:
-    """See to it that a program is gone: killed if it still runs, and reaped."""
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+def _missing(command: Sequence[str]) -> Unavailable:
+    return Unavailable(NEIGHBOUR, f"{command[0]} is not installed; install openvswitch-switch")

@@ -28,9 +28,9 @@ DNS_ALIAS = f"{ALIAS_PREFIX}dns"
 FLOW_TUNNEL = "ovxlan0"
 """The one tunnel port of kind ovs."""
 _TUNNEL_PREFIX = "ovx"
+"""No name of an endpoint's port begins so: x is no hex digit."""
 _PATH_PREFIX = "ovxp"
 """No name of a device's port begins so: p is no hex digit."""
-"""No name of an endpoint's port begins so: x is no hex digit."""
 _DIGITS = 11
 
 

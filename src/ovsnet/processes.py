@@ -1,0 +1,50 @@
+"""Runs other programs, each with a deadline; none survives its caller."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a program left behind; `code` 0 is success."""
+
+    code: int
+    output: bytes
+    complaint: str
+
+
+async def run(command: Sequence[str], *, stdin: str = "", deadline: float, merge_complaints: bool = False) -> Finished:
+    """Run one program to its end.
+
+    OSError when it cannot be started (FileNotFoundError: it is not installed), TimeoutError when it takes longer than
+    `deadline` seconds.
+    """
+    process = await start(command, stdin=asyncio.subprocess.PIPE, merge_complaints=merge_complaints)
+    try:
+        async with asyncio.timeout(deadline):
+            output, complaint = await process.communicate(stdin.encode())
+    finally:
+        await end(process)
+    return Finished(process.returncode or 0, output, (complaint or b"").decode(errors="replace").strip())
+
+
+async def start(
+    command: Sequence[str], *, stdin: int = asyncio.subprocess.DEVNULL, merge_complaints: bool = False
+) -> asyncio.subprocess.Process:
+    """Start one program with its output on a pipe, its complaints among it or on another pipe; OSError if it cannot."""
+    return await asyncio.create_subprocess_exec(
+        *command,
+        stdin=stdin,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT if merge_complaints else asyncio.subprocess.PIPE,
+    )
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """See to it that a program is gone: killed if it still runs, and reaped."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
