@@ -6,6 +6,7 @@ in every round: at 1 000 ports reading them afresh each time would cost a quarte
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from uuid import UUID
 
@@ -67,7 +68,6 @@ class PortBook:
         self._interfaces = _Names(database, "Interface")
         self._members: frozenset[UUID] = frozenset()
         self._ours: dict[str, SeenPort] = {}
-        self._paths: dict[str, Path] = {}
         database.watch_rows(self._touched)
 
     @property
@@ -78,7 +78,9 @@ class PortBook:
     @property
     def paths(self) -> Mapping[str, Path]:
         """The ways that ports of ours watch, by the address at their far end."""
-        return MappingProxyType({self._ours[name].plan.options["remote_ip"]: it for name, it in self._paths.items()})
+        return MappingProxyType(
+            {it.plan.options.get("remote_ip", ""): it.path for it in self._ours.values() if it.path is not None}
+        )
 
     def port(self, name: str) -> Row | None:
         """The port of this name, whoever made it."""
@@ -116,17 +118,15 @@ class PortBook:
         if changed["Bridge"]:
             names |= self._ports.update(self._moved())
         for name in names:
-            self._read(name)
+            self._read(name, self._ours.pop(name, None))
 
     def _reload(self) -> None:
-        self._ours.clear()
+        before, self._ours = self._ours, {}
         self._ports.reload()
         self._interfaces.reload()
         self._moved()
         for row in self._database.rows("Port"):
-            self._read(str(row.name))
-        for name in self._paths.keys() - self._ours.keys():
-            del self._paths[name]
+            self._read(str(row.name), before.get(str(row.name)))
 
     def _moved(self) -> frozenset[UUID]:
         """Ports that came onto our bridge or left it."""
@@ -134,15 +134,14 @@ class PortBook:
         self._members = frozenset(port.uuid for port in row.ports) if row is not None else frozenset()
         return before ^ self._members
 
-    def _read(self, name: str) -> None:
+    def _read(self, name: str, before: SeenPort | None) -> None:
+        """`before` is what is known of that port, if anything, and not among `_ours` any more."""
         port = self._ports.row(name)
         if port is None or name == self._bridge or not is_ours(port, self._instance):
-            self._ours.pop(name, None)
-            self._paths.pop(name, None)
             return
         interface = next(iter(port.interfaces), None)
-        seen = self._ours[name] = read_port(port, interface, on_our_bridge=self.is_on_our_bridge(port))
-        if seen.path is None:
-            self._paths.pop(name, None)
-        else:
-            self._paths[name] = continued(self._paths.get(name), seen.path, self._clock())
+        seen = read_port(port, interface, on_our_bridge=self.is_on_our_bridge(port))
+        if seen.path is not None:
+            earlier = None if before is None else before.path
+            seen = replace(seen, path=continued(earlier, seen.path, self._clock()))
+        self._ours[name] = seen
