@@ -76,13 +76,11 @@ class Cluster:
             now=time.time(),
         )
         self.members.add(name)
-        return messages.JoinAnswer(
-            cluster_id="6f1c", certificate=signed, authority=self.authority.certificate_pem, voters=(str(AT_A),)
-        )
+        return messages.JoinAnswer(cluster_id="6f1c", certificate=signed, voters=(str(AT_A),))
 
     async def hello(self, caller: HostName) -> messages.HelloAnswer:
         await self._note(("hello", caller))
-        return messages.HelloAnswer(host=A, version="1", schema="1.0.0")
+        return messages.HelloAnswer(host=A)
 
     async def recovered(self, caller: HostName, request: messages.RecoveredRequest) -> None:
         await self._note(("recovered", caller, request.cluster, request.replaced, request.voters))
@@ -205,9 +203,7 @@ async def test_a_host_with_a_token_becomes_a_member(tmp_path: Path, cluster: Clu
         await peers.prove(address, invitation.fingerprint)
         trusted = await peers.fetch_authority(address, invitation.fingerprint)
         answer = await peers.join(address, trusted, wish(invitation.secret, made.request_pem, address))
-        keyfiles.keep_identity(
-            files, key_pem=made.key_pem, certificate_pem=answer.certificate, authority_pem=answer.authority
-        )
+        keyfiles.keep_identity(files, key_pem=made.key_pem, certificate_pem=answer.certificate, authority_pem=trusted)
         hello = await peers.hello(Peer(address, A))
     assert (hello.host, answer.cluster_id, answer.voters) == (A, "6f1c", (str(AT_A),))
     assert cluster.heard == [("join", C), ("hello", C)]
@@ -289,7 +285,7 @@ async def test_what_answers_without_a_certificate_is_no_member(tmp_path: Path, o
 
 async def test_members_ask_and_are_answered(cluster: Cluster, member: Peers) -> None:
     peer = Peer(AT_A, A)
-    assert (await member.hello(peer)).version == "1"
+    assert (await member.hello(peer)).host == A
     await member.forget(peer, messages.ForgetRequest(host="c"))
     given = await member.yield_addresses(peer, messages.YieldRequest(network="n", count=2))
     assert given.addresses == ("10.20.0.7", "10.20.0.7")

@@ -72,7 +72,6 @@ from ovsnet.observe.cluster import ClusterFacts
 from ovsnet.observe.findings import Level
 from ovsnet.observe.member_words import behind, fenced, joined_packets
 from ovsnet.settings import Settings
-from ovsnet.store import schema
 from ovsnet.store.census import Census
 from ovsnet.store.ovsdb import OvsdbStore
 from ovsnet.store.shared import SHARED
@@ -159,7 +158,7 @@ class Fabric:
         self.presence = Presence(
             self.committer, self.me, self.liveness, self._said, settings.heartbeat_period, self._changed
         )
-        about = About(self.me, __version__, schema.version(SHARED), rows_of=self.interest.host)
+        about = About(self.me, rows_of=self.interest.host)
         self.steward = Steward(
             self.committer,
             server,

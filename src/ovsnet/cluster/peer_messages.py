@@ -11,7 +11,6 @@ import msgspec
 from msgspec import Meta
 
 from ovsnet.cluster.authority import check_name
-from ovsnet.model.cluster import VXLAN_PORT, Role
 from ovsnet.model.errors import (
     ApplyError,
     BadRequest,
@@ -38,11 +37,14 @@ class Nothing(msgspec.Struct, frozen=True):
 
 
 class HelloAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Who answers: `version` of ovsnet, `schema` of the cluster's database as this host knows it."""
+    """Who answers. `voters` are the addresses of those that vote, none where the database is out of reach there too."""
 
     host: str
-    version: str
-    schema: str
+    voters: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for address in self.voters:
+            ip_address(address)
 
 
 class JoinRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,14 +68,11 @@ class JoinRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JoinAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """It is one. `certificate` and `authority` are PEM, `voters` addresses, `udp_port` that of the tunnels."""
+    """It is one. `certificate` is PEM, `voters` are addresses."""
 
     cluster_id: str
     certificate: str
-    authority: str
     voters: tuple[str, ...]
-    role: Role = Role.CLIENT
-    udp_port: int = VXLAN_PORT
 
 
 class ForgetRequest(msgspec.Struct, frozen=True, kw_only=True):

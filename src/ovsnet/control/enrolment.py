@@ -280,7 +280,7 @@ def _membership(answer: peer_messages.JoinAnswer, place: Place) -> Membership:
         host=place.name,
         address=str(place.address),
         vtep=str(place.vtep),
-        role=answer.role,
+        role=Role.CLIENT,
         voters=answer.voters,
     )
 

@@ -24,15 +24,13 @@ from ovsnet.store.interface import Change, Drop, Put
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What this host says of itself: `version` of ovsnet, `schema` of the cluster's database as it knows it.
+    """What this host says of itself.
 
     `clock`: seconds since the epoch. While a block with `rows_of` runs, all rows of that host are known
     (`Interest.host`); as it is, that needs a store which has everything.
     """
 
     me: HostName
-    version: str
-    schema: str
     clock: Callable[[], float] = time.time
     rows_of: Callable[[HostName], AbstractAsyncContextManager[object]] = nullcontext
 
@@ -88,8 +86,9 @@ class Members:
         return self._known().tokens.values()
 
     async def hello(self, _caller: HostName) -> peer_messages.HelloAnswer:
-        """Who we are."""
-        return peer_messages.HelloAnswer(host=self._about.me, version=self._about.version, schema=self._about.schema)
+        """Who we are, and who votes: whoever was away for long may know only voters that do so no longer."""
+        voters = voters_of(self._committer.snapshot()) if self._committer.available else ()
+        return peer_messages.HelloAnswer(host=self._about.me, voters=tuple(str(it.address) for it in voters))
 
     async def join(self, request: peer_messages.JoinRequest) -> peer_messages.JoinAnswer:
         """Make the host a member; Conflict when its name or one of its addresses is another's."""
@@ -117,9 +116,7 @@ class Members:
         return peer_messages.JoinAnswer(
             cluster_id=cluster.info.id,
             certificate=certificate,
-            authority=ours.certificate_pem,
             voters=tuple(str(it.address) for it in voters_of(cluster)),
-            udp_port=cluster.info.udp_port,
         )
 
     async def yield_addresses(

@@ -128,6 +128,11 @@ class Steward:
         return self.membership.role
 
     @property
+    def voters(self) -> tuple[str, ...]:
+        """Whom its server turns to, by address."""
+        return self.membership.voters
+
+    @property
     def leads(self) -> bool:
         """Whether the database's leader is here."""
         return self.leader

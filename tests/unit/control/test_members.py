@@ -108,7 +108,7 @@ class Host:
             Committer(self.store),
             self.files,
             others or Others(),  # type: ignore[arg-type]
-            About(me, "0.1.0", "1.0.0", clock=lambda: NOW),
+            About(me, clock=lambda: NOW),
             lambda: self.dead,
             NoReserve(),
             self.follower,
@@ -137,7 +137,7 @@ async def test_a_host_that_joins_gets_a_certificate_for_its_name_and_learns_who_
     answer = await host.members.join(asking())
 
     assert certified(answer.certificate) == "CN=h3"
-    assert (answer.cluster_id, answer.voters, answer.udp_port, answer.role) == ("c1", ("10.0.0.1",), 4790, Role.CLIENT)
+    assert (answer.cluster_id, answer.voters) == ("c1", ("10.0.0.1",))
     joined = host.state.members[H3]
     assert (joined.mtu, joined.joined_at, joined.role) == (9000, NOW, Role.CLIENT)
 
@@ -170,6 +170,11 @@ async def test_a_host_that_goes_takes_everything_of_its_own_along_and_nothing_el
     assert not any((state.endpoints, state.beats, state.tokens, state.records))
     assert set(state.networks) == {WEB}
     await host.members.leave(H2, peer_messages.LeaveRequest(host=H2))
+
+
+async def test_whoever_says_hello_hears_who_votes(tmp_path: Path) -> None:
+    said = await Host(tmp_path).members.hello(H2)
+    assert (said.host, said.voters) == (H1, ("10.0.0.1",))
 
 
 async def test_nobody_leaves_for_somebody_else(tmp_path: Path) -> None:
