@@ -17,7 +17,7 @@ HOSTS ?=
 SAY := printf '\n== %s\n'
 
 .PHONY: help setup status venv demo demo-clean test test-full lint format types imports unit contract functional \
-	system kernel matrix bench docs generate clean
+	system kernel long matrix bench docs generate clean
 
 help:  ## this list
 	@printf 'ovsnet: Docker networks on Open vSwitch. Two commands are enough to begin: make demo, make test.\n\n'
@@ -53,7 +53,7 @@ test: setup venv  ## everything CI runs, under 30 minutes: style, types, imports
 
 test-full: setup venv  ## `make test`, then the long matrices: engine and OVS versions, soak (hours)
 	@scripts/setup-machine matrix
-	@scripts/run-tests lint types imports unit contract functional system kernel docs matrix
+	@scripts/run-tests lint types imports unit contract functional system kernel long docs matrix
 
 lint: venv  ## style of the code: ruff, and the formatting
 	@$(SAY) "style"
@@ -86,11 +86,15 @@ functional: venv  ## our parts against a real ovsdb-server and ovs-vswitchd (roo
 
 system: venv  ## throw-away hosts, each with its own Docker Engine and Open vSwitch (root)
 	@$(SAY) "system tests: hosts with real engines"
-	@$(PYTEST) tests/rig tests/system -m "not kernel and not matrix" --durations=30 $(ARGS)
+	@$(PYTEST) tests/rig tests/system -m "not kernel and not matrix and not long" --durations=30 $(ARGS)
 
 kernel: venv  ## a machine with a kernel of its own: the Open vSwitch kernel datapath (root)
 	@$(SAY) "kernel datapath tests"
-	@$(PYTEST) tests/rig tests/system -m "kernel and not matrix" --durations=10 $(ARGS)
+	@$(PYTEST) tests/rig tests/system -m "kernel and not matrix and not long" --durations=10 $(ARGS)
+
+long: venv  ## what `make test` leaves out for its time: rare faults, machines with the kernel datapath as a cluster
+	@$(SAY) "long tests"
+	@$(PYTEST) tests/rig tests/system -m "long and not matrix" --durations=10 $(ARGS)
 
 matrix: venv  ## only the long matrices of `make test-full`
 	@$(SAY) "matrices: engine and OVS versions, soak"

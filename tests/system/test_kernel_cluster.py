@@ -19,7 +19,7 @@ from tests.system.transfer import exchange, refuses_more_than
 from tests.system.underlay import VXLAN, Underlay
 from tests.system.ways import path_to, told_of_a_cut
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.long]
 
 MEGABYTES = 20
 CHOOSABLE = tuple(f"10.20.0.{it}" for it in range(77, 81))
