@@ -87,8 +87,7 @@ class Agent:
     @property
     def pid(self) -> int:
         """The agent process of this moment, waiting for the keeper to start one."""
-        wait_until(lambda: self._agents() != [], READY_DEADLINE, "an agent process below the keeper")
-        return self._agents()[0]
+        return wait_until(self._agents, READY_DEADLINE, "an agent process below the keeper")[0]
 
     @property
     def store_pid(self) -> int:

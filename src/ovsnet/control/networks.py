@@ -112,11 +112,11 @@ class Networks:
                 "makes it a member of one, or use mode=bridge"
             )
         _check_everywhere(request, asked)
-        shared, here = self._shared, self._committer.snapshot()
-        wanted = _shared_network(request, here, shared, self._clock())
+        shared = self._shared
+        wanted = _shared_network(request, self._committer.snapshot(), shared, self._clock())
         fresh = wanted.id not in shared.snapshot().networks
         with shared.making(wanted.id):
-            made = await shared.add(wanted, asked, here)
+            made = await shared.add(wanted, asked, self._committer.snapshot)
             try:
                 return await self._commit_part(request.id, made)
             except OvsnetError:

@@ -62,9 +62,10 @@ class SharedNetworks:
         finally:
             self._making.discard(network)
 
-    async def add(self, wanted: SharedNetwork, asked: AskedOptions, here: State) -> SharedNetwork:
+    async def add(self, wanted: SharedNetwork, asked: AskedOptions, here: Callable[[], State]) -> SharedNetwork:
         """Make the network known to all hosts, with the MTU and VNI asked for or with ones that fit.
 
+        `here` gives the state of this host as it is at the decision: with what was made beside this one meanwhile.
         Again with the same content it changes nothing. Conflict when its subnet or VNI is another network's,
         BadRequest for an MTU the tunnels cannot carry, Unavailable while the cluster's database is away.
         """
@@ -122,11 +123,12 @@ class SharedNetworks:
             raise Unavailable(error.neighbour, error.reason, remedy=AWAY) from error
 
     def _decide_add(
-        self, wanted: SharedNetwork, asked: AskedOptions, here: State, cluster: Cluster
+        self, wanted: SharedNetwork, asked: AskedOptions, now_here: Callable[[], State], cluster: Cluster
     ) -> tuple[Sequence[Change], SharedNetwork]:
         known = cluster.networks.get(wanted.id)
         if known is not None:
             return (), _same(known, wanted, asked)
+        here = now_here()
         left = self._left_over(cluster, here)
         others = [it for it in cluster.networks.values() if it not in left]
         if self._me not in cluster.members:

@@ -148,6 +148,13 @@ class SlowStore(MemoryStore[Cluster]):
         return await self._store.commit(base, changes)
 
 
+async def test_one_that_was_made_while_another_waited_its_turn_is_no_left_over() -> None:
+    """The second has looked at its host before the first was there, and decides after that."""
+    a = Host(A, SlowStore(cluster_store()))
+    await asyncio.gather(a.networks.create(REQUEST), a.networks.create(OTHER))
+    assert set(a.everywhere) == {SHOP, SharedId(OTHER.id)}
+
+
 async def test_an_overlap_in_ipv6_alone_is_refused_too() -> None:
     a, b = hosts()
     await a.networks.create(REQUEST)
