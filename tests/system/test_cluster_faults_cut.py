@@ -27,7 +27,7 @@ def crossing(session_cluster: Cluster) -> Iterator[Crossing]:
 
 
 @pytest.mark.row(60)
-@pytest.mark.parametrize("role", ["leader", "follower"])
+@pytest.mark.parametrize("role", ["leader", pytest.param("follower", marks=pytest.mark.long)])
 def test_both_sides_of_a_cut_go_on_and_grow_together_again(role: str, crossing: Crossing, figures: Figures) -> None:
     cluster = crossing.cluster
     leader = cluster.leader()

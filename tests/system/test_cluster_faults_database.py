@@ -90,6 +90,7 @@ def no_database(cluster: Cluster) -> Iterator[None]:
 
 
 @pytest.mark.row(60)
+@pytest.mark.long
 def test_a_host_whose_database_hangs_for_long_declares_nobody_dead(crossing: Crossing, figures: Figures) -> None:
     cluster = crossing.cluster
     victim, other = roles(cluster, "follower")

@@ -93,6 +93,7 @@ def facts(cluster: Cluster, host: Host) -> object:
 
 
 @pytest.mark.row(98)
+@pytest.mark.long
 def test_one_host_that_boots_while_the_others_are_off_starts_its_containers(cluster_under_systemd: Cluster) -> None:
     """It reaches no majority: what it has is enough for what it ran."""
     alone, *others = cluster_under_systemd.hosts

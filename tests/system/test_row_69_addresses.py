@@ -39,6 +39,7 @@ def held(host: Host) -> set[str]:
 
 
 @pytest.mark.row(69, 72)
+@pytest.mark.long
 def test_containers_started_at_once_have_addresses_of_their_own_and_give_them_back(
     host: NamespaceHost, figures: Figures
 ) -> None:
