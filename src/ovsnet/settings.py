@@ -67,6 +67,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             pattern="^(auto|ovs|kernel)$",
         ),
     ] = "auto"
+    trunk: Annotated[
+        str,
+        _help(
+            "NIC that carries networks with mode=underlay, as tagged frames; without addresses of its own; empty: none",
+            pattern="^[^ /]{0,15}$",
+        ),
+    ] = ""
     dns_address: Annotated[
         str,
         _help(

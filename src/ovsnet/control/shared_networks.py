@@ -7,7 +7,7 @@ ClusterInfo makes two hosts collide that want overlapping subnets at the same mo
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -33,11 +33,29 @@ Users = Callable[[SharedId], Awaitable[Mapping[HostName, Sequence[str]]]]
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class TrunkView:
+    """What this host has for networks without a tunnel. `obstacle`: why it has no trunk, in words, "" when it has one.
+
+    `known_to_all` is False while members run a version that knows nothing of such networks.
+    """
+
+    obstacle: Callable[[], str] = lambda: ""
+    known_to_all: Callable[[], bool] = lambda: True
+
+
 class SharedNetworks:
     """What a host may do with the networks that all hosts have."""
 
-    def __init__(self, committer: Committer[Cluster], me: HostName, users: Users | None = None) -> None:
+    def __init__(
+        self,
+        committer: Committer[Cluster],
+        me: HostName,
+        users: Users | None = None,
+        trunk: TrunkView | None = None,
+    ) -> None:
         """`users` is asked who uses a network; None: the snapshot has all endpoints."""
+        self._trunk = trunk or TrunkView()
         self._committer = committer
         self._me = me
         self._users = users or self._users_known
@@ -52,6 +70,20 @@ class SharedNetworks:
     def snapshot(self) -> Cluster:
         """What is known of the cluster now, for reading only."""
         return self._committer.snapshot()
+
+    def check_trunk(self, network: str) -> None:
+        """BadRequest when this host has no trunk, Conflict while other hosts would not know what to do with one.
+
+        `network` is what the message calls it.
+        """
+        obstacle = self._trunk.obstacle()
+        if obstacle:
+            raise BadRequest(f"{network} has mode=underlay, which needs a trunk on every host, and {obstacle}")
+        if not self._trunk.known_to_all():
+            raise Conflict(
+                f"{network} has mode=underlay, and hosts of this cluster run a version of ovsnet that does not know "
+                "it; 'ovsnet status' on the leader names them: upgrade them first"
+            )
 
     @contextmanager
     def making(self, network: SharedId) -> Iterator[None]:
@@ -136,6 +168,7 @@ class SharedNetworks:
                 f"host {self._me} is not a member of the cluster any more; 'ovsnet cluster join' makes it one"
             )
         _check_overlap(wanted, others)
+        _check_vlan(asked, others)
         made = replace(wanted, options=_options(wanted, asked, cluster.members), vni=_vni(wanted, asked, others, here))
         return (*(Drop(it) for it in left), Put(made), _next_generation(cluster)), made
 
@@ -197,7 +230,20 @@ def _check_overlap(wanted: SharedNetwork, others: Iterable[SharedNetwork]) -> No
                 )
 
 
+def _check_vlan(asked: AskedOptions, others: Iterable[SharedNetwork]) -> None:
+    """One VLAN of the trunks is one network."""
+    vlan = asked.options.vlan
+    for other in others:
+        if asked.mode is Mode.UNDERLAY and other.options.mode is Mode.UNDERLAY and other.options.vlan == vlan:
+            raise Conflict(
+                f"vlan={vlan} is that of network {other.title}, made on host {other.origin}: two networks would be one "
+                "on the wire; choose another VLAN"
+            )
+
+
 def _options(wanted: SharedNetwork, asked: AskedOptions, members: Mapping[HostName, Member]) -> NetworkOptions:
+    if asked.mode is Mode.UNDERLAY:
+        return _options_on_trunk(wanted, asked, members)
     narrowest = min(members.values(), key=lambda it: (it.mtu, it.name))
     version = max(it.vtep.version for it in members.values())
     fits = narrowest.mtu - OVERHEAD[version]
@@ -207,6 +253,21 @@ def _options(wanted: SharedNetwork, asked: AskedOptions, members: Mapping[HostNa
             f"mtu={options.mtu} does not fit: a packet between hosts has at most {narrowest.mtu} bytes (host "
             f"{narrowest.name}), of which the tunnel needs {OVERHEAD[version]} (VXLAN over IPv{version}); "
             f"use at most {fits}, or leave mtu out"
+        )
+    return options
+
+
+def _options_on_trunk(wanted: SharedNetwork, asked: AskedOptions, members: Mapping[HostName, Member]) -> NetworkOptions:
+    """A tag is no part of the MTU (IEEE 802.3 3.2.7): what the narrowest trunk has is there for packets."""
+    trunks = [it for it in members.values() if it.trunk_mtu]
+    if not trunks:
+        raise Conflict("the cluster has not heard of this host's trunk yet; run the command again in a few seconds")
+    narrowest = min(trunks, key=lambda it: (it.trunk_mtu, it.name))
+    options = asked.resolved(mode=Mode.UNDERLAY, mtu=narrowest.trunk_mtu, ipv6=wanted.ipv6 is not None)
+    if options.mtu > narrowest.trunk_mtu:
+        raise BadRequest(
+            f"mtu={options.mtu} does not fit: the trunk of host {narrowest.name} takes {narrowest.trunk_mtu} bytes; "
+            "use at most that, or leave mtu out"
         )
     return options
 

@@ -32,7 +32,8 @@ class Overlay:
     """The tunnels of this host. Compared by identity: a new one is made only when something in it changed.
 
     `local` is this host's VTEP, `device` the interface that has it ("" while it is not found). `peers` are the VTEPs of
-    other members that live, `remotes` their endpoints by network, only of networks this host has.
+    other members that live, `remotes` their endpoints by network, only of networks this host has. `trunk` is the port
+    that carries networks without a tunnel, "" where this host has none.
     """
 
     local: IpAddress
@@ -41,3 +42,4 @@ class Overlay:
     udp_port: int = VXLAN_PORT
     peers: Mapping[HostName, IpAddress] = field(default_factory=_empty)
     remotes: Mapping[SharedId, tuple[RemoteEndpoint, ...]] = field(default_factory=_empty)
+    trunk: str = ""

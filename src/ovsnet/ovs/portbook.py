@@ -109,6 +109,14 @@ class PortBook:
             return self.bridge()
         return next((row for row in self._database.rows("Bridge") if port in row.ports), None)
 
+    def foreign_carrier(self, name: str) -> str:
+        """The name of the bridge that has a port of this name which is not ours; "" when there is none."""
+        port = self.port(name)
+        if port is None or is_ours(port, self._instance):
+            return ""
+        carrier = self.carrier(port)
+        return str(carrier.name) if carrier is not None else ""
+
     def _touched(self, touched: Touched) -> None:
         if touched.reloaded:
             self._reload()
