@@ -13,7 +13,6 @@ datapath that holds eth1: that datapath looks nowhere else.
 import itertools
 import os
 import socket
-import struct
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -27,9 +26,11 @@ from tests.functional.pipeline_switch import (
     Container,
     KernelSwitch,
     PipelineSwitch,
+    hear_tags,
     inside,
     number,
     raw_socket,
+    received_with_tag,
     replacement,
 )
 from tests.functional.switch import Switch, private_switch
@@ -54,9 +55,6 @@ _SO_RCVBUFFORCE = 33
 _numbers = itertools.count()
 TRUNKS = "trunks"
 """The Linux bridge that joins the trunks, and passes tags."""
-_SOL_PACKET, _AUXDATA = 263, 8
-"""PACKET_AUXDATA (packet(7)): the kernel takes the tag out of a frame, and tells it beside."""
-_VLAN_VALID = 1 << 4
 WIRE_MTU = 1600
 """Octets of an IP packet between hosts: room for a container's 1500 and a tunnel around it."""
 TRUNK_MTU = 1500
@@ -190,31 +188,22 @@ class TrunkWire(Wire):
 
     def __init__(self, namespace: str) -> None:
         super().__init__(namespace)
-        self._listening.setsockopt(_SOL_PACKET, _AUXDATA, 1)
+        hear_tags(self._listening)
 
     def frames(self) -> list[bytes]:
         """Every frame that came from a host since the last time."""
         found = []
         with suppress(BlockingIOError):
             while True:
-                frame, beside, _, (device, _, direction, *_) = self._listening.recvmsg(65536, 64)
+                frame, (device, _, direction, *_) = received_with_tag(self._listening)
                 if device.startswith("t-") and direction != socket.PACKET_OUTGOING:
-                    found.append(_with_tag(frame, beside))
+                    found.append(frame)
         return found
 
     def inject(self, towards: HostName, frame: bytes) -> None:
         """Put a frame onto the trunk of one host."""
         with inside(self.namespace, lambda: raw_socket(f"t-{towards}")) as wire:
             wire.send(frame)
-
-
-def _with_tag(frame: bytes, beside: Sequence[tuple[int, int, bytes]]) -> bytes:
-    for level, kind, data in beside:
-        if (level, kind) == (_SOL_PACKET, _AUXDATA):
-            status, _, _, _, _, tci, protocol = struct.unpack_from("=IIIHHHH", data)
-            if status & _VLAN_VALID:
-                return frame[:12] + struct.pack("!HH", protocol or 0x8100, tci) + frame[12:]
-    return frame
 
 
 class Fabric:
