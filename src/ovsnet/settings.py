@@ -70,7 +70,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trunk: Annotated[
         str,
         _help(
-            "NIC that carries networks with mode=underlay, as tagged frames; without addresses of its own; empty: none",
+            "what carries networks with mode=underlay as tagged frames: a NIC without addresses, or an OVS bridge of "
+            "yours; empty: nothing",
             pattern="^[^ /]{0,15}$",
         ),
     ] = ""

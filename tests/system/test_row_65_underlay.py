@@ -13,7 +13,7 @@ from tests.rig.traffic import Flood
 from tests.rows import Figures
 from tests.system import networks
 from tests.system.networks import BRIDGE, ask, tag_of
-from tests.system.parties import copies, party, to_all
+from tests.system.parties import copies, heard, party, to_all
 from tests.system.reach import answered_again, answers
 from tests.system.test_row_79_names import SERVICE, learns
 from tests.system.traces import clean, left_as, traces
@@ -97,20 +97,17 @@ def test_two_networks_on_one_trunk_and_one_in_tunnels_do_not_meet(lan: Cluster, 
     lan.network("lab", "10.66.0.0/24", *OTHER)
     lan.network("web", "10.20.0.0/24", "--ipv6", "--subnet", "fd00:20::/64")
     parties = {name: [party(it, name) for it in everywhere(lan, name, name)] for name in ("lan", "lab", "web")}
-    everybody = [it for them in parties.values() for it in them]
     vlans = {"lan": {65}, "lab": {66}, "web": set()}
 
     for name, (first, *others) in parties.items():
         frames = to_all(first)
-        strangers = [it for it in everybody if it not in parties[name]]
         with Underlay(rig) as underlay:
-            heard = copies(first, [*others, *strangers], frames)
-        once = dict.fromkeys(frames, 1)
-        assert heard == {it.container.name: once if it in others else {} for it in (*others, *strangers)}
-        sent = [it for it in underlay.tagged() if it.untagged[6:12] == bytes.fromhex(first.mac.replace(":", ""))]
-        assert {it.vlan for it in sent} == vlans[name]
-        assert bool(underlay.tunnelled()) is (name == "web")
-        answers(first.container, *(it.ipv4 for it in others))
+            assert copies(first, others, frames) == {it.container.name: dict.fromkeys(frames, 1) for it in others}
+        mac = bytes.fromhex(first.mac.replace(":", ""))
+        assert {it.vlan for it in underlay.tagged() if it.untagged[6:12] == mac} == vlans[name]
+        assert any(it.frame[6:12] == mac for it in underlay.tunnelled()) is (name == "web")
+        for friend, victim, _ in (them for other, them in parties.items() if other != name):
+            assert heard(first, victim, friend, frames) == set()
 
 
 def test_a_container_that_moves_takes_its_address_along(lan: Cluster, figures: Figures) -> None:
@@ -162,13 +159,14 @@ def test_a_host_without_a_trunk_says_what_to_set_and_gets_its_part_with_one(trun
         return any(words in it for it in (*said["problems"], *said["warnings"]))
 
     wait_until(
-        lambda: told(h3, "network lan of the cluster has mode=underlay"), EXPECTED_WITHIN, "h3 says what it lacks"
+        lambda: told(h3, "network lan of the cluster has mode=underlay"), EXPECTED_WITHIN, "it says what it lacks"
     )
     wait_until(
-        lambda: told(h1, "Host h3 has no trunk"), EXPECTED_WITHIN, "h1 says so of h3"
+        lambda: told(h1, f"Host {h3.name} has no trunk"), EXPECTED_WITHIN, "h1 says so of h3"
     ) if h3.name == "h3" else None
     assert networks_of(h3) == []
     h3.agent.stop()
+    h3.run("ip", "link", "set", "eth2", "down")
     h3.agent.start(*QUICK, *TRUNK, ready=False)
     await_network(h3, "lan", 30)
     h3.agent.wait_ready()
@@ -249,4 +247,41 @@ def test_uninstall_gives_the_nic_back(rig: Rig) -> None:
     assert host.ovs_vsctl("--bare", "--columns=name", "find", "port", "name=eth2").stdout.split() == []
     assert host.ovs_vsctl("list-br").stdout.split() == []
     assert "promiscuity 0" in host.run("ip", "-d", "link", "show", "eth2").stdout
+    cluster.down()
+
+
+BRIDGE_OF_OTHERS = """
+set -e
+ovs-vsctl add-br br-phys -- set bridge br-phys datapath_type=netdev external_ids:whose=theirs
+ovs-vsctl add-port br-phys eth2
+ip addr add 192.0.2.HOST/24 dev br-phys; ip link set br-phys up
+"""
+SHOWN = """
+ovs-vsctl --columns=_uuid,name,fail_mode,datapath_type,external_ids,other_config list bridge br-phys
+ovs-vsctl list-ports br-phys
+ip -o address show br-phys
+"""
+
+
+def test_by_a_bridge_of_its_owners_the_same_and_that_stays_as_it_was(rig: Rig) -> None:
+    """Its owner goes on to use it: the host has an address there."""
+    cluster = Cluster(rig, [rig.host(Shape(trunk=True)) for _ in range(2)])
+    for host in cluster.hosts:
+        host.shell(BRIDGE_OF_OTHERS.replace("HOST", host.name.removeprefix("h")))
+        host.agent.start(*QUICK, "--set", "trunk=br-phys")
+    cluster.form()
+    before = [it.shell(SHOWN).stdout for it in cluster.hosts]
+    cluster.network("lan", "10.65.0.0/24", *LAN)
+    c1, c2 = everywhere(cluster, "lan")
+    with Underlay(rig) as underlay:
+        answers(c1, c2.address("lan"), c2.address6("lan"))
+        assert exchange(c1, c2, c2.address("lan"), 2).checksum_errors == 0
+        cluster.hosts[0].run("ping", "-c", "1", "-W", "5", f"192.0.2.{cluster.hosts[1].name.removeprefix('h')}")
+    assert {it.vlan for it in underlay.tagged()} == {65}
+    assert list(underlay.tunnelled()) == []
+    for host in cluster.hosts:
+        assert host.ovs_vsctl("list-ports", "br-phys").stdout.split() == ["eth2", "ovtrunkp"]
+        clean(host)
+    cluster.tidy_up()
+    assert [it.shell(SHOWN).stdout for it in cluster.hosts] == before
     cluster.down()

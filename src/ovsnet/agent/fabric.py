@@ -27,7 +27,7 @@ from ovsnet.agent.database_server import DatabaseServer
 from ovsnet.agent.memory import Memory
 from ovsnet.agent.scene import Scene
 from ovsnet.agent.shared_store import cluster_store
-from ovsnet.agent.trunk import Trunk
+from ovsnet.agent.trunk import OthersPorts, Trunk
 from ovsnet.cluster import authority, peer_server
 from ovsnet.cluster.identity import Membership, identity_files
 from ovsnet.cluster.keyfiles import authority_pem
@@ -100,8 +100,8 @@ class Here:
     nudge: Callable[[], None]
     paths: Callable[[], Mapping[str, Path]]
     """What the switch knows of the ways to other hosts' tunnel ends, by their addresses."""
-    carrier: Callable[[str], str]
-    """The OVS bridge that has a port of this name which is not ours, or ""."""
+    ports: OthersPorts
+    """What others have on the switch."""
 
 
 class Fabric:
@@ -123,7 +123,7 @@ class Fabric:
         self.peers = Peers(self._files, settings.cluster_port)
         self.liveness = Liveness(self.me, settings.dead_after, settings.heartbeat_period)
         self._scene = Scene()
-        self.trunk = Trunk(settings, here.store.snapshot, here.switch, here.carrier)
+        self.trunk = Trunk(settings, here.store.snapshot, here.switch, here.ports)
         self._build_addresses()
         self._build_parts()
         self.store.watch(self._changed)

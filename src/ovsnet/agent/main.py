@@ -168,7 +168,7 @@ class Agent:
             host_networks,
             nudge,
             switch.paths,
-            switch.ports.foreign_carrier,
+            switch.ports,
         )
         return Fabric(self._settings, membership, here)
 

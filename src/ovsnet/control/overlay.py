@@ -10,7 +10,7 @@ from operator import is_
 
 from ovsnet.model.cluster import Cluster, RemoteEndpoint
 from ovsnet.model.ids import HostName, IpAddress, SharedId
-from ovsnet.model.overlay import Overlay, TunnelKind
+from ovsnet.model.overlay import NO_TRUNK, Overlay, TrunkPort, TunnelKind
 from ovsnet.model.state import State
 
 
@@ -31,7 +31,13 @@ class OverlayView:
         self._made: Overlay | None = None
 
     def overlay(
-        self, state: State, cluster: Cluster, dead: frozenset[HostName], device: str, kind: TunnelKind, trunk: str = ""
+        self,
+        state: State,
+        cluster: Cluster,
+        dead: frozenset[HostName],
+        device: str,
+        kind: TunnelKind,
+        trunk: TrunkPort = NO_TRUNK,
     ) -> Overlay | None:
         """None while this host is not a member (any more)."""
         large = (state.endpoints, state.networks, cluster.members, cluster.endpoints, cluster.info)
@@ -47,7 +53,7 @@ class OverlayView:
         parts = (mine.vtep, device, kind, cluster.info.udp_port, peers, remotes, trunk)
         if parts != self._parts:
             self._parts = parts
-            self._made = Overlay(*parts)
+            self._made = Overlay(mine.vtep, device, kind, cluster.info.udp_port, peers, remotes, trunk)
         return self._made
 
     def _is_as_before(self, large: tuple[object, ...], small: tuple[object, ...]) -> bool:

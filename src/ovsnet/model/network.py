@@ -38,6 +38,8 @@ class PortKind(StrEnum):
     INTERNAL = "internal"
     VXLAN = "vxlan"
     """Never a container's: the port of the tunnels to other hosts."""
+    PATCH = "patch"
+    """Never a container's: one end of a cable between two bridges."""
 
 
 CONTAINER_PORTS = (PortKind.VETH, PortKind.INTERNAL)

@@ -27,13 +27,26 @@ def _empty() -> Any:
     return MappingProxyType({})
 
 
+@dataclass(frozen=True, slots=True)
+class TrunkPort:
+    """The port that carries networks without a tunnel; its name is "" on a host that has none.
+
+    `bridge` is somebody else's OVS bridge that it leads to, "" where it is a NIC.
+    """
+
+    name: str = ""
+    bridge: str = ""
+
+
+NO_TRUNK = TrunkPort()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Overlay:
     """The tunnels of this host. Compared by identity: a new one is made only when something in it changed.
 
     `local` is this host's VTEP, `device` the interface that has it ("" while it is not found). `peers` are the VTEPs of
-    other members that live, `remotes` their endpoints by network, only of networks this host has. `trunk` is the port
-    that carries networks without a tunnel, "" where this host has none.
+    other members that live, `remotes` their endpoints by network, only of networks this host has.
     """
 
     local: IpAddress
@@ -42,4 +55,4 @@ class Overlay:
     udp_port: int = VXLAN_PORT
     peers: Mapping[HostName, IpAddress] = field(default_factory=_empty)
     remotes: Mapping[SharedId, tuple[RemoteEndpoint, ...]] = field(default_factory=_empty)
-    trunk: str = ""
+    trunk: TrunkPort = NO_TRUNK

@@ -54,7 +54,7 @@ def parts(state: State, facts: HostFacts, port_name: PortName, here: Collection[
         if segment not in here or not reaches_others(network):
             continue
         on_trunk = is_on_trunk(network)
-        ofport = facts.switch.ofports.get(overlay.trunk if on_trunk else port_name(overlay.kind, network.vni))
+        ofport = facts.switch.ofports.get(overlay.trunk.name if on_trunk else port_name(overlay.kind, network.vni))
         if ofport is not None:
             way = Way(segment, None if on_trunk else overlay.kind, ofport)
             found[segment] = _part(way, overlay.remotes.get(network.shared, ()), by_trunk if on_trunk else by_tunnel)

@@ -44,11 +44,18 @@ def plan_tunnel_ports(state: State, overlay: Overlay | None, instance: str) -> d
 
 
 def plan_trunk_port(state: State, overlay: Overlay, instance: str) -> dict[str, PortPlan]:
-    """The NIC that carries networks without a tunnel, while there is one of them; its packets bear their own tags."""
-    if not overlay.trunk or not any(map(is_on_trunk, state.networks.values())):
+    """What carries networks without a tunnel, while there is one of them: the NIC, or a cable to somebody's bridge."""
+    trunk = overlay.trunk
+    if not trunk.name or not any(map(is_on_trunk, state.networks.values())):
         return {}
     ids = {names.OWNER_KEY: instance, names.TRUNK_KEY: "true"}
-    return {overlay.trunk: PortPlan(overlay.trunk, PortKind.VETH, external_ids=ids)}
+    if not trunk.bridge:
+        return {trunk.name: PortPlan(trunk.name, PortKind.VETH, external_ids=ids)}
+    ends = ((trunk.name, names.TRUNK_FAR, ""), (names.TRUNK_FAR, trunk.name, trunk.bridge))
+    return {
+        name: PortPlan(name, PortKind.PATCH, external_ids=ids, options={"peer": peer}, bridge=bridge)
+        for name, peer, bridge in ends
+    }
 
 
 def _ports_of_tunnels(state: State, overlay: Overlay, instance: str) -> dict[str, PortPlan]:

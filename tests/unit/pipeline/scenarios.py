@@ -13,7 +13,7 @@ from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import HostFacts, NameService, SwitchFacts
 from ovsnet.model.ids import EndpointId, HostName, IpAddress, NetworkId, Ofport, SharedId, Vlan, Vni
 from ovsnet.model.network import Mode, Network, NetworkOptions
-from ovsnet.model.overlay import Overlay, TunnelKind
+from ovsnet.model.overlay import Overlay, TrunkPort, TunnelKind
 from ovsnet.model.state import State
 from ovsnet.pipeline.compile import compile_flows
 from ovsnet.pipeline.flow import Flow, Resource
@@ -79,7 +79,7 @@ def overlay(
         kind=kind,
         peers={it: vtep(it, family) for it in peers},
         remotes={network: tuple(it for it in remotes if it.network == network) for network in networks},
-        trunk=trunk,
+        trunk=TrunkPort(trunk),
     )
 
 

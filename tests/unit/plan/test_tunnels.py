@@ -8,7 +8,7 @@ import pytest
 from ovsnet.model.host import HostFacts, HostPlan
 from ovsnet.model.ids import NetworkId, Vni
 from ovsnet.model.network import PortKind
-from ovsnet.model.overlay import Overlay, TunnelKind
+from ovsnet.model.overlay import Overlay, TrunkPort, TunnelKind
 from ovsnet.model.state import State
 from ovsnet.plan import names
 from ovsnet.plan.host import plan_host
@@ -42,6 +42,18 @@ def test_a_network_without_a_tunnel_has_the_trunk_and_no_tunnel() -> None:
         (trunk,) = [it for it in host.ports.values() if names.ENDPOINT_KEY not in it.external_ids]
         assert (trunk.name, trunk.kind, trunk.vlan) == ("eth9", PortKind.VETH, 0)
         assert trunk.external_ids == {"ovsnet-owner": "test", "ovsnet-trunk": "true"}
+
+
+@pytest.mark.row(65)
+def test_to_somebody_elses_bridge_leads_a_cable() -> None:
+    there = replace(overlay(), trunk=TrunkPort("ovtrunk", "br-phys"))
+    near, far = plan(state(ON_TRUNK), there).ports.values()
+    assert (near.name, near.kind, near.bridge, near.options) == ("ovtrunk", PortKind.PATCH, "", {"peer": "ovtrunkp"})
+    assert (far.name, far.kind, far.bridge, far.options) == (
+        *("ovtrunkp", PortKind.PATCH, "br-phys"),
+        {"peer": "ovtrunk"},
+    )
+    assert near.external_ids == far.external_ids == {"ovsnet-owner": "test", "ovsnet-trunk": "true"}
 
 
 @pytest.mark.row(65)
