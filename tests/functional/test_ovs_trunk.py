@@ -59,7 +59,7 @@ async def test_a_nic_becomes_a_port_and_is_given_back_as_it_was(rig: Rig) -> Non
 async def test_somebody_elses_port_is_refused_and_whose_it_is_is_known(rig: Rig, theirs: str) -> None:
     assert rig.switch.ports.foreign_carrier("eth7") == theirs
     before = others(rig)
-    (refused,) = await rig.ports.apply(Delta(add={"eth7": NIC}, change={}, remove=frozenset()))
+    (refused,) = await rig.ports.apply(Delta(add={"eth7": NIC}, change={}, remove={}))
     assert "bridge br-phys has a port of this name that is not ours" in refused.reason
     assert others(rig) == before
     assert rig.switch.ports.foreign_carrier("eth8") == ""
@@ -95,7 +95,7 @@ async def test_a_bridge_that_went_takes_our_end_along_and_is_missed_in_words(rig
     rig.real.vsctl("del-br", theirs)
     await until(rig, lambda: "ovtrunkp" not in rig.ports.have())
     assert rig.switch.ports.foreign_datapath(theirs) is None
-    (refused,) = await rig.ports.apply(Delta(add={"ovtrunkp": FAR}, change={}, remove=frozenset()))
+    (refused,) = await rig.ports.apply(Delta(add={"ovtrunkp": FAR}, change={}, remove={}))
     assert refused.reason == "there is no bridge br-phys"
 
 

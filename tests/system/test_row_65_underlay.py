@@ -91,6 +91,9 @@ def test_the_mtu_is_that_of_the_trunk_and_data_arrives_as_it_was_sent(lan: Clust
     large = exchange(c1, c2, c2.address("lan"), 50)
     assert large.checksum_errors == 0
     figures["TCP over a VLAN of the trunks, both ways together, Mbit/s"] = round(large.megabits)
+    lan.network("web", "10.20.0.0/24")
+    w1, w2, _ = everywhere(lan, "web", "w")
+    figures["TCP through tunnels beside it"] = round(exchange(w1, w2, w2.address("web"), 50).megabits)
 
 
 def test_two_networks_on_one_trunk_and_one_in_tunnels_do_not_meet(lan: Cluster, rig: Rig) -> None:

@@ -136,7 +136,7 @@ class Fabric:
         self.census = Census(str(cluster_socket(settings)), self.store.snapshot, self.store.row_of, deadline=COUNTING)
         self.reserve = Reserve(self.leases, local, time, settings)
         asking = PeerAddresses(self.peers, self.committer.snapshot)
-        trunk = TrunkView(self.trunk.obstacle, lambda: self.store.has_all_columns(Member))
+        trunk = TrunkView(self.trunk.obstacle, self.trunk.mtu, lambda: self.store.has_all_columns(Member))
         self.networks = SharedNetworks(self.committer, self.me, self.census.users, trunk)
         self.addresses = SharedAddresses(
             self.leases, self.reserve, asking, settings, self.dead, self.interest.network, self.networks.parts

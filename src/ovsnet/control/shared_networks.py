@@ -17,7 +17,7 @@ from ovsnet.ipam.vnis import free_vni
 from ovsnet.model.cluster import OVERHEAD, Cluster, Member, SharedNetwork
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, Unavailable
 from ovsnet.model.ids import HostName, NetworkId, SharedId, Vni
-from ovsnet.model.network import AskedOptions, Mode, Network, NetworkOptions
+from ovsnet.model.network import DEFAULT_MTU, AskedOptions, Mode, Network, NetworkOptions
 from ovsnet.model.state import State
 from ovsnet.store.interface import Change, Drop, Put
 
@@ -37,10 +37,12 @@ T = TypeVar("T")
 class TrunkView:
     """What this host has for networks without a tunnel. `obstacle`: why it has no trunk, in words, "" when it has one.
 
-    `known_to_all` is False while members run a version that knows nothing of such networks.
+    `mtu` is that of the trunk in bytes, also before the cluster has heard of it. `known_to_all` is False while members
+    run a version that knows nothing of such networks.
     """
 
     obstacle: Callable[[], str] = lambda: ""
+    mtu: Callable[[], int] = lambda: DEFAULT_MTU
     known_to_all: Callable[[], bool] = lambda: True
 
 
@@ -169,7 +171,12 @@ class SharedNetworks:
             )
         _check_overlap(wanted, others)
         _check_vlan(asked, others)
-        made = replace(wanted, options=_options(wanted, asked, cluster.members), vni=_vni(wanted, asked, others, here))
+        if asked.mode is Mode.UNDERLAY:
+            trunks = {it.name: it.trunk_mtu for it in cluster.members.values() if it.trunk_mtu}
+            options = _options_on_trunk(wanted, asked, {**trunks, self._me: self._trunk.mtu()})
+        else:
+            options = _options(wanted, asked, cluster.members)
+        made = replace(wanted, options=options, vni=_vni(wanted, asked, others, here))
         return (*(Drop(it) for it in left), Put(made), _next_generation(cluster)), made
 
     def _left_over(self, cluster: Cluster, here: State) -> list[SharedNetwork]:
@@ -242,8 +249,6 @@ def _check_vlan(asked: AskedOptions, others: Iterable[SharedNetwork]) -> None:
 
 
 def _options(wanted: SharedNetwork, asked: AskedOptions, members: Mapping[HostName, Member]) -> NetworkOptions:
-    if asked.mode is Mode.UNDERLAY:
-        return _options_on_trunk(wanted, asked, members)
     narrowest = min(members.values(), key=lambda it: (it.mtu, it.name))
     version = max(it.vtep.version for it in members.values())
     fits = narrowest.mtu - OVERHEAD[version]
@@ -257,17 +262,14 @@ def _options(wanted: SharedNetwork, asked: AskedOptions, members: Mapping[HostNa
     return options
 
 
-def _options_on_trunk(wanted: SharedNetwork, asked: AskedOptions, members: Mapping[HostName, Member]) -> NetworkOptions:
+def _options_on_trunk(wanted: SharedNetwork, asked: AskedOptions, trunks: Mapping[HostName, int]) -> NetworkOptions:
     """A tag is no part of the MTU (IEEE 802.3 3.2.7): what the narrowest trunk has is there for packets."""
-    trunks = [it for it in members.values() if it.trunk_mtu]
-    if not trunks:
-        raise Conflict("the cluster has not heard of this host's trunk yet; run the command again in a few seconds")
-    narrowest = min(trunks, key=lambda it: (it.trunk_mtu, it.name))
-    options = asked.resolved(mode=Mode.UNDERLAY, mtu=narrowest.trunk_mtu, ipv6=wanted.ipv6 is not None)
-    if options.mtu > narrowest.trunk_mtu:
+    mtu, narrowest = min((mtu, host) for host, mtu in trunks.items())
+    options = asked.resolved(mode=Mode.UNDERLAY, mtu=mtu, ipv6=wanted.ipv6 is not None)
+    if options.mtu > mtu:
         raise BadRequest(
-            f"mtu={options.mtu} does not fit: the trunk of host {narrowest.name} takes {narrowest.trunk_mtu} bytes; "
-            "use at most that, or leave mtu out"
+            f"mtu={options.mtu} does not fit: the trunk of host {narrowest} takes {mtu} bytes; use at most that, or "
+            "leave mtu out"
         )
     return options
 

@@ -54,6 +54,7 @@ class Host:
     datapath: Datapath = Datapath.KERNEL
     no_trunk: str = ""
     """Why it has none."""
+    trunk_mtu: int = 9000
     all_new: bool = True
     """Whether all hosts know of networks without a tunnel."""
 
@@ -61,7 +62,9 @@ class Host:
         self.committer = Committer(self.store)
         self.cluster = Committer(self.shared)
         self.sharing = SharedNetworks(
-            self.cluster, self.name, trunk=TrunkView(lambda: self.no_trunk, lambda: self.all_new)
+            self.cluster,
+            self.name,
+            trunk=TrunkView(lambda: self.no_trunk, lambda: self.trunk_mtu, lambda: self.all_new),
         )
         self.networks = Networks(
             self.committer, lambda: SwitchFacts(datapath=self.datapath), lambda: 1000.0, self.sharing

@@ -103,10 +103,12 @@ async def test_while_members_run_an_older_version_none_is_made() -> None:
     assert not a.everywhere
 
 
-async def test_before_the_cluster_has_heard_of_a_trunk_it_says_so() -> None:
+async def test_the_own_trunk_counts_before_the_cluster_has_heard_of_it() -> None:
     a, _ = hosts(member(A), member(B))
-    with pytest.raises(Conflict, match="run the command again in a few seconds"):
-        await a.networks.create(LAN)
+    assert (await a.networks.create(LAN)).options.mtu == 9000
+    a.trunk_mtu = 1400
+    narrower = replace(OTHER, options={"mode": "underlay", "vlan": "66"})
+    assert (await a.networks.create(narrower)).options.mtu == 1400
 
 
 async def test_outside_a_cluster_there_is_none() -> None:
