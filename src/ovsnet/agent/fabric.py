@@ -76,7 +76,6 @@ from ovsnet.observe.member_words import behind, fenced, joined_packets
 from ovsnet.settings import Settings
 from ovsnet.store.census import Census
 from ovsnet.store.ovsdb import OvsdbStore
-from ovsnet.store.shared import SHARED
 
 RETRY = 2.0
 """Seconds until the door for other members is opened again: its address may not be on an interface yet."""
