@@ -95,7 +95,7 @@ def _kept(way: Way, match: str) -> Flow:
 
 
 def _nd(way: Way, kind: int) -> str:
-    return f"icmp6,in_port={way.ofport},{way.segment.match},icmp_type={kind}"
+    return f"icmp6,{way.segment.match},in_port={way.ofport},icmp_type={kind}"
 
 
 def _flow(way: Way, table: Table, priority: Priority, match: str, actions: str, feature: Feature | None = None) -> Flow:
