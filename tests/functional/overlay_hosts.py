@@ -277,7 +277,14 @@ class Fabric:
     def _everybody(self) -> list[Container]:
         return [it.containers[number] for it in self.hosts.values() for number in sorted(it.carried)]
 
+    def forget_caches(self) -> None:
+        """Else the mark could overtake on the kernel's datapath: it by the cache, what is looked for by the daemon."""
+        if DATAPATH == "system":
+            for it in self.hosts.values():
+                it.forget_datapath_flows()
+
     def _forget(self) -> None:
+        self.forget_caches()
         for it in self._everybody():
             it.forget_arrivals()
         self.wire.forget()

@@ -78,6 +78,7 @@ def injected(of: Fabric, towards: HostName, frame: bytes) -> dict[int, int]:
 def put_on_trunk(of: Fabric, towards: HostName, sent: bytes, expected: bytes) -> dict[int, int]:
     there = [it for number, it in of.hosts[towards].containers.items() if number in of.hosts[towards].carried]
     witness = of[3] if towards is not B else of[4]
+    of.forget_caches()
     for it in there:
         it.forget_arrivals()
     of.trunks.inject(towards, sent)
