@@ -67,6 +67,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             pattern="^(auto|ovs|kernel)$",
         ),
     ] = "auto"
+    trunk: Annotated[
+        str,
+        _help(
+            "what carries networks with mode=underlay as tagged frames: a NIC without addresses, or an OVS bridge of "
+            "yours; empty: nothing",
+            pattern="^[^ /]{0,15}$",
+        ),
+    ] = ""
     dns_address: Annotated[
         str,
         _help(

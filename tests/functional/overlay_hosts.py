@@ -4,6 +4,8 @@
                                         └─ VTEP on eth1 ══ veth ══ h-<host> ── Linux bridge `u`
     one network namespace a host                             the namespace of the underlay
 
+    bridge `b` ── eth9 ══ veth ══ t-<host> ── Linux bridge `trunks`           the same for trunks
+
 The VTEP is on eth1 itself, or, for Open vSwitch's own tunnels on the userspace datapath, on an OVS bridge of the same
 datapath that holds eth1: that datapath looks nowhere else.
 """
@@ -24,20 +26,23 @@ from tests.functional.pipeline_switch import (
     Container,
     KernelSwitch,
     PipelineSwitch,
+    hear_tags,
     inside,
     number,
     raw_socket,
+    received_with_tag,
     replacement,
 )
 from tests.functional.switch import Switch, private_switch
 from tests.states import endpoint, state
-from tests.unit.pipeline.scenarios import SHARED_WEB, Names, compiled, ofports, overlay, remote, vtep
+from tests.unit.pipeline.scenarios import SHARED_WEB, TRUNK, Names, compiled, ofports, overlay, remote, vtep
 
 from ovsnet.model.host import HostFacts, PortPlan, TunnelPlan
 from ovsnet.model.ids import HostName, IpAddress
 from ovsnet.model.network import Network, PortKind
 from ovsnet.model.overlay import Overlay, TunnelKind
 from ovsnet.model.state import State
+from ovsnet.pipeline.remote import is_on_trunk
 from ovsnet.plan import names
 from ovsnet.plan.host import plan_host
 
@@ -48,8 +53,11 @@ _MLD_REPORTS = b"\x33\x33\x00\x00\x00\x16"
 _SO_RCVBUFFORCE = 33
 """socket(7): also above the limit for others."""
 _numbers = itertools.count()
+TRUNKS = "trunks"
+"""The Linux bridge that joins the trunks, and passes tags."""
 WIRE_MTU = 1600
 """Octets of an IP packet between hosts: room for a container's 1500 and a tunnel around it."""
+TRUNK_MTU = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,8 @@ class Host(PipelineSwitch):
             self._make_device(device)
         for tunnel in plan.ports.values():
             # Ports that only watch a path (BFD) carry no packet of ours.
+            if names.TRUNK_KEY in tunnel.external_ids and tunnel.name not in self._ports:
+                self._plug_trunk(tunnel, wanted)
             if names.is_tunnel(tunnel.name) and not tunnel.bfd and tunnel.name not in self._ports:
                 self._plug_tunnel(tunnel, wanted)
         for it in wanted.endpoints.values():
@@ -113,6 +123,13 @@ class Host(PipelineSwitch):
                 who = mac or "00:00:00:00:00:00"
                 call("bridge", "fdb", verb, who, "dev", plan.name, "dst", str(there), "self", "permanent")
         self._forwards[plan.name] = plan.forwards
+
+    def _plug_trunk(self, plan: PortPlan, wanted: State) -> None:
+        number = ofports(wanted)[plan.name]
+        self.switch.vsctl(
+            "add-port", BRIDGE, plan.name, "--", "set", "Interface", plan.name, f"ofport_request={number}"
+        )
+        self._ports.add(plan.name)
 
     def _plug_tunnel(self, plan: PortPlan, wanted: State) -> None:
         known = Names()
@@ -166,6 +183,29 @@ class Wire:
             wire.send(frame)
 
 
+class TrunkWire(Wire):
+    """The network that joins the trunks: every frame between hosts, once, with its tag."""
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(namespace)
+        hear_tags(self._listening)
+
+    def frames(self) -> list[bytes]:
+        """Every frame that came from a host since the last time."""
+        found = []
+        with suppress(BlockingIOError):
+            while True:
+                frame, (device, _, direction, *_) = received_with_tag(self._listening)
+                if device.startswith("t-") and direction != socket.PACKET_OUTGOING:
+                    found.append(frame)
+        return found
+
+    def inject(self, towards: HostName, frame: bytes) -> None:
+        """Put a frame onto the trunk of one host."""
+        with inside(self.namespace, lambda: raw_socket(f"t-{towards}")) as wire:
+            wire.send(frame)
+
+
 class Fabric:
     """The hosts and what is between them."""
 
@@ -174,6 +214,7 @@ class Fabric:
         self.wire = wire
         self.kinds = kinds
         self.family = family
+        self.trunks = TrunkWire(wire.namespace)
 
     def __getitem__(self, endpoint_number: int) -> Container:
         return next(it[endpoint_number] for it in self.hosts.values() if endpoint_number in it.carried)
@@ -185,7 +226,8 @@ class Fabric:
             remote(it, host, network) for host, numbers in placement.items() if host in self.hosts for it in numbers
         ]
         others = [it for it in there if it.host != here]
-        return overlay(*others, peers=peers, kind=self.kinds[here], family=self.family, here=here)
+        trunk = TRUNK if is_on_trunk(network) else ""
+        return overlay(*others, peers=peers, kind=self.kinds[here], family=self.family, here=here, trunk=trunk)
 
     def carry(self, placement: Placement, network: Network = SHARED_WEB, *, dead: Sequence[HostName] = ()) -> None:
         """These endpoints on these hosts, all of one network; `dead` hosts are not believed to live."""
@@ -235,7 +277,14 @@ class Fabric:
     def _everybody(self) -> list[Container]:
         return [it.containers[number] for it in self.hosts.values() for number in sorted(it.carried)]
 
+    def forget_caches(self) -> None:
+        """Else the mark could overtake on the kernel's datapath: it by the cache, what is looked for by the daemon."""
+        if DATAPATH == "system":
+            for it in self.hosts.values():
+                it.forget_datapath_flows()
+
     def _forget(self) -> None:
+        self.forget_caches()
         for it in self._everybody():
             it.forget_arrivals()
         self.wire.forget()
@@ -257,21 +306,30 @@ def fabric(hosts: Sequence[HostName], kind: TunnelKind | Kinds, family: int = 4)
         subprocess.run(["ip", "netns", "add", namespace], check=True)
         cleanup.callback(subprocess.run, ["ip", "netns", "del", namespace], check=True)
         _ip(namespace, "link", "add", "u", "mtu", str(WIRE_MTU), "type", "bridge", "mcast_snooping", "0")
+        _ip(namespace, "link", "add", TRUNKS, "mtu", str(WIRE_MTU), "type", "bridge", "mcast_snooping", "0")
         _ip(namespace, "link", "set", "u", "up")
-        switches = {host: _host(cleanup, namespace, host) for host in hosts}
+        _ip(namespace, "link", "set", TRUNKS, "up")
+        switches = {host: joined(cleanup, namespace, host) for host in hosts}
         for host, it in switches.items():
             it.settle(vtep(host, family), kinds[host])
         wire = Wire(namespace)
         cleanup.callback(wire.close)
-        yield Fabric(switches, wire, kinds, family)
+        whole = Fabric(switches, wire, kinds, family)
+        cleanup.callback(whole.trunks.close)
+        yield whole
 
 
-def _host(cleanup: ExitStack, wire: str, name: HostName) -> Host:
+def joined(cleanup: ExitStack, wire: str, name: HostName) -> Host:
+    """One more host on the wires, with nothing on it."""
     switch = cleanup.enter_context(private_switch(KernelSwitch if DATAPATH == "system" else Switch))
     far = ("peer", "name", "eth1", "mtu", str(WIRE_MTU), "netns", switch.namespace)
     _ip(wire, "link", "add", f"h-{name}", "mtu", str(WIRE_MTU), "type", "veth", *far)
     _ip(wire, "link", "set", f"h-{name}", "master", "u", "up")
     switch.call("ip", "link", "set", "eth1", "up")
+    far = ("peer", "name", TRUNK, "mtu", str(TRUNK_MTU), "netns", switch.namespace)
+    _ip(wire, "link", "add", f"t-{name}", "mtu", str(TRUNK_MTU), "type", "veth", *far)
+    _ip(wire, "link", "set", f"t-{name}", "master", TRUNKS, "up")
+    switch.call("ip", "link", "set", TRUNK, "up")
     return Host(switch, cleanup)
 
 

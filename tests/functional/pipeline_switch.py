@@ -11,12 +11,14 @@ import ctypes
 import os
 import re
 import socket
+import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from tests.functional.pipeline_frames import IPV4, ethernet, ipv4, udp
 from tests.functional.switch import Switch, private_switch
@@ -36,6 +38,9 @@ PATIENCE = 10.0
 _CLONE_NEWNET = 0x40000000
 _MARK = b"that was all"
 _ETH_P_ALL = 3
+_SOL_PACKET, _AUXDATA = 263, 8
+"""PACKET_AUXDATA (packet(7)): the kernel takes the tag out of a frame, and tells it beside."""
+_VLAN_VALID = 1 << 4
 _SERVER = """
 import socket, sys
 family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
@@ -319,3 +324,19 @@ def raw_socket(device: str) -> socket.socket:
     wire.bind((device, 0))
     wire.settimeout(PATIENCE)
     return wire
+
+
+def hear_tags(wire: socket.socket) -> None:
+    """Have a raw socket tell the VLAN tags of frames to `received_with_tag`."""
+    wire.setsockopt(_SOL_PACKET, _AUXDATA, 1)
+
+
+def received_with_tag(wire: socket.socket) -> tuple[bytes, Any]:
+    """The next frame as it is on the wire, and where it was heard."""
+    frame, beside, _, where = wire.recvmsg(65536, 64)
+    for level, kind, data in beside:
+        if (level, kind) == (_SOL_PACKET, _AUXDATA):
+            status, _, _, _, _, tag, protocol = struct.unpack_from("=IIIHHHH", data)
+            if status & _VLAN_VALID:
+                frame = frame[:12] + struct.pack("!HH", protocol or 0x8100, tag) + frame[12:]
+    return frame, where

@@ -16,10 +16,11 @@ from ovsnet.cluster import schema
 from ovsnet.cluster.peers import Peers
 from ovsnet.control.commit import Committer
 from ovsnet.control.publishing import Publisher
+from ovsnet.control.shared_networks import SharedNetworks, TrunkView
 from ovsnet.control.steward import Steward, Terms
 from ovsnet.model.cluster import Cluster, Lease, Member, Record, RemoteEndpoint, Role, SharedNetwork
 from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.errors import Unavailable
+from ovsnet.model.errors import Conflict, Unavailable
 from ovsnet.model.ids import EndpointId, HostName, Mac, NetworkId, SharedId, Vni
 from ovsnet.model.network import Network
 from ovsnet.model.state import State
@@ -42,7 +43,7 @@ def hosts(tmp_path: Path) -> Iterator[Hosts]:
 
 @pytest.fixture
 async def founder(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Host:
-    """Its database was made by an earlier version: endpoints had no names, and records were not known."""
+    """Its database was made by an earlier version: no names of endpoints, no trunks, no records."""
     with monkeypatch.context() as past:
         text = older()
         past.setattr(schema, "text", lambda: text)
@@ -53,6 +54,7 @@ def older() -> str:
     made = json.loads(schema.text())
     made["version"] = OLDER
     del made["tables"]["Endpoint"]["columns"]["names"]
+    del made["tables"]["Member"]["columns"]["trunk_mtu"]
     del made["tables"]["Record"]
     return json.dumps(made)
 
@@ -118,6 +120,18 @@ async def agents_parts(host: Host, store: OvsdbStore[Cluster]) -> AsyncIterator[
             yield steward
 
 
+@pytest.mark.row(65)
+async def test_while_members_are_older_no_network_without_a_tunnel_is_made(founder: Host) -> None:
+    async with store_of(founder) as store:
+        committer = Committer(store)
+        trunk = TrunkView(known_to_all=lambda: store.has_all_columns(Member))
+        sharing = SharedNetworks(committer, A, trunk=trunk)
+        trunked = replace(member(founder, "1"), trunk_mtu=1500)
+        await store.commit(store.snapshot(), [Put(trunked)])
+        with pytest.raises(Conflict, match="run a version of ovsnet that does not know it"):
+            sharing.check_trunk("network lan")
+
+
 async def test_the_database_is_brought_up_when_the_last_member_is_and_what_was_left_out_follows(founder: Host) -> None:
     first = replace(member(founder, "2.0.0"), name=A)
     other = ip_address("192.0.2.9")
@@ -140,3 +154,4 @@ async def test_the_database_is_brought_up_when_the_last_member_is_and_what_was_l
         record = Record("db", IPv4Address("192.0.2.9"), A)
         await Committer(store).commit(lambda _: ([Put(record)], None))
         assert (steward.behind, steward.problem) == ((), "")
+        assert store.has_all_columns(Member)

@@ -24,6 +24,7 @@ class Shape:
     docker: bool = True
     ovs: bool = True
     vtep: bool = False
+    trunk: bool = False
     tso: bool = False
     systemd: bool = False
     mtu: int = 1500
@@ -37,6 +38,7 @@ class Shape:
             "--no-docker": not self.docker,
             "--no-ovs": not self.ovs,
             "--vtep": self.vtep,
+            "--trunk": self.trunk,
             "--tso": self.tso,
             "--systemd": self.systemd,
         }

@@ -1,6 +1,7 @@
 """An earlier version of ovsnet, made of this one: `python3 earlier.py SOURCES COPY`. Standard library only.
 
-Endpoints had no names in the cluster's database then: its schema lacks the column, and nothing reads or writes it.
+Endpoints had no names in the cluster's database then, and members no trunks: its schema lacks the columns, and nothing
+reads or writes them.
 """
 
 import json
@@ -10,7 +11,11 @@ from pathlib import Path
 
 VERSION, SCHEMA = "0.0.9", "0.9.0"
 WITHOUT = {
-    "store/shared.py": ('        "names": encode_names(it.names),\n', "        names=decode_names(row.names),\n"),
+    "store/shared.py": (
+        *('        "names": encode_names(it.names),\n', "        names=decode_names(row.names),\n"),
+        *('        "trunk_mtu": it.trunk_mtu,\n', "        trunk_mtu=row.trunk_mtu,\n"),
+    ),
+    "cluster/rbac.py": ('"trunk_mtu", ',),
     "control/publishing.py": ("        names=tuple(dict.fromkeys(it for it in names if it)),\n",),
 }
 
@@ -24,6 +29,7 @@ def step_back(sources: Path, copy: Path) -> None:
     made = json.loads(schema.read_text())
     made["version"] = SCHEMA
     del made["tables"]["Endpoint"]["columns"]["names"]
+    del made["tables"]["Member"]["columns"]["trunk_mtu"]
     schema.write_text(json.dumps(made))
     for name, lines in WITHOUT.items():
         text = (copy / name).read_text()

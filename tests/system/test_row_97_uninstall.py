@@ -13,7 +13,7 @@ from tests.system.traces import traces
 SUBJECTS = {
     "rights", "programs", "kernel", "switch database", "ovs-vswitchd", "datapath", "checksum offload", "upcalls",
     "Docker engine", "plugin socket", "agent", "bridge", "leftovers", "firewall", "uplink", "store",
-    "cluster", "cluster ports", "cluster members",
+    "cluster", "cluster ports", "cluster members", "trunk",
 }  # fmt: skip
 SUBNETS = ("10.20.0.0/24", "--ipv6", "--subnet", "fd00:20::/64")
 OURS = ("/var/lib/ovsnet", "/run/ovsnet", "/run/docker/plugins/ovsnet.sock")

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from tests.functional.pipeline_frames import IPV4, IPV6, UDP
-from tests.functional.pipeline_switch import inside
+from tests.functional.pipeline_switch import hear_tags, inside, received_with_tag
 from tests.rig.host import Host
 from tests.rig.kernel_host import KernelHost
 from tests.rig.process import run
@@ -25,14 +25,17 @@ from tests.rig.rig import Rig
 from ovsnet.model.ids import PATH_VNI
 
 VXLAN: Final = 4789
-CABLES: Final = {"management": re.compile(r"m(\d+)|u(\d+)-0"), "tunnels": re.compile(r"v(\d+)|u(\d+)-1")}
+CABLES: Final = {
+    "management": re.compile(r"m(\d+)|u(\d+)-0"),
+    "tunnels": re.compile(r"v(\d+)|u(\d+)-1"),
+    "trunks": re.compile(r"t(\d+)"),
+}
 """Which segment of the rig a host is on by a cable with such a name, made by ./hosts or by ./uml."""
 TCP: Final = 6
 _ETH_P_ALL = 3
 _SO_RCVBUFFORCE = 33  # asm-generic/socket.h; Python has no name for it
 _SOL_PACKET, _PACKET_STATISTICS = 263, 6  # linux/if_packet.h
 _ROOM = 256 << 20
-_SNAP = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,21 @@ class Datagram:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A frame that a host put on one of its wires. `segment`: management or tunnels; `host`: h1, h2 …"""
+    """A frame that a host put on one of its wires. `segment`: management, tunnels or trunks; `host`: h1, h2 …"""
 
     segment: str
     host: str
     frame: bytes
+
+    @property
+    def vlan(self) -> int:
+        """The VLAN of its tag; 0 without one."""
+        return int.from_bytes(self.frame[14:16]) & 0xFFF if self.frame[12:14] == b"\x81\x00" else 0
+
+    @property
+    def untagged(self) -> bytes:
+        """The frame without its tag."""
+        return self.frame[:12] + self.frame[16:] if self.vlan else self.frame
 
     @property
     def datagram(self) -> Datagram | None:
@@ -107,6 +120,10 @@ class Underlay:
             self._take()
         return self._heard
 
+    def tagged(self) -> Sequence[Packet]:
+        """What hosts sent on their trunks with a tag."""
+        return [it for it in self.packets() if it.segment == "trunks" and it.frame[12:14] == b"\x81\x00"]
+
     def tunnelled(self, port: int = VXLAN) -> Sequence[Tunnelled]:
         """What hosts sent each other in VXLAN for containers; not that by which they watch the paths between them."""
         datagrams = ((it, it.datagram) for it in self.packets())
@@ -116,7 +133,7 @@ class Underlay:
     def _take(self) -> None:
         with suppress(BlockingIOError):
             while True:
-                frame, (device, _, direction, *_) = self._socket.recvfrom(_SNAP)
+                frame, (device, _, direction, *_) = received_with_tag(self._socket)
                 if direction != socket.PACKET_OUTGOING:
                     self._heard.extend(Packet(*ends, frame) for ends in _ends(device))
 
@@ -147,6 +164,7 @@ def _listening() -> socket.socket:
     ear = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
     ear.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _ROOM)
     ear.setblocking(False)
+    hear_tags(ear)
     return ear
 
 

@@ -26,6 +26,8 @@ from ovsnet.agent.credentials import troubles
 from ovsnet.agent.database_server import DatabaseServer
 from ovsnet.agent.memory import Memory
 from ovsnet.agent.scene import Scene
+from ovsnet.agent.shared_store import cluster_store
+from ovsnet.agent.trunk import OthersPorts, Trunk
 from ovsnet.cluster import authority, peer_server
 from ovsnet.cluster.identity import Membership, identity_files
 from ovsnet.cluster.keyfiles import authority_pem
@@ -52,7 +54,7 @@ from ovsnet.control.records import Records
 from ovsnet.control.replicas import Replicas
 from ovsnet.control.reserve import Reserve
 from ovsnet.control.shared_addresses import SharedAddresses
-from ovsnet.control.shared_networks import SharedNetworks
+from ovsnet.control.shared_networks import SharedNetworks, TrunkView
 from ovsnet.control.standing import Standing
 from ovsnet.control.steward import Steward, Terms
 from ovsnet.control.succession import Succession
@@ -61,7 +63,7 @@ from ovsnet.engine.client import Engine
 from ovsnet.engine.facts import EngineFacts
 from ovsnet.linux.tunnelends import Ends, TunnelEnds, ends_of
 from ovsnet.linux.underlay import Underlay, path_mtu, underlay_of
-from ovsnet.model.cluster import Cluster
+from ovsnet.model.cluster import Member
 from ovsnet.model.errors import OvsnetError, Unavailable
 from ovsnet.model.host import Datapath, SwitchFacts
 from ovsnet.model.ids import EndpointId, HostName, IpNetwork, SharedId
@@ -74,10 +76,7 @@ from ovsnet.observe.member_words import behind, fenced, joined_packets
 from ovsnet.settings import Settings
 from ovsnet.store.census import Census
 from ovsnet.store.ovsdb import OvsdbStore
-from ovsnet.store.shared import SHARED
 
-TITLE = "the cluster's database"
-REMEDY = "'ovsnet cluster members' on another host shows which voters live"
 RETRY = 2.0
 """Seconds until the door for other members is opened again: its address may not be on an interface yet."""
 COUNTING = 10.0
@@ -100,6 +99,8 @@ class Here:
     nudge: Callable[[], None]
     paths: Callable[[], Mapping[str, Path]]
     """What the switch knows of the ways to other hosts' tunnel ends, by their addresses."""
+    ports: OthersPorts
+    """What others have on the switch."""
 
 
 class Fabric:
@@ -121,6 +122,7 @@ class Fabric:
         self.peers = Peers(self._files, settings.cluster_port)
         self.liveness = Liveness(self.me, settings.dead_after, settings.heartbeat_period)
         self._scene = Scene()
+        self.trunk = Trunk(settings, here.store.snapshot, here.switch, here.ports)
         self._build_addresses()
         self._build_parts()
         self.store.watch(self._changed)
@@ -133,7 +135,8 @@ class Fabric:
         self.census = Census(str(cluster_socket(settings)), self.store.snapshot, self.store.row_of, deadline=COUNTING)
         self.reserve = Reserve(self.leases, local, time, settings)
         asking = PeerAddresses(self.peers, self.committer.snapshot)
-        self.networks = SharedNetworks(self.committer, self.me, self.census.users)
+        trunk = TrunkView(self.trunk.obstacle, self.trunk.mtu, lambda: self.store.has_all_columns(Member))
+        self.networks = SharedNetworks(self.committer, self.me, self.census.users, trunk)
         self.addresses = SharedAddresses(
             self.leases, self.reserve, asking, settings, self.dead, self.interest.network, self.networks.parts
         )
@@ -204,7 +207,8 @@ class Fabric:
         """The way to other hosts; the same value as long as nothing in it changed."""
         kind = tunnel_kind(self._settings, self._here.switch())
         device = self._underlay.device if self._underlay else ""
-        return self._view.overlay(self.wanted(), self.store.snapshot(), self.liveness.dead, device, kind)
+        trunk = self.trunk.port()
+        return self._view.overlay(self.wanted(), self.store.snapshot(), self.liveness.dead, device, kind, trunk)
 
     def _known(self) -> frozenset[SharedId]:
         """The networks of which this host knows every lease and endpoint."""
@@ -227,8 +231,16 @@ class Fabric:
             silence=silence,
             paths=self.paths.known(),
             waiting=self.publisher.lag,
-            problems=(*stewards, *self.replicas.problems(), *self._fenced(), *self._unpublished()),
-            warnings=(*self._joined_packets(), *behind(self.steward.behind, __version__), *self._on_the_way()),
+            problems=(
+                *(*stewards, *self.replicas.problems(), *self._fenced(), *self._unpublished()),
+                *self.trunk.problems(),
+            ),
+            warnings=(
+                *self._joined_packets(),
+                *self.trunk.warnings(),
+                *behind(self.steward.behind, __version__),
+                *self._on_the_way(),
+            ),
         )
 
     def _on_the_way(self) -> tuple[str, ...]:
@@ -364,27 +376,13 @@ class Fabric:
 
     async def _said(self) -> Said:
         underlay = await underlay_of(ip_address(self._membership.vtep))
+        trunk_changed = await self.trunk.look()
         if underlay is None:
             raise Unavailable(f"the VTEP {self._membership.vtep}", "no interface of this host has this address")
-        if underlay != self._underlay:
+        if underlay != self._underlay or trunk_changed:
             self._underlay = underlay
             self._changed()
-        return Said(__version__, underlay.mtu, await self._here.host_networks())
-
-
-def cluster_store(
-    settings: Settings, *, deadline: float | None = None, last_seen: Cluster | None = None
-) -> OvsdbStore[Cluster]:
-    """The cluster's database as this host's own server shows it."""
-    return OvsdbStore(
-        str(cluster_socket(settings)),
-        SHARED,
-        deadline=settings.store_deadline if deadline is None else deadline,
-        durable=False,
-        title=TITLE,
-        remedy=REMEDY,
-        last_seen=last_seen,
-    )
+        return Said(__version__, underlay.mtu, await self._here.host_networks(), self.trunk.mtu())
 
 
 def tunnel_kind(settings: Settings, switch: SwitchFacts) -> TunnelKind:

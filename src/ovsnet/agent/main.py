@@ -160,7 +160,16 @@ class Agent:
         if membership is None:
             return None
         nudge, switch = self.loop.nudge, self.switch
-        here = Here(self.store, self.committer, engine, switch.facts, host_networks, nudge, switch.paths)
+        here = Here(
+            self.store,
+            self.committer,
+            engine,
+            switch.facts,
+            host_networks,
+            nudge,
+            switch.paths,
+            switch.ports,
+        )
         return Fabric(self._settings, membership, here)
 
     def wanted(self) -> State:

@@ -11,7 +11,8 @@ from pathlib import Path
 from ovsnet import __version__
 from ovsnet.agent.custody import Custody
 from ovsnet.agent.database_server import DatabaseServer
-from ovsnet.agent.fabric import Fabric, cluster_store
+from ovsnet.agent.fabric import Fabric
+from ovsnet.agent.shared_store import cluster_store
 from ovsnet.agent.surroundings import Surroundings
 from ovsnet.api.orders import (
     Done,

@@ -46,7 +46,7 @@ def _own(table: str, *update: str) -> Permission:
 PERMISSIONS: Final = frozenset(
     {
         Permission("Cluster", ANYBODY, frozenset({"generation"})),
-        Permission("Member", "name", frozenset({"address", "vtep", "mtu", "version", "subnets"})),
+        Permission("Member", "name", frozenset({"address", "vtep", "mtu", "trunk_mtu", "version", "subnets"})),
         Permission("Network", ANYBODY, frozenset({"name", "labels"}), insert_delete=True),
         _own("Lease"),
         _own("Endpoint", "mac", "ipv4", "ipv6", "names", "created_at"),

@@ -146,8 +146,8 @@ def _same(known: Endpoint, wanted: Endpoint) -> Endpoint:
 def _check_segment(network: Network, wanted: Endpoint) -> None:
     if network.shared and wanted.vlan is not None:
         raise BadRequest(
-            f"network {network.title} has mode=overlay, where the VNI is the segment: no endpoint of it has a VLAN; "
-            "leave the driver option vlan out"
+            f"network {network.title} has mode={network.options.mode}, where all endpoints are in one segment: none "
+            "has a VLAN of its own; leave the driver option vlan out"
         )
 
 

@@ -2,6 +2,7 @@
 
 mode=bridge     a Network of this host
 mode=overlay    first a SharedNetwork, which other hosts see; then a Network, this host's part of it
+mode=underlay   the same, on hosts that have a trunk
 a part          of a SharedNetwork that another host made (control/replicas.py asks the engine for it)
 """
 
@@ -22,6 +23,7 @@ from ovsnet.model.host import Datapath, SwitchFacts
 from ovsnet.model.ids import UNTAGGED, IpAddress, IpNetwork, NetworkId, SharedId, Vni
 from ovsnet.model.network import (
     DEFAULT_MTU,
+    EVERYWHERE,
     AskedOptions,
     Mode,
     Network,
@@ -60,8 +62,8 @@ class Networks:
             return await self._create_part(request, part_of)
         _check_port(asked.options, self._switch())
         mode = asked.mode or (Mode.OVERLAY if self._shared else Mode.BRIDGE)
-        if mode is Mode.OVERLAY:
-            return await self._create_everywhere(request, asked)
+        if mode in EVERYWHERE:
+            return await self._create_everywhere(request, asked, mode)
         return await self._create_here(request, asked)
 
     async def delete(self, network_id: NetworkId) -> None:
@@ -104,14 +106,16 @@ class Networks:
         )
         return await self._committer.commit(partial(_decide_create, network, asked.vni, self._cluster))
 
-    async def _create_everywhere(self, request: NetworkRequest, asked: AskedOptions) -> Network:
+    async def _create_everywhere(self, request: NetworkRequest, asked: AskedOptions, mode: Mode) -> Network:
         """The cluster's half first: other hosts may refuse it, and what only they know of harms nobody."""
         if self._shared is None:
             raise BadRequest(
-                "mode=overlay: this host is in no cluster; 'ovsnet cluster init' makes one and 'ovsnet cluster join' "
+                f"mode={mode}: this host is in no cluster; 'ovsnet cluster init' makes one and 'ovsnet cluster join' "
                 "makes it a member of one, or use mode=bridge"
             )
-        _check_everywhere(request, asked)
+        _check_everywhere(request, asked, mode)
+        if mode is Mode.UNDERLAY:
+            self._shared.check_trunk("this network")
         shared = self._shared
         wanted = _shared_network(request, self._committer.snapshot(), shared, self._clock())
         fresh = wanted.id not in shared.snapshot().networks
@@ -137,6 +141,8 @@ class Networks:
                     f"every host by itself (an engine before 28 makes none without IPv4)"
                 )
         _check_port(network.options, self._switch())
+        if network.options.mode is Mode.UNDERLAY and self._shared is not None:
+            self._shared.check_trunk(f"network {network.title} of the cluster")
         return await self._commit_part(request.id, network)
 
     async def _commit_part(self, network_id: NetworkId, shared: SharedNetwork) -> Network:
@@ -189,7 +195,7 @@ def _check_port(options: NetworkOptions, switch: SwitchFacts) -> None:
         )
 
 
-def _check_everywhere(request: NetworkRequest, asked: AskedOptions) -> None:
+def _check_everywhere(request: NetworkRequest, asked: AskedOptions, mode: Mode) -> None:
     """What only a network of one host can be."""
     families = [space for space, subnet in ((request.space4, request.ipv4), (request.space6, request.ipv6)) if subnet]
     if not families or not set(families) <= {LOCAL_SPACE, SHARED_SPACE}:
@@ -197,10 +203,16 @@ def _check_everywhere(request: NetworkRequest, asked: AskedOptions) -> None:
             "a network of all hosts needs addresses that are unique among them, which only our own IPAM driver gives; "
             "add --ipam-driver ovsnet, or -o mode=bridge for a network of this host alone"
         )
-    if asked.options.vlan != UNTAGGED:
+    vlan = asked.options.vlan
+    if vlan != UNTAGGED and mode is Mode.OVERLAY:
         raise BadRequest(
-            f"network option vlan={asked.options.vlan} does not go with mode=overlay: there the VNI is the segment; "
-            "leave it out, or use mode=bridge"
+            f"network option vlan={vlan} does not go with mode=overlay: there the VNI is the segment; "
+            "leave it out, or use mode=bridge, or mode=underlay for a VLAN on the hosts' trunks"
+        )
+    if vlan == UNTAGGED and mode is Mode.UNDERLAY:
+        raise BadRequest(
+            "mode=underlay needs the VLAN by which the network is known on the hosts' trunks; add -o vlan=N, a number "
+            "from 1 to 4094 that your switches carry between all hosts"
         )
 
 

@@ -10,7 +10,7 @@ from operator import is_
 
 from ovsnet.model.cluster import Cluster, RemoteEndpoint
 from ovsnet.model.ids import HostName, IpAddress, SharedId
-from ovsnet.model.overlay import Overlay, TunnelKind
+from ovsnet.model.overlay import NO_TRUNK, Overlay, TrunkPort, TunnelKind
 from ovsnet.model.state import State
 
 
@@ -31,11 +31,17 @@ class OverlayView:
         self._made: Overlay | None = None
 
     def overlay(
-        self, state: State, cluster: Cluster, dead: frozenset[HostName], device: str, kind: TunnelKind
+        self,
+        state: State,
+        cluster: Cluster,
+        dead: frozenset[HostName],
+        device: str,
+        kind: TunnelKind,
+        trunk: TrunkPort = NO_TRUNK,
     ) -> Overlay | None:
         """None while this host is not a member (any more)."""
         large = (state.endpoints, state.networks, cluster.members, cluster.endpoints, cluster.info)
-        small = (dead, device, kind)
+        small = (dead, device, kind, trunk)
         if self._is_as_before(large, small):
             return self._made
         mine = cluster.members.get(self._me)
@@ -44,10 +50,10 @@ class OverlayView:
             return None
         peers = {it.name: it.vtep for it in cluster.members.values() if it.name != self._me and it.name not in dead}
         remotes = remotes_of(cluster, used_networks(state), peers)
-        parts = (mine.vtep, device, kind, cluster.info.udp_port, peers, remotes)
+        parts = (mine.vtep, device, kind, cluster.info.udp_port, peers, remotes, trunk)
         if parts != self._parts:
             self._parts = parts
-            self._made = Overlay(mine.vtep, device, kind, cluster.info.udp_port, peers, remotes)
+            self._made = Overlay(mine.vtep, device, kind, cluster.info.udp_port, peers, remotes, trunk)
         return self._made
 
     def _is_as_before(self, large: tuple[object, ...], small: tuple[object, ...]) -> bool:

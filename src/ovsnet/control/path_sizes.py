@@ -17,6 +17,7 @@ import structlog
 from ovsnet.model.cluster import OVERHEAD, Cluster
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import HostName, IpAddress
+from ovsnet.model.network import Mode
 from ovsnet.model.overlay import Overlay, TunnelKind
 from ovsnet.model.paths import Path, PathState
 
@@ -160,7 +161,7 @@ def needs(cluster: Cluster, overlay: Overlay) -> Mapping[HostName, Need]:
     found: dict[HostName, Need] = {}
     for key, remotes in overlay.remotes.items():
         network = cluster.networks.get(key)
-        if network is None:
+        if network is None or network.options.mode is Mode.UNDERLAY:
             continue
         size = network.options.mtu + overhead
         for name in {it.host for it in remotes if it.host in overlay.peers}:

@@ -24,11 +24,14 @@ log = structlog.get_logger("cluster")
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What others must know of this host: `mtu` of its VTEP's interface in bytes, `subnets` it already reaches."""
+    """What others must know of this host: `mtu` of its VTEP's interface in bytes, `subnets` it already reaches,
+    `trunk_mtu` of its trunk in bytes, 0 without one.
+    """
 
     version: str
     mtu: int
     subnets: Collection[IpNetwork]
+    trunk_mtu: int = 0
 
 
 class Presence:
@@ -114,7 +117,7 @@ def signs_of_life(state: Cluster, me: HostName, facts: HostFacts) -> Sequence[Ch
         return ()
     beat = state.beats.get(me, Beat(me))
     subnets = tuple(sorted(facts.subnets, key=str))
-    told = replace(member, version=facts.version, mtu=facts.mtu, subnets=subnets)
+    told = replace(member, version=facts.version, mtu=facts.mtu, trunk_mtu=facts.trunk_mtu, subnets=subnets)
     changes: list[Change] = [Put(replace(beat, count=beat.count + 1))]
     if told != member:
         changes.append(Put(told))

@@ -7,7 +7,7 @@ ClusterInfo makes two hosts collide that want overlapping subnets at the same mo
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from ovsnet.ipam.vnis import free_vni
 from ovsnet.model.cluster import OVERHEAD, Cluster, Member, SharedNetwork
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, Unavailable
 from ovsnet.model.ids import HostName, NetworkId, SharedId, Vni
-from ovsnet.model.network import AskedOptions, Mode, Network, NetworkOptions
+from ovsnet.model.network import DEFAULT_MTU, AskedOptions, Mode, Network, NetworkOptions
 from ovsnet.model.state import State
 from ovsnet.store.interface import Change, Drop, Put
 
@@ -33,11 +33,31 @@ Users = Callable[[SharedId], Awaitable[Mapping[HostName, Sequence[str]]]]
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class TrunkView:
+    """What this host has for networks without a tunnel. `obstacle`: why it has no trunk, in words, "" when it has one.
+
+    `mtu` is that of the trunk in bytes, also before the cluster has heard of it. `known_to_all` is False while members
+    run a version that knows nothing of such networks.
+    """
+
+    obstacle: Callable[[], str] = lambda: ""
+    mtu: Callable[[], int] = lambda: DEFAULT_MTU
+    known_to_all: Callable[[], bool] = lambda: True
+
+
 class SharedNetworks:
     """What a host may do with the networks that all hosts have."""
 
-    def __init__(self, committer: Committer[Cluster], me: HostName, users: Users | None = None) -> None:
+    def __init__(
+        self,
+        committer: Committer[Cluster],
+        me: HostName,
+        users: Users | None = None,
+        trunk: TrunkView | None = None,
+    ) -> None:
         """`users` is asked who uses a network; None: the snapshot has all endpoints."""
+        self._trunk = trunk or TrunkView()
         self._committer = committer
         self._me = me
         self._users = users or self._users_known
@@ -52,6 +72,20 @@ class SharedNetworks:
     def snapshot(self) -> Cluster:
         """What is known of the cluster now, for reading only."""
         return self._committer.snapshot()
+
+    def check_trunk(self, network: str) -> None:
+        """BadRequest when this host has no trunk, Conflict while other hosts would not know what to do with one.
+
+        `network` is what the message calls it.
+        """
+        obstacle = self._trunk.obstacle()
+        if obstacle:
+            raise BadRequest(f"{network} has mode=underlay, which needs a trunk on every host, and {obstacle}")
+        if not self._trunk.known_to_all():
+            raise Conflict(
+                f"{network} has mode=underlay, and hosts of this cluster run a version of ovsnet that does not know "
+                "it; 'ovsnet status' on the leader names them: upgrade them first"
+            )
 
     @contextmanager
     def making(self, network: SharedId) -> Iterator[None]:
@@ -136,7 +170,13 @@ class SharedNetworks:
                 f"host {self._me} is not a member of the cluster any more; 'ovsnet cluster join' makes it one"
             )
         _check_overlap(wanted, others)
-        made = replace(wanted, options=_options(wanted, asked, cluster.members), vni=_vni(wanted, asked, others, here))
+        _check_vlan(asked, others)
+        if asked.mode is Mode.UNDERLAY:
+            trunks = {it.name: it.trunk_mtu for it in cluster.members.values() if it.trunk_mtu}
+            options = _options_on_trunk(wanted, asked, {**trunks, self._me: self._trunk.mtu()})
+        else:
+            options = _options(wanted, asked, cluster.members)
+        made = replace(wanted, options=options, vni=_vni(wanted, asked, others, here))
         return (*(Drop(it) for it in left), Put(made), _next_generation(cluster)), made
 
     def _left_over(self, cluster: Cluster, here: State) -> list[SharedNetwork]:
@@ -197,6 +237,17 @@ def _check_overlap(wanted: SharedNetwork, others: Iterable[SharedNetwork]) -> No
                 )
 
 
+def _check_vlan(asked: AskedOptions, others: Iterable[SharedNetwork]) -> None:
+    """One VLAN of the trunks is one network."""
+    vlan = asked.options.vlan
+    for other in others:
+        if asked.mode is Mode.UNDERLAY and other.options.mode is Mode.UNDERLAY and other.options.vlan == vlan:
+            raise Conflict(
+                f"vlan={vlan} is that of network {other.title}, made on host {other.origin}: two networks would be one "
+                "on the wire; choose another VLAN"
+            )
+
+
 def _options(wanted: SharedNetwork, asked: AskedOptions, members: Mapping[HostName, Member]) -> NetworkOptions:
     narrowest = min(members.values(), key=lambda it: (it.mtu, it.name))
     version = max(it.vtep.version for it in members.values())
@@ -207,6 +258,18 @@ def _options(wanted: SharedNetwork, asked: AskedOptions, members: Mapping[HostNa
             f"mtu={options.mtu} does not fit: a packet between hosts has at most {narrowest.mtu} bytes (host "
             f"{narrowest.name}), of which the tunnel needs {OVERHEAD[version]} (VXLAN over IPv{version}); "
             f"use at most {fits}, or leave mtu out"
+        )
+    return options
+
+
+def _options_on_trunk(wanted: SharedNetwork, asked: AskedOptions, trunks: Mapping[HostName, int]) -> NetworkOptions:
+    """A tag is no part of the MTU (IEEE 802.3 3.2.7): what the narrowest trunk has is there for packets."""
+    mtu, narrowest = min((mtu, host) for host, mtu in trunks.items())
+    options = asked.resolved(mode=Mode.UNDERLAY, mtu=mtu, ipv6=wanted.ipv6 is not None)
+    if options.mtu > mtu:
+        raise BadRequest(
+            f"mtu={options.mtu} does not fit: the trunk of host {narrowest} takes {mtu} bytes; use at most that, or "
+            "leave mtu out"
         )
     return options
 

@@ -157,6 +157,16 @@ class Netlink:
                     own = ip_address(it.get("local") or it.get("address"))  # "address" is the far end's on a line
                     yield Held(own, it["index"], everywhere=it["scope"] == EVERYWHERE)
 
+    async def has_default_route(self, index: int) -> bool:
+        """Whether a default route, of any table and family, leads through the interface of that index."""
+        with _refusals():
+            async with asyncio.timeout(self._deadline):
+                for family in (socket.AF_INET, socket.AF_INET6):
+                    async for route in await self._kernel.route("dump", family=family):
+                        if not route["dst_len"] and route.get("oif") == index and route["type"] not in NOT_ANY_HOSTS:
+                            return True
+        return False
+
     async def source_towards(self, address: IpAddress) -> IpAddress | None:
         """The address this host would send from to another one; OSError when it has no route there."""
         with _refusals():

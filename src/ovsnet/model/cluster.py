@@ -56,14 +56,16 @@ class Member:
     """A host of the cluster.
 
     `address` is where its database and its agent listen for other members, `vtep` where its tunnels end (usually the
-    same). `mtu` is that of the interface the VTEP is on, in bytes. `subnets` is what the host already reaches, so that
-    automatic subnets avoid it. `role` is what it shall be; only voters change it.
+    same). `mtu` is that of the interface the VTEP is on, in bytes, `trunk_mtu` that of its trunk, 0 without one.
+    `subnets` is what the host already reaches, so that automatic subnets avoid it. `role` is what it shall be;
+    only voters change it.
     """
 
     name: HostName
     address: IpAddress
     vtep: IpAddress
     mtu: int = 1500
+    trunk_mtu: int = 0
     role: Role = Role.CLIENT
     version: str = ""
     subnets: tuple[IpNetwork, ...] = ()

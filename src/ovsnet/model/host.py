@@ -70,7 +70,7 @@ class BridgePlan:
 
 @dataclass(frozen=True, slots=True)
 class PortPlan:
-    """One OVS port on our bridge. Resource key: its name, which is also the interface's name."""
+    """One OVS port, on our bridge unless it says otherwise. Resource key: its name, also the interface's."""
 
     name: str
     kind: PortKind
@@ -79,9 +79,11 @@ class PortPlan:
     """`mtu_request`, set on creation for internal ports only."""
     external_ids: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """`Interface.options`, all of them; of ports of kind `vxlan` only, of others they are nobody's concern."""
+    """`Interface.options`, all of them; of kinds `vxlan` and `patch` only, of others they are nobody's concern."""
     bfd: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """`Interface.bfd`, all of it; of ports of kind `vxlan` only."""
+    bridge: str = ""
+    """Somebody else's bridge that it is on, for kind `patch`; "" for ours."""
 
 
 @dataclass(frozen=True, slots=True)

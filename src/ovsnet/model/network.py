@@ -23,6 +23,12 @@ class Mode(StrEnum):
     """One host."""
     OVERLAY = "overlay"
     """All hosts of the cluster, over VXLAN tunnels."""
+    UNDERLAY = "underlay"
+    """All hosts of the cluster, as frames of one VLAN on the hosts' trunks: no tunnel."""
+
+
+EVERYWHERE = frozenset({Mode.OVERLAY, Mode.UNDERLAY})
+"""The modes in which a network is the cluster's and not one host's."""
 
 
 class PortKind(StrEnum):
@@ -32,6 +38,8 @@ class PortKind(StrEnum):
     INTERNAL = "internal"
     VXLAN = "vxlan"
     """Never a container's: the port of the tunnels to other hosts."""
+    PATCH = "patch"
+    """Never a container's: one end of a cable between two bridges."""
 
 
 CONTAINER_PORTS = (PortKind.VETH, PortKind.INTERNAL)
@@ -160,14 +168,20 @@ class OptionRule:
 NETWORK_OPTIONS: Mapping[str, OptionRule] = {
     "mode": OptionRule(
         _choice("mode", Mode),
-        "bridge, overlay",
-        "bridge: this host only; overlay: all hosts of the cluster, the default on a host that is in one",
+        "bridge, overlay, underlay",
+        "bridge: this host only; overlay: all hosts of the cluster, the default on a host that is in one; underlay: "
+        "all hosts of the cluster without a tunnel, as a VLAN of their trunks",
     ),
-    "vlan": OptionRule(parse_vlan, "1-4094", "VLAN of the network's ports, with mode=bridge only; default untagged"),
+    "vlan": OptionRule(
+        parse_vlan,
+        "1-4094",
+        "mode=bridge: VLAN of the network's ports, default untagged; mode=underlay: VLAN on the hosts' trunks, needed",
+    ),
     "mtu": OptionRule(
         _mtu,
         f"{MIN_MTU}-{MAX_MTU}",
-        f"bytes of the largest packet; default {DEFAULT_MTU}, and with mode=overlay what fits into the tunnels",
+        f"bytes of the largest packet; default {DEFAULT_MTU}, with mode=overlay what fits into the tunnels, with "
+        "mode=underlay that of the narrowest trunk",
     ),
     "vni": OptionRule(
         _vni, f"1-{MAX_VNI}", "the network's number on the switch and in the tunnels; default a free one"

@@ -27,6 +27,20 @@ def _empty() -> Any:
     return MappingProxyType({})
 
 
+@dataclass(frozen=True, slots=True)
+class TrunkPort:
+    """The port that carries networks without a tunnel; its name is "" on a host that has none.
+
+    `bridge` is somebody else's OVS bridge that it leads to, "" where it is a NIC.
+    """
+
+    name: str = ""
+    bridge: str = ""
+
+
+NO_TRUNK = TrunkPort()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Overlay:
     """The tunnels of this host. Compared by identity: a new one is made only when something in it changed.
@@ -41,3 +55,4 @@ class Overlay:
     udp_port: int = VXLAN_PORT
     peers: Mapping[HostName, IpAddress] = field(default_factory=_empty)
     remotes: Mapping[SharedId, tuple[RemoteEndpoint, ...]] = field(default_factory=_empty)
+    trunk: TrunkPort = NO_TRUNK

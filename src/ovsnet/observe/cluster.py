@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from ovsnet.model.cluster import OVERHEAD, Cluster, Member, Role
+from ovsnet.model.cluster import OVERHEAD, Cluster, Member, Role, SharedNetwork
 from ovsnet.model.ids import NO_HOST, HostName
+from ovsnet.model.network import Mode
 from ovsnet.model.paths import Path
 from ovsnet.store.census import Counts, counts_in
 
@@ -149,6 +150,9 @@ def _narrow(cluster: Cluster) -> Iterator[str]:
     """Networks are made for the narrowest host there is; one that comes later may be narrower."""
     for network in sorted(cluster.networks.values(), key=lambda it: it.title):
         for member in sorted(cluster.members.values(), key=lambda it: it.name):
+            if network.options.mode is Mode.UNDERLAY:
+                yield from _trunk_of(member, network)
+                continue
             room = member.mtu - OVERHEAD[member.vtep.version]
             if network.options.mtu > room:
                 needed = network.options.mtu + OVERHEAD[member.vtep.version]
@@ -158,6 +162,16 @@ def _narrow(cluster: Cluster) -> Iterator[str]:
                     f"{what} and {room_there}: larger packets to it are lost. Raise the MTU of its interface to "
                     f"{needed}, or make the network anew."
                 )
+
+
+def _trunk_of(member: Member, network: SharedNetwork) -> Iterator[str]:
+    if not member.trunk_mtu:
+        lacks = f"Host {member.name} has no trunk, which network {network.title} needs: no container there can be on it"
+        yield f"{lacks}. 'ovsnet status' there says what to do."
+    elif member.trunk_mtu < network.options.mtu:
+        what = f"Network {network.title} has an MTU of {network.options.mtu} bytes"
+        room = f"the trunk of host {member.name} has room for {member.trunk_mtu}: larger packets to it are lost"
+        yield f"{what} and {room}. Raise the MTU of its interface to {network.options.mtu}, or make the network anew."
 
 
 def _member(member: Member, facts: ClusterFacts, endpoints: int, leases: int) -> MemberInfo:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from ovsnet.observe import member_findings
 from ovsnet.observe.findings import Finding, ok, problem, warning
 from ovsnet.observe.readings import Readings, read_host
+from ovsnet.observe.trunk_findings import trunk
 from ovsnet.settings import Settings
 
 OLDEST_OVS = (3, 1)
@@ -53,6 +54,7 @@ def diagnose(host: Readings, settings: Settings) -> tuple[Finding, ...]:
         lambda it, _: member_findings.certificate(it.member, time.time()),
         lambda it, chosen: member_findings.ports(it.member, chosen),
         lambda it, chosen: member_findings.members(it.member, chosen),
+        lambda it, chosen: trunk(it.trunk, chosen),
     )
     return tuple(_within_rights(it(host, settings), host) for it in subjects)
 

@@ -49,11 +49,13 @@ def on_switch(
     """Every port of an endpoint on the switch, then every endpoint that should have one and does not."""
     refused = {it.resource: it.reason for it in failures}
     absent = _absent(state, ports)
-    there = [
-        _row(it, switch, _why_not(it, state, switch, refused)) for it in ports.values() if not names.is_tunnel(it.name)
-    ]
+    there = [_row(it, switch, _why_not(it, state, switch, refused)) for it in ports.values() if _is_endpoints(it)]
     lacking = [_row(it, switch, _why_absent(it.name, switch, refused)) for it in absent]
     return tuple(sorted((*there, *lacking), key=lambda it: (it.network, it.container, it.endpoint_id)))
+
+
+def _is_endpoints(port: PortPlan) -> bool:
+    return not names.is_tunnel(port.name) and names.TRUNK_KEY not in port.external_ids
 
 
 def _absent(state: State, ports: Mapping[str, PortPlan]) -> list[PortPlan]:

@@ -88,7 +88,7 @@ def _elsewhere(network: Network, cluster: Cluster, me: HostName) -> Iterator[Net
                 container=it.names[0] if it.names else "",
                 mac=it.mac,
                 addresses=tuple(str(address) for address in (it.ipv4, it.ipv6) if address is not None),
-                vlan=0,
+                vlan=network.options.vlan,
                 plugged=True,
             )
 

@@ -4,6 +4,7 @@ nothing.
 Works without the agent and without Open vSwitch or an engine: what cannot be read is a reading, too.
 """
 
+import asyncio
 import json
 import os
 import shutil
@@ -14,7 +15,10 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 
+from ovsnet.linux.trunk import Nic, look_at
+from ovsnet.model.errors import OvsnetError
 from ovsnet.observe.member_readings import MemberReadings, read_member
+from ovsnet.observe.trunk_findings import TrunkReading
 from ovsnet.observe.unixget import get
 from ovsnet.plan.names import ALIAS_PREFIX, OWNER_KEY
 from ovsnet.settings import Settings
@@ -95,6 +99,7 @@ class Readings:
     uplinks: tuple[tuple[str, int], ...] = field(default=())
     """Interfaces with a default route, and their MTU in bytes."""
     member: MemberReadings = field(default_factory=MemberReadings)
+    trunk: TrunkReading = field(default_factory=TrunkReading)
 
 
 def read_host(settings: Settings) -> Readings:
@@ -113,6 +118,7 @@ def read_host(settings: Settings) -> Readings:
         links=_marked_links(),
         uplinks=_uplinks(),
         member=read_member(settings),
+        trunk=_trunk(settings),
     )
 
 
@@ -143,8 +149,25 @@ def _module() -> str:
     return "absent" if run(("modinfo", "-n", "openvswitch")).why else "loadable"
 
 
+def _trunk(settings: Settings) -> TrunkReading:
+    name = settings.trunk
+    if not name:
+        return TrunkReading()
+    vsctl = _vsctl(settings)
+    is_bridge = not run((*vsctl, "br-exists", name)).why
+    try:
+        nic = asyncio.run(look_at(name))
+    except OvsnetError as error:
+        nic = Nic(name, obstacle=str(error))
+    return TrunkReading(nic, is_bridge, run((*vsctl, "port-to-br", name)).text)
+
+
+def _vsctl(settings: Settings) -> Sequence[str]:
+    return ("ovs-vsctl", f"--db=unix:{settings.ovsdb_socket}", f"--timeout={DEADLINE:g}", "--no-wait")
+
+
 def _switch(settings: Settings) -> Switch:
-    vsctl = ("ovs-vsctl", f"--db=unix:{settings.ovsdb_socket}", f"--timeout={DEADLINE:g}", "--no-wait")
+    vsctl = _vsctl(settings)
     database = run((*vsctl, "get", "Open_vSwitch", ".", "db_version"))
     daemon = _daemon(settings.ovs_run_dir)
     if database.why:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from uuid import UUID
 
+from ovsnet.model.host import Datapath
 from ovsnet.model.paths import Path
 from ovsnet.ovs.bfd import continued
 from ovsnet.ovs.rows import Row, SeenPort, is_ours, read_port
@@ -109,6 +110,24 @@ class PortBook:
             return self.bridge()
         return next((row for row in self._database.rows("Bridge") if port in row.ports), None)
 
+    def foreign_carrier(self, name: str) -> str:
+        """The name of the bridge that has a port of this name which is not ours; "" when there is none."""
+        port = self.port(name)
+        if port is None or is_ours(port, self._instance):
+            return ""
+        carrier = self.carrier(port)
+        return str(carrier.name) if carrier is not None else ""
+
+    def foreign_bridge(self, name: str) -> Row | None:
+        """The bridge of this name, if there is one and it is not ours."""
+        bridges = (row for row in self._database.rows("Bridge") if row.name == name)
+        return next((row for row in bridges if not is_ours(row, self._instance)), None)
+
+    def foreign_datapath(self, name: str) -> Datapath | None:
+        """The datapath of that bridge; None when there is none."""
+        row = self.foreign_bridge(name)
+        return None if row is None else Datapath(row.datapath_type or Datapath.KERNEL)
+
     def _touched(self, touched: Touched) -> None:
         if touched.reloaded:
             self._reload()
@@ -140,7 +159,10 @@ class PortBook:
         if port is None or name == self._bridge or not is_ours(port, self._instance):
             return
         interface = next(iter(port.interfaces), None)
-        seen = read_port(port, interface, on_our_bridge=self.is_on_our_bridge(port))
+        here = self.is_on_our_bridge(port)
+        carrier = None if here else self.carrier(port)
+        elsewhere = "" if carrier is None else str(carrier.name)
+        seen = read_port(port, interface, on_our_bridge=here, carrier=elsewhere)
         if seen.path is not None:
             earlier = None if before is None else before.path
             seen = replace(seen, path=continued(earlier, seen.path, self._clock()))

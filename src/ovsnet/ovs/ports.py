@@ -83,6 +83,8 @@ class PortApplier:
         """Why this port cannot be made, "" when nothing is in its way."""
         if self._switch.ports.our_bridge() is None:
             return f"there is no bridge {self._switch.bridge} of ours"
+        if self._bridge_of(plan) is None:
+            return f"there is no bridge {plan.bridge}"
         port, interface = self._switch.ports.port(plan.name), self._switch.ports.interface(plan.name)
         if port is not None and not self._may_replace(port):
             carrier = self._switch.ports.carrier(port)
@@ -95,6 +97,10 @@ class PortApplier:
             return "its link does not exist"
         return ""
 
+    def _bridge_of(self, plan: PortPlan) -> Row | None:
+        ports = self._switch.ports
+        return ports.foreign_bridge(plan.bridge) if plan.bridge else ports.our_bridge()
+
     def _may_replace(self, port: Row) -> bool:
         ours = rows.is_ours(port, self._switch.instance)
         return port.name != self._switch.bridge and (ours or self._switch.ports.is_on_our_bridge(port))
@@ -103,7 +109,7 @@ class PortApplier:
         seen = self._switch.ports.ours.get(plan.name)
         if seen is None:
             return self._switch.ports.port(plan.name) is not None
-        return seen.must_be_replugged or seen.plan.kind is not plan.kind
+        return seen.must_be_replugged or (seen.plan.kind, seen.plan.bridge) != (plan.kind, plan.bridge)
 
     def _refused(self, names: Iterable[str]) -> list[ApplyError]:
         """What ovs-vswitchd says of ports it has taken note of."""
@@ -141,7 +147,7 @@ class PortApplier:
         ifindex = self._ifindex_of(plan.name) if plan.kind is PortKind.VETH else None
         interface = insert(transaction, "Interface", rows.interface_columns(plan, self._switch.instance, ifindex))
         columns = {**rows.port_columns(plan, self._switch.instance), "interfaces": [interface]}
-        bridge = self._switch.ports.our_bridge()
+        bridge = self._bridge_of(plan)
         if bridge is not None:
             # A mutation, not the whole set: others may add ports at the same moment.
             bridge.addvalue("ports", insert(transaction, "Port", columns))

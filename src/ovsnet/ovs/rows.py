@@ -43,8 +43,10 @@ WANTED_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 PROTOCOLS: Final = ("OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15")
 """We speak 1.4; people and tools use the others."""
 INTERFACE_TYPES: Mapping[PortKind, str] = MappingProxyType(
-    {PortKind.VETH: "", PortKind.INTERNAL: "internal", PortKind.VXLAN: "vxlan"}
+    {PortKind.VETH: "", PortKind.INTERNAL: "internal", PortKind.VXLAN: "vxlan", PortKind.PATCH: "patch"}
 )
+WITH_OPTIONS: Final = frozenset({PortKind.VXLAN, PortKind.PATCH})
+"""The kinds whose options are ours to say."""
 _KINDS: Final = {type_: kind for kind, type_ in INTERFACE_TYPES.items()}
 
 _TUNNEL_HINTS: Final = {
@@ -169,8 +171,11 @@ class SeenPort:
     """The way it watches; None of a port that watches none."""
 
 
-def read_port(port: Row, interface: Row | None, *, on_our_bridge: bool) -> SeenPort:
-    """What a port of ours is; a port that forwards nothing has its reason under FAULT_KEY and no number."""
+def read_port(port: Row, interface: Row | None, *, on_our_bridge: bool, carrier: str = "") -> SeenPort:
+    """What a port of ours is; a port that forwards nothing has its reason under FAULT_KEY and no number.
+
+    `carrier` is the bridge it is on when that is not ours.
+    """
     kind = PortKind.VETH if interface is None else _KINDS.get(interface.type, PortKind.VETH)
     plan = PortPlan(
         name=port.name,
@@ -178,12 +183,14 @@ def read_port(port: Row, interface: Row | None, *, on_our_bridge: bool) -> SeenP
         vlan=Vlan(port.tag[0]) if port.tag else UNTAGGED,
         external_ids=MappingProxyType(our_ids(port.external_ids)),
     )
-    if interface is not None and kind is PortKind.VXLAN:
+    if interface is not None and kind in WITH_OPTIONS:
         tunnel = MappingProxyType(dict(interface.options)), MappingProxyType(dict(interface.bfd))
         plan = replace(plan, options=tunnel[0], bfd=tunnel[1])
     if interface is not None and interface.mtu_request:
         plan = replace(plan, mtu=int(interface.mtu_request[0]))
-    fault = _port_fault(interface) if on_our_bridge else "it is on another bridge"
+    if kind is PortKind.PATCH:
+        plan = replace(plan, bridge=carrier)
+    fault = _port_fault(interface) if on_our_bridge or plan.bridge else "it is on another bridge"
     if fault:
         ids = MappingProxyType({**plan.external_ids, FAULT_KEY: fault})
         return SeenPort(replace(plan, external_ids=ids), must_be_replugged=True)
@@ -239,7 +246,7 @@ def interface_columns(plan: PortPlan, instance: str, ifindex: int | None) -> dic
 
 def option_columns(plan: PortPlan) -> dict[str, object]:
     """The options of an interface where they are ours to say."""
-    return {"options": dict(plan.options), "bfd": dict(plan.bfd)} if plan.kind is PortKind.VXLAN else {}
+    return {"options": dict(plan.options), "bfd": dict(plan.bfd)} if plan.kind in WITH_OPTIONS else {}
 
 
 def port_columns(plan: PortPlan, instance: str) -> dict[str, object]:

@@ -19,10 +19,11 @@ from ovsnet.model.ids import Ofport, Vni
 from ovsnet.model.network import Network
 from ovsnet.model.overlay import TunnelKind
 from ovsnet.model.state import State
-from ovsnet.pipeline import dns, elsewhere, flood, forward, gateway, guard, neighbour, origin, output
+from ovsnet.pipeline import dns, elsewhere, flood, forward, gateway, guard, neighbour, origin, output, trunk
 from ovsnet.pipeline.elsewhere import Elsewhere
 from ovsnet.pipeline.flow import Flow, Resource
 from ovsnet.pipeline.plug import Gateway, Plug, Segment
+from ovsnet.pipeline.remote import Way
 from ovsnet.pipeline.tables import keyed, miss_flows
 
 SPARE = 100
@@ -141,7 +142,26 @@ def _segment_resources(plugs: Sequence[Plug], remote: Elsewhere | None, group_id
         return flows
     way, vteps = (remote.way, remote.vteps) if remote is not None else (None, ())
     to_all = flood.broadcast(one.segment, group_id, [plug.ofport for plug in plugs], way, vteps)
-    return {**flows, **{it.key: it for it in to_all}}
+    kept = _trunk_flows(way, plugs) if way is not None and way.on_trunk else {}
+    return {**flows, **kept, **{it.key: it for it in to_all}}
+
+
+def _trunk_flows(way: Way, plugs: Sequence[Plug]) -> Mapping[str, Flow]:
+    """What nobody out there may claim to be."""
+    flows = dict(_kept_of_segment(way, plugs[0].gateway))
+    for plug in plugs:
+        flows.update(_kept_of_plug(way, plug))
+    return flows
+
+
+@cache
+def _kept_of_segment(way: Way, gateway_: Gateway) -> Mapping[str, Flow]:
+    return keyed(*trunk.segment_flows(way, gateway_))
+
+
+@cache
+def _kept_of_plug(way: Way, plug: Plug) -> Mapping[str, Flow]:
+    return keyed(*trunk.plug_flows(way, plug))
 
 
 @cache
@@ -155,7 +175,8 @@ def _segment_flows(segment: Segment, of_network: Gateway, *, icc: bool) -> Mappi
 
 def _forget(*, in_use: int) -> None:
     """Drop what is remembered of values that are long gone, together with the rest: it is made anew when asked for."""
-    for remembered in (_plug, _plug_flows, _segment_flows, _door_flows, _answer_flows):
+    caches = (_plug, _plug_flows, _segment_flows, _door_flows, _answer_flows, _kept_of_segment, _kept_of_plug)
+    for remembered in caches:
         if remembered.cache_info().currsize > 2 * in_use + SPARE:
             remembered.cache_clear()
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from ovsnet.model.cluster import RemoteEndpoint
 from ovsnet.model.endpoint import link_local
 from ovsnet.model.host import HostFacts
-from ovsnet.model.ids import UNTAGGED, HostName, IpAddress, Vni
+from ovsnet.model.ids import HostName, IpAddress, Vni
 from ovsnet.model.overlay import TunnelKind
 from ovsnet.model.state import State
-from ovsnet.pipeline import forward, neighbour, tunnel
+from ovsnet.pipeline import forward, neighbour, trunk, tunnel
 from ovsnet.pipeline.flow import Flow
 from ovsnet.pipeline.plug import Segment
 from ovsnet.pipeline.remembered import Latest
-from ovsnet.pipeline.remote import Remote, Way, living_vteps, reached, reaches_others
+from ovsnet.pipeline.remote import Remote, Way, is_on_trunk, living_vteps, reached, reaches_others
 from ovsnet.pipeline.tables import keyed
 
 SPARE = 1000
@@ -46,15 +46,18 @@ def parts(state: State, facts: HostFacts, port_name: PortName, here: Collection[
     overlay = facts.overlay
     if overlay is None:
         return {}
-    vteps = living_vteps(overlay)
+    by_tunnel, by_trunk = living_vteps(overlay), overlay.peers
     found: dict[Segment, Elsewhere] = {}
     for network in state.networks.values():
-        # A network that reaches other hosts has no VLANs: the VNI alone is on the wire.
-        segment = Segment(network.vni, UNTAGGED)
-        ofport = facts.switch.ofports.get(port_name(overlay.kind, network.vni))
-        if ofport is not None and segment in here and reaches_others(network):
-            way = Way(segment, overlay.kind, ofport)
-            found[segment] = _part(way, overlay.remotes.get(network.shared, ()), vteps)
+        # On the wire is either the VNI or the VLAN: one in a tunnel has no VLAN.
+        segment = Segment(network.vni, network.options.vlan)
+        if segment not in here or not reaches_others(network):
+            continue
+        on_trunk = is_on_trunk(network)
+        ofport = facts.switch.ofports.get(overlay.trunk.name if on_trunk else port_name(overlay.kind, network.vni))
+        if ofport is not None:
+            way = Way(segment, None if on_trunk else overlay.kind, ofport)
+            found[segment] = _part(way, overlay.remotes.get(network.shared, ()), by_trunk if on_trunk else by_tunnel)
     _forget(found)
     return found
 
@@ -68,7 +71,7 @@ def entrances(facts: HostFacts, of: Mapping[Segment, Elsewhere]) -> Iterator[Flo
 
 def _part(way: Way, remotes: tuple[RemoteEndpoint, ...], vteps: Mapping[HostName, IpAddress]) -> Elsewhere:
     def make() -> Elsewhere:
-        flows = dict(keyed(*tunnel.way_flows(way)))
+        flows = dict(keyed(*(trunk if way.on_trunk else tunnel).way_flows(way)))
         there = reached(remotes, vteps)
         for endpoint, vtep in there:
             flows.update(_flows_of(endpoint, vtep, way))

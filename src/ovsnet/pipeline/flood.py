@@ -1,6 +1,7 @@
 """Table flood and the groups: one copy to every port of the segment but the one it came in by. Pure.
 
 And one to every host that has endpoints of the segment: by the tunnel port, so that what came from there stays here.
+Without a tunnel one copy goes to the trunk, whoever is there: its tag comes last, no copy before it has one.
 
     flow of the segment ─► group: a bucket for each port
                        └─► each host: where to, out by the tunnel port
@@ -15,6 +16,7 @@ from ovsnet.pipeline.flow import Flow, Group
 from ovsnet.pipeline.plug import Segment
 from ovsnet.pipeline.remote import Way
 from ovsnet.pipeline.tables import Priority, Table, flow
+from ovsnet.pipeline.trunk import tagged
 from ovsnet.pipeline.tunnel import aim, label
 
 MAX_BUCKETS = 2000
@@ -49,6 +51,8 @@ def _copies(way: Way | None, vteps: Collection[IpAddress]) -> Iterator[str]:
     if way is not None and way.kind is TunnelKind.OVS and vteps:
         yield label(way.vni)
         yield from (f"{aim(vtep)},output:{way.ofport}" for vtep in sorted(vteps, key=int))
+    if way is not None and way.on_trunk:
+        yield from (*tagged(way), f"output:{way.ofport}")
 
 
 def group_ids(segments: Iterable[Segment]) -> Mapping[Segment, int]:

@@ -1,4 +1,7 @@
-"""Table forward: a known MAC of the segment to its port, or to its host. What is not known goes nowhere. Pure."""
+"""Table forward: a known MAC of the segment to its port, or to its host. What is not known goes nowhere. Pure.
+
+But on a network without a tunnel, where there are other machines: see module trunk.
+"""
 
 from collections.abc import Iterator
 
@@ -11,6 +14,7 @@ from ovsnet.pipeline.plug import Plug, Segment
 from ovsnet.pipeline.registers import OUTPUT_PORT
 from ovsnet.pipeline.remote import Remote
 from ovsnet.pipeline.tables import DROP, Priority, Table, flow, goto
+from ovsnet.pipeline.trunk import tagged
 from ovsnet.pipeline.tunnel import aim, label
 
 
@@ -28,7 +32,7 @@ def plug_flows(plug: Plug) -> Iterator[Flow]:
 def remote_flows(remote: Remote) -> Iterator[Flow]:
     """The way to this endpoint on another host, for its peers here."""
     way = remote.way
-    aimed = (aim(remote.vtep), label(way.vni)) if way.kind is TunnelKind.OVS else ()
+    aimed = (aim(remote.vtep), label(way.vni)) if way.kind is TunnelKind.OVS else tagged(way)
     yield _way_to(way.segment, remote.mac, way.ofport, *aimed)
 
 

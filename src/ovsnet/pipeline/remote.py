@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from ovsnet.model.cluster import RemoteEndpoint
 from ovsnet.model.ids import HostName, IpAddress, Mac, Ofport, Vni
-from ovsnet.model.network import Network
+from ovsnet.model.network import Mode, Network
 from ovsnet.model.overlay import Overlay, TunnelKind
 from ovsnet.pipeline.plug import Segment
 
@@ -22,18 +22,25 @@ Reached = tuple[RemoteEndpoint, IpAddress]
 class Way:
     """How packets of one segment get to other hosts and from them: through the OpenFlow port `ofport`.
 
+    Kind None: the trunk, without a tunnel, as frames with the segment's VLAN.
+
     Kind `ovs`: one port for all segments, which is told VTEP and VNI with each packet. Kind `kernel`: a port of this
     segment alone, which knows the VTEP of each MAC and copies broadcasts by itself.
     """
 
     segment: Segment
-    kind: TunnelKind
+    kind: TunnelKind | None
     ofport: Ofport
 
     @property
     def vni(self) -> Vni:
-        """The number of the network, on the wire as here."""
+        """The number of the network, in a tunnel as here."""
         return self.segment.vni
+
+    @property
+    def on_trunk(self) -> bool:
+        """True when no tunnel carries the segment."""
+        return self.kind is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,11 @@ class Remote:
 def reaches_others(network: Network) -> bool:
     """True for a network whose endpoints here may reach endpoints on other hosts."""
     return bool(network.shared) and network.options.icc
+
+
+def is_on_trunk(network: Network) -> bool:
+    """True for such a network that needs the trunk, and no tunnel."""
+    return reaches_others(network) and network.options.mode is Mode.UNDERLAY
 
 
 def living_vteps(overlay: Overlay) -> Mapping[HostName, IpAddress]:

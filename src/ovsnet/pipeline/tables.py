@@ -1,6 +1,7 @@
 """The tables in packet order: what each is for, what it does with the unknown, where one may go next. Pure.
 
-    origin ─► tunnel ───────────────────────────────────────────────► forward
+    origin ─► tunnel ─┬─────────────────────────────────────────────► forward
+                      └─► ipv6, dhcp (from a trunk)    neighbour ─► output (to a trunk)
     origin ─► names ◄──────────────────────── gateway    names ─► output
     origin ─► guard ─┬─────────────────────────► neighbour ─┬─► nd_reply ─► back to the sender
                      │                           ▲    │     └─► back to the sender (ARP)
@@ -87,9 +88,9 @@ TABLES: Final[Mapping[Table, TableRule]] = MappingProxyType(
         ),
         Table.TUNNEL: TableRule(
             Feature.TUNNEL,
-            "which segment a packet from another host belongs to, by its VNI",
+            "which segment a packet from another host belongs to, by its VNI; what may come from a trunk",
             None,
-            frozenset({Table.FORWARD}),
+            frozenset({Table.IPV6, Table.DHCP, Table.FORWARD}),
         ),
         Table.GUARD: TableRule(
             Feature.GUARD,
@@ -125,7 +126,7 @@ TABLES: Final[Mapping[Table, TableRule]] = MappingProxyType(
             Feature.NEIGHBOUR,
             "ARP and neighbour solicitations answered from what is known",
             None,
-            frozenset({Table.ND_REPLY, Table.FORWARD}),
+            frozenset({Table.ND_REPLY, Table.FORWARD, Table.OUTPUT}),
         ),
         Table.ND_REPLY: TableRule(
             Feature.NEIGHBOUR,

@@ -12,7 +12,7 @@ from ovsnet.model.network import Network, PortKind
 from ovsnet.model.overlay import Overlay, TunnelKind
 from ovsnet.model.state import State
 from ovsnet.pipeline.remembered import Latest
-from ovsnet.pipeline.remote import living_vteps, reached, reaches_others
+from ovsnet.pipeline.remote import is_on_trunk, living_vteps, reached, reaches_others
 from ovsnet.plan import names
 from ovsnet.plan.paths import plan_path_ports
 from ovsnet.plan.vxlan import vxlan_port
@@ -37,8 +37,29 @@ def plan_tunnels(state: State, overlay: Overlay | None) -> dict[str, TunnelPlan]
 
 
 def plan_tunnel_ports(state: State, overlay: Overlay | None, instance: str) -> dict[str, PortPlan]:
-    """The ports of the tunnels on our bridge: those of Open vSwitch's own, or those of the devices."""
-    if overlay is None or not any(map(reaches_others, state.networks.values())):
+    """The ports on our bridge that lead to other hosts: the trunk, and Open vSwitch's own tunnels or the devices."""
+    if overlay is None:
+        return {}
+    return {**plan_trunk_port(state, overlay, instance), **_ports_of_tunnels(state, overlay, instance)}
+
+
+def plan_trunk_port(state: State, overlay: Overlay, instance: str) -> dict[str, PortPlan]:
+    """What carries networks without a tunnel, while there is one of them: the NIC, or a cable to somebody's bridge."""
+    trunk = overlay.trunk
+    if not trunk.name or not any(map(is_on_trunk, state.networks.values())):
+        return {}
+    ids = {names.OWNER_KEY: instance, names.TRUNK_KEY: "true"}
+    if not trunk.bridge:
+        return {trunk.name: PortPlan(trunk.name, PortKind.VETH, external_ids=ids)}
+    ends = ((trunk.name, names.TRUNK_FAR, ""), (names.TRUNK_FAR, trunk.name, trunk.bridge))
+    return {
+        name: PortPlan(name, PortKind.PATCH, external_ids=ids, options={"peer": peer}, bridge=bridge)
+        for name, peer, bridge in ends
+    }
+
+
+def _ports_of_tunnels(state: State, overlay: Overlay, instance: str) -> dict[str, PortPlan]:
+    if not any(map(_needs_tunnel, state.networks.values())):
         return {}
     used = _used(state, _macs_here(state))
     if overlay.kind is TunnelKind.OVS:
@@ -50,7 +71,11 @@ def plan_tunnel_ports(state: State, overlay: Overlay | None, instance: str) -> d
 
 def _used(state: State, here: Collection[NetworkId]) -> list[Network]:
     """A cluster may have thousands of networks, and every port makes each change of the switch slower."""
-    return [it for it in state.networks.values() if it.id in here and reaches_others(it)]
+    return [it for it in state.networks.values() if it.id in here and _needs_tunnel(it)]
+
+
+def _needs_tunnel(network: Network) -> bool:
+    return reaches_others(network) and not is_on_trunk(network)
 
 
 def _device_port(network: Network, instance: str) -> PortPlan:

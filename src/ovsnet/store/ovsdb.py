@@ -176,6 +176,10 @@ class OvsdbStore(Generic[S]):
 
     # ------------------------------------------------------------ a server that is older than we are
 
+    def has_all_columns(self, kind: Kind) -> bool:
+        """False while the server's schema is older, as members run an older version, and lacks some of this kind."""
+        return not self._reading.absent(kind)
+
     def _writable(self, kind: Kind, columns: Columns) -> Columns:
         """Without the columns that the server lacks; Unavailable when it lacks the whole table."""
         absent, table = self._reading.absent(kind), self._vocabulary.shapes[kind].table

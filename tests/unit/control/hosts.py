@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from ovsnet.control.commit import Committer
 from ovsnet.control.networks import Networks
 from ovsnet.control.requests import NetworkRequest, PoolRequest
-from ovsnet.control.shared_networks import SharedNetworks
+from ovsnet.control.shared_networks import SharedNetworks, TrunkView
 from ovsnet.model.addressing import LOCAL_SPACE
 from ovsnet.model.cluster import Cluster, ClusterInfo, Member, RemoteEndpoint, SharedNetwork
 from ovsnet.model.endpoint import Endpoint
@@ -33,9 +33,9 @@ REQUEST = NetworkRequest(
 )
 
 
-def member(name: HostName, *, mtu: int = 1500, vtep: IpAddress | None = None) -> Member:
+def member(name: HostName, *, mtu: int = 1500, vtep: IpAddress | None = None, trunk_mtu: int = 0) -> Member:
     address = vtep or IPv4Address(f"192.0.2.{ord(name) - ord('a') + 1}")
-    return Member(name=name, address=address, vtep=address, mtu=mtu)
+    return Member(name=name, address=address, vtep=address, mtu=mtu, trunk_mtu=trunk_mtu)
 
 
 def cluster_store(*members: Member) -> MemoryStore[Cluster]:
@@ -52,11 +52,20 @@ class Host:
     shared: Store[Cluster]
     store: MemoryStore[State] = field(default_factory=lambda: MemoryStore(LOCAL))
     datapath: Datapath = Datapath.KERNEL
+    no_trunk: str = ""
+    """Why it has none."""
+    trunk_mtu: int = 9000
+    all_new: bool = True
+    """Whether all hosts know of networks without a tunnel."""
 
     def __post_init__(self) -> None:
         self.committer = Committer(self.store)
         self.cluster = Committer(self.shared)
-        self.sharing = SharedNetworks(self.cluster, self.name)
+        self.sharing = SharedNetworks(
+            self.cluster,
+            self.name,
+            trunk=TrunkView(lambda: self.no_trunk, lambda: self.trunk_mtu, lambda: self.all_new),
+        )
         self.networks = Networks(
             self.committer, lambda: SwitchFacts(datapath=self.datapath), lambda: 1000.0, self.sharing
         )

@@ -11,7 +11,7 @@ from ovsnet.control.endpoints import Endpoints
 from ovsnet.control.requests import EndpointRequest
 from ovsnet.model.errors import ApplyError, BadRequest, Conflict, NotFound
 from ovsnet.model.ids import EndpointId, Mac, NetworkId, SharedId
-from ovsnet.model.network import Egress, NetworkOptions
+from ovsnet.model.network import Egress, Mode, NetworkOptions
 from ovsnet.model.state import State
 from ovsnet.pipeline.dns import SERVICE_MAC
 from ovsnet.pipeline.gateway import GATEWAY_MAC
@@ -211,7 +211,7 @@ async def test_the_name_services_mac_is_refused() -> None:
 
 
 async def test_an_endpoint_of_a_network_of_all_hosts_has_no_vlan_of_its_own() -> None:
-    endpoints, committer = door(state(replace(WEB, shared=SharedId(WEB_ID))))
+    endpoints, committer = door(state(replace(WEB, shared=SharedId(WEB_ID), options=NetworkOptions(mode=Mode.OVERLAY))))
     with pytest.raises(BadRequest, match=r"network web has mode=overlay.*leave the driver option vlan out"):
         await endpoints.create(replace(REQUEST, options={"vlan": "7"}))
     assert not committer.snapshot().endpoints

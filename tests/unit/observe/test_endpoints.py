@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+
 from ovsnet.model.errors import ApplyError
-from ovsnet.model.host import SwitchFacts
+from ovsnet.model.host import PortPlan, SwitchFacts
+from ovsnet.model.network import PortKind
 from ovsnet.observe.endpoints import on_switch
 from tests.fakes.view import port_of, ports_of, switch_of
 from tests.states import EMPTY, TWO_ENDPOINTS, TWO_NETWORKS, UNPLUGGED
@@ -28,6 +31,12 @@ def test_the_list_is_ordered_by_network_and_container() -> None:
         ("web", "c1"),
         ("web", "c2"),
     ]
+
+
+@pytest.mark.row(65)
+def test_the_trunk_is_no_endpoints_port() -> None:
+    trunk = PortPlan("eth1", PortKind.VETH, external_ids={"ovsnet-owner": "test", "ovsnet-trunk": "true"})
+    assert on_switch(EMPTY, SWITCH, {"eth1": trunk}, ()) == ()
 
 
 def test_a_port_that_nobody_wants_is_shown_as_left_over() -> None:

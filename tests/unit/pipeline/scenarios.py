@@ -13,7 +13,7 @@ from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import HostFacts, NameService, SwitchFacts
 from ovsnet.model.ids import EndpointId, HostName, IpAddress, NetworkId, Ofport, SharedId, Vlan, Vni
 from ovsnet.model.network import Mode, Network, NetworkOptions
-from ovsnet.model.overlay import Overlay, TunnelKind
+from ovsnet.model.overlay import Overlay, TrunkPort, TunnelKind
 from ovsnet.model.state import State
 from ovsnet.pipeline.compile import compile_flows
 from ovsnet.pipeline.flow import Flow, Resource
@@ -37,6 +37,9 @@ A, B, C = HostName("a"), HostName("b"), HostName("c")
 """This host and two others."""
 SHARED_WEB = replace(WEB, shared=SharedId(WEB.id), options=NetworkOptions(mode=Mode.OVERLAY))
 SHARED_DB = replace(DB, shared=SharedId(DB.id), options=NetworkOptions(mode=Mode.OVERLAY))
+ON_TRUNK = replace(SHARED_WEB, options=NetworkOptions(mode=Mode.UNDERLAY, vlan=Vlan(65)))
+TRUNK = "eth9"
+"""The NIC that is this host's trunk, where it has one."""
 SHARED_LONELY = replace(SHARED_WEB, options=NetworkOptions(mode=Mode.OVERLAY, icc=False))
 
 
@@ -66,8 +69,9 @@ def overlay(
     kind: TunnelKind = TunnelKind.OVS,
     family: int = 4,
     here: HostName = A,
+    trunk: str = "",
 ) -> Overlay:
-    """The tunnels of this host to these others that live."""
+    """The tunnels of this host to these others that live, and its trunk."""
     networks = {it.network for it in remotes}
     return Overlay(
         local=vtep(here, family),
@@ -75,6 +79,7 @@ def overlay(
         kind=kind,
         peers={it: vtep(it, family) for it in peers},
         remotes={network: tuple(it for it in remotes if it.network == network) for network in networks},
+        trunk=TrunkPort(trunk),
     )
 
 
@@ -85,6 +90,7 @@ OVERLAYS: Mapping[str, Overlay] = {
     "overlay-icc-off": overlay(remote(2, B, SHARED_LONELY)),
     "overlay-dead-peer": overlay(remote(5, B), remote(7, C), peers=(B,)),
     # Number 3 was on b before it came here, and b has not withdrawn it yet; number 5 went from c to b.
+    "underlay": overlay(remote(2, B, ON_TRUNK), remote(5, C, ON_TRUNK), trunk=TRUNK),
     "overlay-moved": overlay(remote(3, B), remote(5, B, created_at=2.0), remote(5, C, created_at=1.0)),
 }
 """Those of the situations that have other hosts."""
@@ -111,6 +117,7 @@ SCENARIOS: Mapping[str, State] = {
     "overlay-icc-off": state(SHARED_LONELY, endpoint(1, SHARED_LONELY)),
     "overlay-dead-peer": state(SHARED_DB, endpoint(3, SHARED_DB)),
     "overlay-moved": state(SHARED_DB, endpoint(3, SHARED_DB)),
+    "underlay": state(ON_TRUNK, endpoint(1, ON_TRUNK)),
     "names": state(DB, LONELY, endpoint(3, DB), endpoint(4, DB), endpoint(1, LONELY)),
 }
 
@@ -145,7 +152,11 @@ class Names:
 def ofports(of: State) -> dict[str, Ofport]:
     """When the switch has taken up every port; the tunnels' are numbered from 1000 on."""
     devices = {f"t{it.vni}": Ofport(1000 + it.vni % 1000) for it in of.networks.values()}
-    return {port(it): ofport(it) for it in of.endpoints.values()} | devices | {"t": Ofport(1000), "d": Ofport(999)}
+    return (
+        {port(it): ofport(it) for it in of.endpoints.values()}
+        | devices
+        | {"t": Ofport(1000), "d": Ofport(999), TRUNK: Ofport(998)}
+    )
 
 
 def compiled(of: State, there: Overlay | None = None, asked: NameService | None = None) -> dict[str, Resource]:

@@ -167,7 +167,7 @@ def test_what_the_guard_lets_pass_names_the_port_and_the_mac(name: str) -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_nobody_but_the_gateway_answers_for_the_gateway(name: str) -> None:
     for flow in flows(EVERYTHING[name]):
-        if "dl_src=" in flow.match:
+        if "dl_src=" in flow.match and flow.actions != "drop":
             assert GATEWAY_MAC not in flow.match
 
 

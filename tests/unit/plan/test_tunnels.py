@@ -8,12 +8,12 @@ import pytest
 from ovsnet.model.host import HostFacts, HostPlan
 from ovsnet.model.ids import NetworkId, Vni
 from ovsnet.model.network import PortKind
-from ovsnet.model.overlay import Overlay, TunnelKind
+from ovsnet.model.overlay import Overlay, TrunkPort, TunnelKind
 from ovsnet.model.state import State
 from ovsnet.plan import names
 from ovsnet.plan.host import plan_host
 from tests.states import DB, WEB, endpoint, state
-from tests.unit.pipeline.scenarios import SHARED_DB, SHARED_LONELY, SHARED_WEB, B, C, overlay, remote, vtep
+from tests.unit.pipeline.scenarios import ON_TRUNK, SHARED_DB, SHARED_LONELY, SHARED_WEB, B, C, overlay, remote, vtep
 
 EMPTY_NETWORK = state(SHARED_DB)
 ONE = state(SHARED_DB, endpoint(3, SHARED_DB))
@@ -28,6 +28,46 @@ def plan(wanted: State, there: Overlay | None) -> HostPlan:
 
 def tunnel_ports(wanted: State, there: Overlay | None) -> list[str]:
     return [it for it in plan(wanted, there).ports if names.is_tunnel(it)]
+
+
+# ---------------------------------------------------------------- the trunk
+
+
+@pytest.mark.row(65)
+def test_a_network_without_a_tunnel_has_the_trunk_and_no_tunnel() -> None:
+    for kind in TunnelKind:
+        there = overlay(remote(2, B, ON_TRUNK), kind=kind, trunk="eth9")
+        host = plan(state(ON_TRUNK, endpoint(1, ON_TRUNK)), there)
+        assert not host.tunnels
+        (trunk,) = [it for it in host.ports.values() if names.ENDPOINT_KEY not in it.external_ids]
+        assert (trunk.name, trunk.kind, trunk.vlan) == ("eth9", PortKind.VETH, 0)
+        assert trunk.external_ids == {"ovsnet-owner": "test", "ovsnet-trunk": "true"}
+
+
+@pytest.mark.row(65)
+def test_to_somebody_elses_bridge_leads_a_cable() -> None:
+    there = replace(overlay(), trunk=TrunkPort("ovtrunk", "br-phys"))
+    near, far = plan(state(ON_TRUNK), there).ports.values()
+    assert (near.name, near.kind, near.bridge, near.options) == ("ovtrunk", PortKind.PATCH, "", {"peer": "ovtrunkp"})
+    assert (far.name, far.kind, far.bridge, far.options) == (
+        *("ovtrunkp", PortKind.PATCH, "br-phys"),
+        {"peer": "ovtrunk"},
+    )
+    assert near.external_ids == far.external_ids == {"ovsnet-owner": "test", "ovsnet-trunk": "true"}
+
+
+@pytest.mark.row(65)
+def test_the_trunk_is_no_port_of_ours_where_no_network_needs_it() -> None:
+    for wanted, trunk in ((ONE, "eth9"), (state(), "eth9"), (state(ON_TRUNK), "")):
+        assert "eth9" not in plan(wanted, overlay(trunk=trunk)).ports
+
+
+@pytest.mark.row(65)
+def test_both_kinds_of_network_are_there_side_by_side() -> None:
+    there = overlay(remote(2, B, ON_TRUNK), remote(5, B), kind=KERNEL, trunk="eth9")
+    host = plan(state(ON_TRUNK, SHARED_DB, endpoint(1, ON_TRUNK), endpoint(3, SHARED_DB)), there)
+    assert set(host.tunnels) == {DEVICE}
+    assert {"eth9", DEVICE} <= set(host.ports)
 
 
 # ---------------------------------------------------------------- kind ovs
