@@ -85,6 +85,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     dns_domain: Annotated[str, _help("domain of the cluster's names", pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")] = (
         "ovsnet.internal"
     )
+    multicast_period: Annotated[
+        float, _help("seconds between two questions to containers for the multicast groups they listen to", ge=1)
+    ] = 125.0
     resync_period: Annotated[float, _help("seconds between full comparisons with the host", ge=1)] = 300.0
     retry_period: Annotated[float, _help("seconds until what the host refused is tried again", gt=0)] = 1.0
     orphan_age: Annotated[float, _help("seconds the engine must not know an endpoint before we collect it", ge=0)] = (

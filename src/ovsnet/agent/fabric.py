@@ -207,8 +207,9 @@ class Fabric:
         """The way to other hosts; the same value as long as nothing in it changed."""
         kind = tunnel_kind(self._settings, self._here.switch())
         device = self._underlay.device if self._underlay else ""
-        trunk = self.trunk.port()
-        return self._view.overlay(self.wanted(), self.store.snapshot(), self.liveness.dead, device, kind, trunk)
+        trunk, current = self.trunk.port(), self.store.available
+        wanted, cluster = self.wanted(), self.store.snapshot()
+        return self._view.overlay(wanted, cluster, self.liveness.dead, device, kind, trunk, current=current)
 
     def _known(self) -> frozenset[SharedId]:
         """The networks of which this host knows every lease and endpoint."""

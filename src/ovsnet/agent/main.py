@@ -31,6 +31,7 @@ from ovsnet.cluster.identity import identity_files, read_membership
 from ovsnet.control.addresses import Addresses
 from ovsnet.control.commit import Committer
 from ovsnet.control.endpoints import Endpoints
+from ovsnet.control.groups import Groups
 from ovsnet.control.naming import Naming
 from ovsnet.control.networks import Networks
 from ovsnet.control.orphans import Orphans
@@ -56,6 +57,8 @@ from ovsnet.ovs.announce import announce
 from ovsnet.ovs.bridge import BridgeApplier
 from ovsnet.ovs.openflow import FlowApplier
 from ovsnet.ovs.ports import PortApplier
+from ovsnet.ovs.programs import management_socket
+from ovsnet.ovs.reportwatch import send_out, watch_reports
 from ovsnet.ovs.switch import Switch
 from ovsnet.pipeline.tables import Table
 from ovsnet.reconcile.converge import Converger
@@ -141,6 +144,7 @@ class Agent:
         )
         self.committer = Committer(self.store)
         self.naming = Naming(self.committer)
+        self.groups = Groups(self.committer, self.switch.facts, self._send_out, settings.multicast_period)
         self.placements = Placements(self.committer, find_inside)
         self.follower = Follower(to.engine, self._learn, relist_every=settings.orphan_period)
         self.fabric = self._fabric(to.engine)
@@ -149,8 +153,9 @@ class Agent:
         self.networks = Networks(self.committer, self.switch.facts, time.time, shared)
         parts = Parts(self.store, self.switch, self.ports, self.loop, self.follower, self.fabric)
         self.view = View(parts, to.engine, settings, to.ring, operator(settings, self.fabric, self.networks, stop.set))
-        self.store.watch(self.loop.nudge)
-        self.switch.watch(self.loop.nudge)
+        for nudge in (self.loop.nudge, self.groups.nudge):
+            self.store.watch(nudge)
+            self.switch.watch(nudge)
         to.links.watch(self.loop.nudge)
         to.tunnels.watch(self.loop.nudge)
 
@@ -201,6 +206,8 @@ class Agent:
                 group.create_task(self._reconcile()),
                 group.create_task(self.flows.watch(self.loop.nudge, control_socket)),
                 group.create_task(self.after_round.run()),
+                group.create_task(self.groups.run()),
+                group.create_task(self._hear_reports()),
                 group.create_task(self.follower.run()),
             ]
             if self.fabric is not None:
@@ -246,6 +253,15 @@ class Agent:
 
     async def _announce(self, endpoints: Sequence[tuple[Ofport, Endpoint]]) -> None:
         await announce(self._settings.bridge, endpoints, self._settings.ovs_run_dir)
+
+    async def _hear_reports(self) -> None:
+        settings = self._settings
+        target = management_socket(settings.bridge, settings.ovs_run_dir)
+        control_socket = Path(settings.run_dir) / f"report-monitor.{os.getpid()}.ctl"
+        await watch_reports(target, control_socket, self.groups.heard, self.groups.listening, deadline=SLOW_SWITCH)
+
+    async def _send_out(self, frames: Sequence[bytes], ports: Sequence[Ofport]) -> None:
+        await send_out(self._settings.bridge, frames, ports, self._settings.ovs_run_dir)
 
     def _calls(self) -> Calls:
         endpoints = Endpoints(

@@ -49,7 +49,7 @@ PERMISSIONS: Final = frozenset(
         Permission("Member", "name", frozenset({"address", "vtep", "mtu", "trunk_mtu", "version", "subnets"})),
         Permission("Network", ANYBODY, frozenset({"name", "labels"}), insert_delete=True),
         _own("Lease"),
-        _own("Endpoint", "mac", "ipv4", "ipv6", "names", "created_at"),
+        _own("Endpoint", "mac", "ipv4", "ipv6", "names", "listens", "created_at"),
         _own("Beat", "count"),
         _own("Token", "expires_at"),
         _own("Record"),

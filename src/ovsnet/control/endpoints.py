@@ -12,7 +12,8 @@ from ovsnet.ipam.macs import next_mac
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError
 from ovsnet.model.ids import EndpointId, Mac, NetworkId
-from ovsnet.model.network import Egress, Network, PortKind, parse_endpoint_options
+from ovsnet.model.listening import EVERYTHING, NOTHING
+from ovsnet.model.network import Egress, Multicast, Network, PortKind, parse_endpoint_options
 from ovsnet.model.state import State
 from ovsnet.pipeline.dns import SERVICE_MAC
 from ovsnet.pipeline.gateway import GATEWAY_MAC
@@ -117,6 +118,8 @@ def _decide_create(
         ipv4=request.ipv4,
         ipv6=request.ipv6,
         vlan=parse_endpoint_options(request.options),
+        # It says what it listens to when it begins to: who is plugged while we look needs not be asked.
+        listens=NOTHING if network.options.multicast is Multicast.SNOOP else EVERYTHING,
         created_at=now,
     )
     known = state.endpoints.get(request.id)

@@ -38,10 +38,12 @@ class OverlayView:
         device: str,
         kind: TunnelKind,
         trunk: TrunkPort = NO_TRUNK,
+        *,
+        current: bool = True,
     ) -> Overlay | None:
-        """None while this host is not a member (any more)."""
+        """None while this host is not a member (any more). `current`: the cluster is as its database has it now."""
         large = (state.endpoints, state.networks, cluster.members, cluster.endpoints, cluster.info)
-        small = (dead, device, kind, trunk)
+        small = (dead, device, kind, trunk, current)
         if self._is_as_before(large, small):
             return self._made
         mine = cluster.members.get(self._me)
@@ -50,10 +52,10 @@ class OverlayView:
             return None
         peers = {it.name: it.vtep for it in cluster.members.values() if it.name != self._me and it.name not in dead}
         remotes = remotes_of(cluster, used_networks(state), peers)
-        parts = (mine.vtep, device, kind, cluster.info.udp_port, peers, remotes, trunk)
+        parts = (mine.vtep, device, kind, cluster.info.udp_port, peers, remotes, trunk, current)
         if parts != self._parts:
             self._parts = parts
-            self._made = Overlay(mine.vtep, device, kind, cluster.info.udp_port, peers, remotes, trunk)
+            self._made = Overlay(*parts)
         return self._made
 
     def _is_as_before(self, large: tuple[object, ...], small: tuple[object, ...]) -> bool:

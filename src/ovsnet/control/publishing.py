@@ -140,6 +140,7 @@ def _published(endpoint: Endpoint, network: SharedId, me: HostName) -> RemoteEnd
         ipv4=endpoint.ipv4.ip if endpoint.ipv4 else None,
         ipv6=endpoint.ipv6.ip if endpoint.ipv6 else None,
         names=tuple(dict.fromkeys(it for it in names if it)),
+        listens=endpoint.listens,
         created_at=endpoint.created_at,
     )
 

@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ovsnet.model.ids import NOT_SHARED, EndpointId, HostName, IpAddress, IpNetwork, Mac, SharedId, Vni
+from ovsnet.model.listening import EVERYTHING, Listening
 from ovsnet.model.network import NetworkOptions
 
 VXLAN_PORT = 4789
@@ -132,7 +133,7 @@ class Lease:
 class RemoteEndpoint:
     """An endpoint as its host published it.
 
-    `names` are all names it answers to on its network, the container's first.
+    `names` are all names it answers to on its network, the container's first. `listens` is as its host saw it.
     """
 
     id: EndpointId
@@ -142,6 +143,7 @@ class RemoteEndpoint:
     ipv4: IPv4Address | None = None
     ipv6: IPv6Address | None = None
     names: tuple[str, ...] = ()
+    listens: Listening = EVERYTHING
     created_at: float = 0.0
 
     @property

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 
 from ovsnet.model.ids import EndpointId, Mac, NetworkId, Vlan
+from ovsnet.model.listening import EVERYTHING, Listening
 from ovsnet.model.network import Network
 
 
@@ -17,7 +18,7 @@ class Endpoint:
     `container_*` come from the engine's events ("" until then), and so does `compose_service`, which the container's
     label names ("" for most). `aliases` are the other names it has on its network, the engine's own short id among
     them; they are asked for only where other hosts need them (() until then). `names_route` is the route to the name
-    service that it was given at Join.
+    service that it was given at Join. `listens` is what was seen of its multicast groups.
     """
 
     id: EndpointId
@@ -34,6 +35,7 @@ class Endpoint:
     compose_service: str = ""
     aliases: tuple[str, ...] = ()
     names_route: IPv4Network | None = None
+    listens: Listening = EVERYTHING
     created_at: float = 0.0
 
     @property

@@ -53,6 +53,13 @@ class Egress(StrEnum):
     NONE = "none"
 
 
+class Multicast(StrEnum):
+    """To whom packets of a multicast group go."""
+
+    SNOOP = "snoop"
+    FLOOD = "flood"
+
+
 LATER = {"mode": ("uplink",), "egress": ("nat", "routed")}
 """Values that are designed but not built: refused by name, so that nobody takes silence for support."""
 
@@ -67,6 +74,7 @@ class NetworkOptions:
     port: PortKind = PortKind.VETH
     icc: bool = True
     egress: Egress = Egress.DOCKER
+    multicast: Multicast = Multicast.SNOOP
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +197,11 @@ NETWORK_OPTIONS: Mapping[str, OptionRule] = {
     "port": OptionRule(_choice("port", CONTAINER_PORTS), "veth, internal", "what the container's interface is made of"),
     "icc": OptionRule(_switch("icc"), "true, false", "false: containers reach the gateway but not each other"),
     "egress": OptionRule(_choice("egress", Egress), "docker, none", "docker: Docker's gateway bridge does NAT and -p"),
+    "multicast": OptionRule(
+        _choice("multicast", Multicast),
+        "snoop, flood",
+        "snoop: a group that somebody joined goes to those who did (IGMP, MLD); flood: every group goes to all",
+    ),
 }
 
 ENDPOINT_OPTIONS: Mapping[str, OptionRule] = {

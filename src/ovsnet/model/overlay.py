@@ -46,7 +46,8 @@ class Overlay:
     """The tunnels of this host. Compared by identity: a new one is made only when something in it changed.
 
     `local` is this host's VTEP, `device` the interface that has it ("" while it is not found). `peers` are the VTEPs of
-    other members that live, `remotes` their endpoints by network, only of networks this host has.
+    other members that live, `remotes` their endpoints by network, only of networks this host has. `current` is False
+    while the cluster's database is away: what they listen to may have changed since.
     """
 
     local: IpAddress
@@ -56,3 +57,4 @@ class Overlay:
     peers: Mapping[HostName, IpAddress] = field(default_factory=_empty)
     remotes: Mapping[SharedId, tuple[RemoteEndpoint, ...]] = field(default_factory=_empty)
     trunk: TrunkPort = NO_TRUNK
+    current: bool = True

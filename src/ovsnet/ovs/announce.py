@@ -13,6 +13,7 @@ from typing import Final
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import Mac, Ofport
 from ovsnet.ovs import programs
+from ovsnet.pipeline.frames import ethernet, icmpv6_checksum, octets_of
 
 _BROADCAST: Final = b"\xff" * 6
 _ALL_NODES: Final = IPv6Address("ff02::1")
@@ -60,36 +61,17 @@ def announcements(endpoint: Endpoint) -> list[bytes]:
 
 def gratuitous_arp(mac: Mac, address: IPv4Address) -> bytes:
     """An ARP announcement: a request whose sender and target address are the same (RFC 5227 3)."""
-    octets = _octets(mac)
+    octets = octets_of(mac)
     arp = struct.pack("!HHBBH", 1, _IPV4, 6, 4, 1) + octets + address.packed + bytes(6) + address.packed
-    return _ethernet(_BROADCAST, octets, _ARP, arp)
+    return ethernet(_BROADCAST, octets, _ARP, arp)
 
 
 def unsolicited_advertisement(mac: Mac, address: IPv6Address) -> bytes:
     """A neighbour advertisement that nobody asked for, to all nodes (RFC 4861 7.2.6)."""
-    octets = _octets(mac)
+    octets = octets_of(mac)
     option = struct.pack("!BB", _TARGET_LINK_ADDRESS, 1) + octets
     message = struct.pack("!BBHI", _NEIGHBOUR_ADVERTISEMENT, 0, 0, _OVERRIDE) + address.packed + option
     checked = message[:2] + struct.pack("!H", icmpv6_checksum(address, _ALL_NODES, message)) + message[4:]
     # Hop limit 255 proves that no router was in between (RFC 4861 7.1.2).
     header = struct.pack("!IHBB", 6 << 28, len(checked), _ICMPV6, 255) + address.packed + _ALL_NODES.packed
-    return _ethernet(_ALL_NODES_MAC, octets, _IPV6, header + checked)
-
-
-def icmpv6_checksum(source: IPv6Address, target: IPv6Address, message: bytes) -> int:
-    """The checksum of a message in which its own field is zero (RFC 4443 2.3)."""
-    pseudo = source.packed + target.packed + struct.pack("!II", len(message), _ICMPV6)
-    octets = pseudo + message + bytes(len(message) % 2)
-    total: int = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
-
-
-def _ethernet(to: bytes, sender: bytes, kind: int, payload: bytes) -> bytes:
-    """Padded to the shortest frame Ethernet allows, without its checksum."""
-    return (to + sender + struct.pack("!H", kind) + payload).ljust(60, b"\0")
-
-
-def _octets(mac: Mac) -> bytes:
-    return bytes.fromhex(mac.replace(":", ""))
+    return ethernet(_ALL_NODES_MAC, octets, _IPV6, header + checked)

@@ -16,10 +16,10 @@ from typing import Protocol
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import HostFacts
 from ovsnet.model.ids import Ofport, Vni
-from ovsnet.model.network import Network
+from ovsnet.model.network import Multicast, Network
 from ovsnet.model.overlay import TunnelKind
 from ovsnet.model.state import State
-from ovsnet.pipeline import dns, elsewhere, flood, forward, gateway, guard, neighbour, origin, output, trunk
+from ovsnet.pipeline import dns, elsewhere, flood, forward, gateway, guard, multicast, neighbour, origin, output, trunk
 from ovsnet.pipeline.elsewhere import Elsewhere
 from ovsnet.pipeline.flow import Flow, Resource
 from ovsnet.pipeline.plug import Gateway, Plug, Segment
@@ -99,6 +99,8 @@ def _plug(endpoint: Endpoint, network: Network, ofport: Ofport) -> Plug:
         addressed=network.addressed,
         icc=network.options.icc,
         gateway=Gateway(network.gateway4, network.gateway6),
+        listens=endpoint.listens,
+        snooped=network.options.multicast is Multicast.SNOOP,
     )
 
 
@@ -142,8 +144,9 @@ def _segment_resources(plugs: Sequence[Plug], remote: Elsewhere | None, group_id
         return flows
     way, vteps = (remote.way, remote.vteps) if remote is not None else (None, ())
     to_all = flood.broadcast(one.segment, group_id, [plug.ofport for plug in plugs], way, vteps)
+    confined = multicast.segment_flows(plugs, way, remote.listeners if remote is not None else None)
     kept = _trunk_flows(way, plugs) if way is not None and way.on_trunk else {}
-    return {**flows, **kept, **{it.key: it for it in to_all}}
+    return {**flows, **kept, **{it.key: it for it in to_all}, **keyed(*confined)}
 
 
 def _trunk_flows(way: Way, plugs: Sequence[Plug]) -> Mapping[str, Flow]:
@@ -189,5 +192,6 @@ def _base() -> Mapping[str, Flow]:
         *neighbour.base_flows(),
         *gateway.base_flows(),
         *forward.base_flows(),
+        *multicast.base_flows(),
         *output.base_flows(),
     )

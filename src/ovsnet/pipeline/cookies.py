@@ -30,6 +30,7 @@ class Feature(IntEnum):
     """Drops between endpoints of a network with `icc=false`."""
     TUNNEL = 9
     NAMES = 10
+    MULTICAST = 11
 
 
 def cookie(feature: Feature, about: int = 0) -> int:

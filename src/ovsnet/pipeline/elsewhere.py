@@ -4,7 +4,7 @@ Only of segments that have endpoints here, and only once the switch has taken up
 hundred thousand endpoints elsewhere, and each one that comes or goes is a change here: see `remembered`.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ovsnet.model.cluster import RemoteEndpoint
@@ -15,9 +15,10 @@ from ovsnet.model.overlay import TunnelKind
 from ovsnet.model.state import State
 from ovsnet.pipeline import forward, neighbour, trunk, tunnel
 from ovsnet.pipeline.flow import Flow
+from ovsnet.pipeline.multicast import Listeners, listeners
 from ovsnet.pipeline.plug import Segment
 from ovsnet.pipeline.remembered import Latest
-from ovsnet.pipeline.remote import Remote, Way, is_on_trunk, living_vteps, reached, reaches_others
+from ovsnet.pipeline.remote import Reached, Remote, Way, is_on_trunk, living_vteps, reached, reaches_others
 from ovsnet.pipeline.tables import keyed
 
 SPARE = 1000
@@ -28,12 +29,16 @@ PortName = Callable[[TunnelKind, Vni], str]
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """The part of one segment that is on other hosts: its flows here, and who gets a copy of a broadcast."""
+    """The part of one segment that is on other hosts: its flows here, and who gets a copy of a broadcast.
+
+    `listeners` are hosts, by their tunnel ends.
+    """
 
     way: Way
     vteps: frozenset[IpAddress]
     flows: Mapping[str, Flow]
     size: int
+    listeners: Listeners[IpAddress]
 
 
 _parts: Latest[Elsewhere] = Latest()
@@ -57,7 +62,8 @@ def parts(state: State, facts: HostFacts, port_name: PortName, here: Collection[
         ofport = facts.switch.ofports.get(overlay.trunk.name if on_trunk else port_name(overlay.kind, network.vni))
         if ofport is not None:
             way = Way(segment, None if on_trunk else overlay.kind, ofport)
-            found[segment] = _part(way, overlay.remotes.get(network.shared, ()), by_trunk if on_trunk else by_tunnel)
+            hosts = by_trunk if on_trunk else by_tunnel
+            found[segment] = _part(way, overlay.remotes.get(network.shared, ()), hosts, current=overlay.current)
     _forget(found)
     return found
 
@@ -69,15 +75,24 @@ def entrances(facts: HostFacts, of: Mapping[Segment, Elsewhere]) -> Iterator[Flo
         yield from tunnel.peer_flows(ofport, living_vteps(facts.overlay).values())
 
 
-def _part(way: Way, remotes: tuple[RemoteEndpoint, ...], vteps: Mapping[HostName, IpAddress]) -> Elsewhere:
+def _part(
+    way: Way, remotes: tuple[RemoteEndpoint, ...], vteps: Mapping[HostName, IpAddress], *, current: bool
+) -> Elsewhere:
     def make() -> Elsewhere:
         flows = dict(keyed(*(trunk if way.on_trunk else tunnel).way_flows(way)))
         there = reached(remotes, vteps)
         for endpoint, vtep in there:
             flows.update(_flows_of(endpoint, vtep, way))
-        return Elsewhere(way, frozenset(vtep for _, vtep in there), flows, len(there))
+        hosts = frozenset(vtep for _, vtep in there)
+        return Elsewhere(way, hosts, flows, len(there), _listeners(there, hosts, current=current))
 
-    return _parts.get(way.segment, (way, vteps, remotes), make)
+    return _parts.get(way.segment, (way, vteps, remotes, current), make)
+
+
+def _listeners(there: Iterable[Reached], hosts: frozenset[IpAddress], *, current: bool) -> Listeners[IpAddress]:
+    """What is not current may lack somebody: then every host gets everything."""
+    said = listeners((vtep, endpoint.listens) for endpoint, vtep in there)
+    return said if current else Listeners(hosts, said.of)
 
 
 def _flows_of(endpoint: RemoteEndpoint, vtep: IpAddress, way: Way) -> Mapping[str, Flow]:

@@ -42,6 +42,12 @@ def broadcast(
     return flow(Table.FLOOD, Priority.NORMAL, segment.match, actions, about=segment.vni), group
 
 
+def copies(ports: Iterable[Ofport], way: Way | None, vteps: Collection[IpAddress]) -> tuple[str, ...]:
+    """The actions that hand out one copy to each of these; a device of the kernel copies to all hosts or to none."""
+    device = _copying_device(way) if vteps else ()
+    return (*(f"output:{port}" for port in sorted((*ports, *device))), *_copies(way, vteps))
+
+
 def _copying_device(way: Way | None) -> Sequence[Ofport]:
     """A device of the kernel makes the copies for other hosts by itself; without receivers it makes none."""
     return (way.ofport,) if way is not None and way.kind is TunnelKind.KERNEL else ()

@@ -9,7 +9,7 @@ from ovsnet.model.ids import Mac, Ofport
 from ovsnet.model.overlay import TunnelKind
 from ovsnet.pipeline.cookies import Feature
 from ovsnet.pipeline.flow import Flow
-from ovsnet.pipeline.packets import GROUP_BIT
+from ovsnet.pipeline.packets import GROUP_BIT, IGMP
 from ovsnet.pipeline.plug import Plug, Segment
 from ovsnet.pipeline.registers import OUTPUT_PORT
 from ovsnet.pipeline.remote import Remote
@@ -19,8 +19,11 @@ from ovsnet.pipeline.tunnel import aim, label
 
 
 def base_flows() -> Iterator[Flow]:
-    """Broadcast and multicast go on to `flood`."""
-    yield flow(Table.FORWARD, Priority.NORMAL, f"dl_dst={GROUP_BIT}/{GROUP_BIT}", goto(Table.FLOOD))
+    """Broadcast and multicast go on to `groups`, what may be about multicast by way of `reports`."""
+    to_many = f"dl_dst={GROUP_BIT}/{GROUP_BIT}"
+    yield flow(Table.FORWARD, Priority.EXCEPTION, f"ip,{to_many},nw_proto={IGMP}", goto(Table.REPORTS))
+    yield flow(Table.FORWARD, Priority.EXCEPTION, f"icmp6,{to_many}", goto(Table.REPORTS))
+    yield flow(Table.FORWARD, Priority.NORMAL, to_many, goto(Table.GROUPS))
 
 
 def plug_flows(plug: Plug) -> Iterator[Flow]:

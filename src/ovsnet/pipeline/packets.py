@@ -13,6 +13,11 @@ ECHO_REQUEST_V6: Final = 128
 ECHO_REPLY_V6: Final = 129
 """RFC 4443 4.1 and 4.2."""
 
+IGMP: Final = 2
+"""The protocol number (RFC 3376 4)."""
+ALL_SYSTEMS: Final = "224.0.0.1"
+"""Whom a general query of IGMP asks (RFC 3376 4.1.12)."""
+MLD_QUERY: Final = 130
 MLD_REPORTS: Final = (131, 132, 143)
 """Multicast listener report and done, and the report of version 2 (RFC 2710, RFC 3810)."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from ovsnet.model.ids import Mac, Ofport, Vlan, Vni
+from ovsnet.model.listening import EVERYTHING, Listening
 from ovsnet.pipeline.registers import SEGMENT_VLAN, SEGMENT_VNI
 
 
@@ -40,6 +41,7 @@ class Plug:
     `ipv6` holds all its IPv6 addresses: the one IPAM gave and the link-local one; none where IPAM gave none.
     `addressed` is False on a network without IPAM: no address is known and any may be used.
     `icc` is False where the endpoints of the network may not reach each other. `gateway` is that of the network.
+    `listens` are its multicast groups; `snooped` is False where the network sends every group to all.
     """
 
     segment: Segment
@@ -50,3 +52,5 @@ class Plug:
     addressed: bool
     icc: bool
     gateway: Gateway
+    listens: Listening = EVERYTHING
+    snooped: bool = False

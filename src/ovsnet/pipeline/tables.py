@@ -8,8 +8,8 @@
                      ├─► ipv6 ─┬─► nd_guard ─────┘    └─────────┐
                      │         ├─► fragment ──┐                 ▼
                      ├─────────┴──────────────┴─► gateway ─► forward ─┬─► output
-                     │                   echo ◄─┘ └─► dhcp ─►  ▲      └─► flood
-                     └─► tentative ────────────────────────────┘
+                     │                   echo ◄─┘ └─► dhcp ─►  ▲      ├─► reports ─┐
+                     └─► tentative ────────────────────────────┘      └────────────┴─► groups ─► flood
 
 Only ICMPv6, pings of the gateway and broadcasts pass tables that match an ICMP type or a port: from 4.0 on Open vSwitch
 caches part of the ports of every packet that such a table sees (the ICMP type is kept where TCP has its port).
@@ -49,6 +49,8 @@ class Table(IntEnum):
     DHCP = 32
     NAMES = 33
     FORWARD = 40
+    REPORTS = 45
+    GROUPS = 46
     FLOOD = 50
     OUTPUT = 60
 
@@ -162,7 +164,19 @@ TABLES: Final[Mapping[Table, TableRule]] = MappingProxyType(
             Feature.FORWARD,
             "known MAC of the segment to its port, or to its host",
             None,
-            frozenset({Table.FLOOD, Table.OUTPUT}),
+            frozenset({Table.REPORTS, Table.GROUPS, Table.OUTPUT}),
+        ),
+        Table.REPORTS: TableRule(
+            Feature.MULTICAST,
+            "who listens to which multicast group: told to the agent, and to no other listener",
+            Table.GROUPS,
+            frozenset({Table.GROUPS}),
+        ),
+        Table.GROUPS: TableRule(
+            Feature.MULTICAST,
+            "multicast of a group that somebody listens to, to those who do",
+            Table.FLOOD,
+            frozenset({Table.FLOOD}),
         ),
         Table.FLOOD: TableRule(
             Feature.FLOOD,

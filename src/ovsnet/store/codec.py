@@ -7,14 +7,15 @@ would change them; labels are JSON in ASCII, because they may be any text in any
 
 import json
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 from ovsnet.model.cluster import SharedNetwork
 from ovsnet.model.errors import BadRequest
 from ovsnet.model.ids import Vlan, Vni
-from ovsnet.model.network import Egress, Mode, Network, NetworkOptions, PortKind
+from ovsnet.model.listening import EVERYTHING, Listening, to_groups
+from ovsnet.model.network import Egress, Mode, Multicast, Network, NetworkOptions, PortKind
 from ovsnet.store.vocabulary import Columns, Kind
 
 NAMESPACE = UUID("8a3a6f0e-5c0b-4c59-9d3c-2a6f8f1f7c11")
@@ -73,6 +74,7 @@ def _encode_options(options: NetworkOptions) -> Columns:
         "port": str(options.port),
         "icc": options.icc,
         "egress": str(options.egress),
+        "multicast": str(options.multicast),
     }
 
 
@@ -84,6 +86,8 @@ def _decode_options(row: Any) -> NetworkOptions:
         port=PortKind(row.port),
         icc=row.icc,
         egress=Egress(row.egress),
+        # "": from before there was a choice.
+        multicast=Multicast(row.multicast or Multicast.SNOOP),
     )
 
 
@@ -105,6 +109,16 @@ def encode_names(names: tuple[str, ...]) -> str:
 def decode_names(text: str) -> tuple[str, ...]:
     """Names from JSON."""
     return tuple(str(it) for it in json.loads(text)) if text else ()
+
+
+def encode_listening(it: Listening) -> str:
+    """Groups as JSON; "", which is also what rows of older versions have, for everything."""
+    return "" if it.everything else json.dumps([str(group) for group in it.groups])
+
+
+def decode_listening(text: str) -> Listening:
+    """What `encode_listening` wrote."""
+    return to_groups(ip_address(it) for it in json.loads(text)) if text else EVERYTHING
 
 
 def maybe(value: object) -> list[str]:

@@ -18,8 +18,10 @@ from ovsnet.model.network import Network
 from ovsnet.model.state import Counters, State
 from ovsnet.store.changes import shown, vnis_used_twice
 from ovsnet.store.codec import (
+    decode_listening,
     decode_names,
     decode_network,
+    encode_listening,
     encode_names,
     encode_network,
     maybe,
@@ -56,6 +58,7 @@ def _encode_endpoint(it: Endpoint, row: RowOf) -> Columns:
         "compose_service": it.compose_service,
         "aliases": encode_names(it.aliases),
         "names_route": maybe(it.names_route),
+        "listens": encode_listening(it.listens),
         "created_at": repr(float(it.created_at)),
     }
 
@@ -76,6 +79,7 @@ def _decode_endpoint(row: Any) -> Endpoint:
         compose_service=row.compose_service,
         aliases=decode_names(row.aliases),
         names_route=only(row.names_route, IPv4Network),
+        listens=decode_listening(row.listens),
         created_at=float(row.created_at),
     )
 

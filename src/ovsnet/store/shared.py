@@ -26,9 +26,11 @@ from ovsnet.ovsdb.replica import Only
 from ovsnet.store.changes import vnis_used_twice
 from ovsnet.store.codec import (
     decode_labels,
+    decode_listening,
     decode_names,
     decode_network,
     encode_labels,
+    encode_listening,
     encode_names,
     encode_network,
     maybe,
@@ -141,6 +143,7 @@ def _encode_endpoint(it: RemoteEndpoint, row: RowOf) -> Columns:
         "ipv4": maybe(it.ipv4),
         "ipv6": maybe(it.ipv6),
         "names": encode_names(it.names),
+        "listens": encode_listening(it.listens),
         "created_at": repr(float(it.created_at)),
     }
 
@@ -154,6 +157,7 @@ def _decode_endpoint(row: Any) -> RemoteEndpoint:
         ipv4=only(row.ipv4, IPv4Address),
         ipv6=only(row.ipv6, IPv6Address),
         names=decode_names(row.names),
+        listens=decode_listening(row.listens),
         created_at=float(row.created_at),
     )
 

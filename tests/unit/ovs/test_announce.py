@@ -6,6 +6,7 @@ from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import EndpointId, Mac, NetworkId
 from ovsnet.ovs import announce
 from ovsnet.ovs.trace import Step, parse_trace
+from ovsnet.pipeline.frames import icmpv6_checksum
 
 MAC = Mac("0a:1b:2c:00:00:07")
 
@@ -33,7 +34,7 @@ def test_an_unsolicited_advertisement() -> None:
 def test_the_checksum_proves_itself() -> None:
     """Over a message that contains its checksum the sum is all ones (RFC 1071)."""
     message = announce.unsolicited_advertisement(MAC, IPv6Address("fd00::7"))[54:]
-    assert announce.icmpv6_checksum(IPv6Address("fd00::7"), IPv6Address("ff02::1"), message) == 0
+    assert icmpv6_checksum(IPv6Address("fd00::7"), IPv6Address("ff02::1"), message) == 0
 
 
 def test_an_endpoint_announces_every_address_it_has() -> None:

@@ -12,7 +12,8 @@ from ovsnet.model.cluster import RemoteEndpoint
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import HostFacts, NameService, SwitchFacts
 from ovsnet.model.ids import EndpointId, HostName, IpAddress, NetworkId, Ofport, SharedId, Vlan, Vni
-from ovsnet.model.network import Mode, Network, NetworkOptions
+from ovsnet.model.listening import EVERYTHING, NOTHING, Listening, to_groups
+from ovsnet.model.network import Mode, Multicast, Network, NetworkOptions
 from ovsnet.model.overlay import Overlay, TrunkPort, TunnelKind
 from ovsnet.model.state import State
 from ovsnet.pipeline.compile import compile_flows
@@ -43,13 +44,30 @@ TRUNK = "eth9"
 SHARED_LONELY = replace(SHARED_WEB, options=NetworkOptions(mode=Mode.OVERLAY, icc=False))
 
 
+GROUP, GROUP6, ALONE = ip_address("239.1.2.3"), ip_address("ff05::123"), ip_address("239.9.9.9")
+"""Groups with listeners on several hosts, and one that only another host's container listens to."""
+SHARED_FLOOD = replace(SHARED_WEB, options=NetworkOptions(mode=Mode.OVERLAY, multicast=Multicast.FLOOD))
+
+
+def listening(number: int, listens: Listening, network: Network = SHARED_WEB) -> Endpoint:
+    """The endpoint with this number that listens to this."""
+    return replace(endpoint(number, network), listens=listens)
+
+
 def vtep(host: HostName, family: int = 4) -> IpAddress:
     """Where the tunnels of a host end."""
     number = ord(host) - ord("a") + 1
     return ip_address(f"10.99.0.{number}" if family == 4 else f"fd99::{number}")
 
 
-def remote(number: int, host: HostName, network: Network = SHARED_DB, *, created_at: float = 0.0) -> RemoteEndpoint:
+def remote(
+    number: int,
+    host: HostName,
+    network: Network = SHARED_DB,
+    *,
+    created_at: float = 0.0,
+    listens: Listening = EVERYTHING,
+) -> RemoteEndpoint:
     """The endpoint with this number as another host published it; each host has an id of its own for it."""
     it = endpoint(number, network)
     return RemoteEndpoint(
@@ -60,6 +78,7 @@ def remote(number: int, host: HostName, network: Network = SHARED_DB, *, created
         ipv4=None if it.ipv4 is None else it.ipv4.ip,
         ipv6=None if it.ipv6 is None else it.ipv6.ip,
         created_at=created_at,
+        listens=listens,
     )
 
 
@@ -89,6 +108,16 @@ OVERLAYS: Mapping[str, Overlay] = {
     "overlay-dual-stack": overlay(remote(2, B, SHARED_WEB), remote(5, C, SHARED_WEB), family=6),
     "overlay-icc-off": overlay(remote(2, B, SHARED_LONELY)),
     "overlay-dead-peer": overlay(remote(5, B), remote(7, C), peers=(B,)),
+    "multicast": overlay(
+        remote(5, B, SHARED_WEB, listens=to_groups([GROUP, GROUP6])),
+        remote(6, C, SHARED_WEB, listens=to_groups([ALONE])),
+    ),
+    "multicast-kernel": overlay(
+        remote(5, B, SHARED_WEB, listens=to_groups([GROUP])),
+        remote(6, C, SHARED_WEB, listens=NOTHING),
+        kind=TunnelKind.KERNEL,
+    ),
+    "multicast-flood": overlay(remote(5, B, SHARED_FLOOD, listens=to_groups([GROUP]))),
     # Number 3 was on b before it came here, and b has not withdrawn it yet; number 5 went from c to b.
     "underlay": overlay(remote(2, B, ON_TRUNK), remote(5, C, ON_TRUNK), trunk=TRUNK),
     "overlay-moved": overlay(remote(3, B), remote(5, B, created_at=2.0), remote(5, C, created_at=1.0)),
@@ -118,6 +147,13 @@ SCENARIOS: Mapping[str, State] = {
     "overlay-dead-peer": state(SHARED_DB, endpoint(3, SHARED_DB)),
     "overlay-moved": state(SHARED_DB, endpoint(3, SHARED_DB)),
     "underlay": state(ON_TRUNK, endpoint(1, ON_TRUNK)),
+    "multicast": state(
+        SHARED_WEB, listening(1, to_groups([GROUP])), listening(2, NOTHING), listening(3, to_groups([GROUP, GROUP6]))
+    ),
+    "multicast-kernel": state(
+        SHARED_WEB, listening(1, to_groups([GROUP6])), listening(2, EVERYTHING), listening(3, NOTHING)
+    ),
+    "multicast-flood": state(SHARED_FLOOD, listening(1, to_groups([GROUP]), SHARED_FLOOD)),
     "names": state(DB, LONELY, endpoint(3, DB), endpoint(4, DB), endpoint(1, LONELY)),
 }
 

@@ -10,6 +10,7 @@ import pytest
 
 from ovsnet.model.host import HostFacts, SwitchFacts
 from ovsnet.model.ids import Mac, NetworkId, Ofport, Vlan, Vni
+from ovsnet.model.listening import NOTHING
 from ovsnet.model.overlay import Overlay
 from ovsnet.model.state import State
 from ovsnet.pipeline import compile as compile_module
@@ -111,7 +112,14 @@ def test_every_table_says_what_becomes_of_the_unknown() -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_packet_passes_once_without_conntrack(name: str) -> None:
     for flow in flows(EVERYTHING[name]):
-        assert not re.search(r"\b(ct|resubmit|recirc|learn|controller|NORMAL|FLOOD|ALL)\b", flow.actions)
+        assert not re.search(r"\b(ct|resubmit|recirc|learn|NORMAL|FLOOD|ALL)\b", flow.actions)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_agent_is_told_of_nothing_but_who_listens_to_what(name: str) -> None:
+    told = [it for it in flows(EVERYTHING[name]) if "controller" in it.actions]
+    assert {it.table for it in told} == {Table.REPORTS}
+    assert all("nw_proto=2" in it.match or "icmp6" in it.match for it in told)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -145,7 +153,7 @@ def test_an_internal_network_is_switched_like_any_other() -> None:
 
 
 def test_the_older_of_two_that_claim_the_same_keeps_it() -> None:
-    old, new = replace(endpoint(1), created_at=1.0), replace(endpoint(2), created_at=2.0)
+    old, new = (replace(endpoint(it), created_at=float(it), listens=NOTHING) for it in (1, 2))
     thief = replace(new, mac=old.mac, ipv4=old.ipv4, ipv6=old.ipv6)
     mine, his = compiled(state(WEB, old)), compiled(state(WEB, thief))
     both = compiled(state(WEB, thief, old))

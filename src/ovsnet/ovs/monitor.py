@@ -1,0 +1,96 @@
+"""One idle `ovs-ofctl monitor` process, and what it prints: flows that change, or packets for the agent."""
+
+import asyncio
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ovsnet import processes
+from ovsnet.ovs import programs
+
+LISTENING = "OFPST_FLOW_MONITOR reply"
+"""What the monitor prints once the switch has accepted it."""
+DIE_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
+"""A killed agent must not leave a monitor behind; SIGTERM lets it remove its control socket."""
+
+WHOLE = 65535
+"""As many octets of a packet are told: all of it."""
+NO_TABLE = 253
+"""A table in which no flow of ours is: its silence is that of a monitor that is there for packets only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a monitor is for: `what` it is called in errors, the OpenFlow message that asks for more, octets that are
+    taken at once, and whether it is told packets, too, or flows only.
+    """
+
+    what: str
+    request: bytes
+    chunk: int
+    packets: bool = False
+
+
+class Monitor:
+    """The output of a monitor process, line by line."""
+
+    def __init__(self, process: Process, wish: Wish) -> None:
+        self._process = process
+        self._wish = wish
+        self._rest = ""
+
+    async def printed(self) -> list[str]:
+        """At least one line, and all that came with it; Unavailable when the monitor has ended."""
+        while True:
+            chunk = await self._process.stdout.read(self._wish.chunk) if self._process.stdout else b""
+            if not chunk:
+                raise programs.unavailable(self._rest.strip() or f"its {self._wish.what} ended")
+            *lines, self._rest = (self._rest + chunk.decode(errors="replace")).split("\n")
+            if lines:
+                return lines
+
+    async def listening(self) -> None:
+        """Returns when the switch has accepted the monitor."""
+        said = ""
+        while not said.startswith(LISTENING):
+            said = (await self.printed())[0]
+            if said.startswith("ovs-ofctl:"):
+                raise programs.unavailable(said)
+
+
+@asynccontextmanager
+async def monitoring(wish: Wish, target: str, control_socket: Path, *, deadline: float) -> AsyncIterator[Monitor]:
+    """A monitor that the switch has accepted; its process is gone after the block."""
+    options = ("-m",) if wish.packets else ()
+    watched = (str(WHOLE), f"watch:!initial,table={NO_TABLE}") if wish.packets else ("watch:!initial",)
+    command = (*DIE_WITH_US, *programs.OFCTL, *options, f"--unixctl={control_socket}", "monitor", target, *watched)
+    process = await programs.start(command)
+    try:
+        it = Monitor(process, wish)
+        try:
+            async with asyncio.timeout(deadline):
+                await it.listening()
+        except TimeoutError:
+            raise programs.unavailable(f"no {wish.what} within {deadline:g} s") from None
+        await _send(control_socket, wish, deadline)
+        yield it
+    finally:
+        await processes.end(process)
+        _remove(control_socket)
+
+
+def _remove(control_socket: Path) -> None:
+    """A killed monitor leaves it behind."""
+    control_socket.unlink(missing_ok=True)
+
+
+async def _send(control_socket: Path, wish: Wish, deadline: float) -> None:
+    command = ("ovs-appctl", "-t", str(control_socket), "ofctl/send", wish.request.hex())
+    outcome = await programs.run(command, deadline=deadline)
+    if not outcome.code and wish.packets:
+        # Who is asked to report answers at once: the switch must have understood before.
+        outcome = await programs.run((*command[:3], "ofctl/barrier"), deadline=deadline)
+    if outcome.code:
+        raise programs.unavailable(f"its {wish.what} cannot be told what to watch: {outcome.complaint}")

@@ -1,0 +1,106 @@
+"""Hears what endpoints say of multicast groups, and asks them: an idle `ovs-ofctl monitor`, and packet-outs.
+
+    the pipeline's table reports ─► controller(id=…) ─► this monitor ─► `heard`
+
+Only these messages come here. ovs-vswitchd keeps a hundred for a connection that is slow and drops the rest
+(do_send_packet_ins), and we take no more than a pipe holds at once: who talks too much costs us no more than that.
+"""
+
+import asyncio
+import re
+import struct
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import structlog
+
+from ovsnet.model.errors import Unavailable
+from ovsnet.model.ids import Ofport
+from ovsnet.ovs import programs
+from ovsnet.ovs.monitor import Monitor, Wish, monitoring
+from ovsnet.pipeline.multicast import LISTENER_ID
+
+MIN_PAUSE, MAX_PAUSE = 0.1, 1.0
+"""Seconds between attempts to reach a switch that is away: the first, and what doubling ends at."""
+CHUNK = 1 << 16
+BREATH = 0.05
+"""Seconds from one reading to the next."""
+_VERSION_1_4, _VENDOR, _NICIRA, _SET_CONTROLLER_ID = 5, 4, 0x2320, 20
+"""openflow/nicira-ext.h, NXT_SET_CONTROLLER_ID."""
+_HEAD = re.compile(r"^(?:NXT|OFPT)_PACKET_IN.*\bin_port=(\d+)\b.*\bdata_len=(\d+)\b")
+_HEX = re.compile(r"^[0-9a-f]{8}  ((?:[0-9a-f]{2}[ -])*[0-9a-f]{2})")
+
+log = structlog.get_logger(__name__)
+Heard = Sequence[tuple[Ofport, bytes]]
+"""Frames with the ports they came in by."""
+
+
+async def watch_reports(
+    target: str, control_socket: Path, heard: Callable[[Heard], None], listening: Callable[[], None], *, deadline: float
+) -> None:
+    """Until cancelled: hand on what is said, and call `listening` each time that from then on nothing is missed."""
+    wish = Wish("report monitor", set_controller_id(), CHUNK, packets=True)
+    pause, followed = MIN_PAUSE, True
+    while True:
+        try:
+            async with monitoring(wish, target, control_socket, deadline=deadline) as monitor:
+                log.info("multicast reports are heard", target=target)
+                pause, followed = MIN_PAUSE, True
+                listening()
+                await _follow(monitor, heard)
+        except Unavailable as error:
+            if followed:
+                log.warning("multicast reports are not heard", target=target, reason=error.reason)
+            followed = False
+        await asyncio.sleep(pause)
+        pause = min(MAX_PAUSE, pause * 2)
+
+
+async def _follow(monitor: Monitor, heard: Callable[[Heard], None]) -> None:
+    """Until the monitor ends, which is Unavailable."""
+    frames = Frames()
+    while True:
+        found = frames.of(await monitor.printed())
+        if found:
+            heard(found)
+        await asyncio.sleep(BREATH)
+
+
+class Frames:
+    """Puts frames together from the lines of a monitor, which may come in any portions."""
+
+    def __init__(self) -> None:
+        self._port = Ofport(0)
+        self._missing = 0
+        self._octets = b""
+
+    def of(self, lines: Iterable[str]) -> Heard:
+        """The frames that these lines complete."""
+        return [it for line in lines for it in self._take(line)]
+
+    def _take(self, line: str) -> Iterator[tuple[Ofport, bytes]]:
+        if head := _HEAD.match(line):
+            self._port, self._missing, self._octets = Ofport(int(head[1])), int(head[2]), b""
+        elif self._missing and (found := _HEX.match(line)):
+            octets = bytes.fromhex(found[1].replace("-", " "))[: self._missing]
+            self._octets, self._missing = self._octets + octets, self._missing - len(octets)
+            if not self._missing:
+                yield self._port, self._octets
+
+
+async def send_out(
+    bridge: str, frames: Sequence[bytes], ports: Sequence[Ofport], ovs_run_dir: str | Path, *, deadline: float = 5.0
+) -> None:
+    """Send each of the frames out by each of these ports, past the tables; Unavailable when that fails."""
+    outputs = ",".join(f"output:{port}" for port in ports)
+    lines = [f"packet-out in_port=CONTROLLER,packet={frame.hex()},actions={outputs}" for frame in frames]
+    target = programs.management_socket(bridge, ovs_run_dir)
+    command, text = (*programs.OFCTL, "bundle", target, "-"), "\n".join(lines) + "\n"
+    outcome = await programs.run(command, stdin=text, deadline=deadline)
+    if outcome.code:
+        raise programs.unavailable(outcome.complaint)
+
+
+def set_controller_id() -> bytes:
+    """The message after which the connection gets what table reports hands to the agent."""
+    return struct.pack("!BBHIII6xH", _VERSION_1_4, _VENDOR, 24, 0, _NICIRA, _SET_CONTROLLER_ID, LISTENER_ID)
