@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import MAX_VNI, EndpointId, Mac, NetworkId, PoolId, Vlan, Vni
-from ovsnet.model.network import Egress, Mode, Network, NetworkOptions, PortKind
+from ovsnet.model.listening import EVERYTHING, to_groups
+from ovsnet.model.network import Egress, Mode, Multicast, Network, NetworkOptions, PortKind
 from ovsnet.model.state import Counters
 from ovsnet.store.interface import Value
 
@@ -38,6 +39,7 @@ options = st.builds(
     port=st.sampled_from(PortKind),
     icc=st.booleans(),
     egress=st.sampled_from(Egress),
+    multicast=st.sampled_from(Multicast),
 )
 counters = st.builds(Counters, mac_prefix=texts, mac_next=st.integers(0, 2**63 - 1), ula_prefix=texts)
 
@@ -76,6 +78,7 @@ def _endpoints(endpoint_id: str, network_id: str) -> st.SearchStrategy[Endpoint]
         compose_service=texts,
         aliases=st.lists(st.text(max_size=9), max_size=3).map(tuple),
         names_route=st.none() | nets4,
+        listens=st.just(EVERYTHING) | st.builds(to_groups, st.frozensets(v4 | v6, max_size=3)),
         created_at=times,
     )
 

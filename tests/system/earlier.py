@@ -1,7 +1,7 @@
 """An earlier version of ovsnet, made of this one: `python3 earlier.py SOURCES COPY`. Standard library only.
 
-Endpoints had no names in the cluster's database then, and members no trunks: its schema lacks the columns, and nothing
-reads or writes them.
+Endpoints had neither names nor multicast groups in the cluster's database then, and members no trunks: its schema lacks
+the columns, and nothing reads or writes them.
 """
 
 import json
@@ -13,10 +13,14 @@ VERSION, SCHEMA = "0.0.9", "0.9.0"
 WITHOUT = {
     "store/shared.py": (
         *('        "names": encode_names(it.names),\n', "        names=decode_names(row.names),\n"),
+        *('        "listens": encode_listening(it.listens),\n', "        listens=decode_listening(row.listens),\n"),
         *('        "trunk_mtu": it.trunk_mtu,\n', "        trunk_mtu=row.trunk_mtu,\n"),
     ),
-    "cluster/rbac.py": ('"trunk_mtu", ',),
-    "control/publishing.py": ("        names=tuple(dict.fromkeys(it for it in names if it)),\n",),
+    "cluster/rbac.py": ('"trunk_mtu", ', '"listens", '),
+    "control/publishing.py": (
+        "        names=tuple(dict.fromkeys(it for it in names if it)),\n",
+        "        listens=endpoint.listens,\n",
+    ),
 }
 
 
@@ -28,7 +32,8 @@ def step_back(sources: Path, copy: Path) -> None:
     schema = copy / "store/cluster.ovsschema"
     made = json.loads(schema.read_text())
     made["version"] = SCHEMA
-    del made["tables"]["Endpoint"]["columns"]["names"]
+    for column in ("names", "listens"):
+        del made["tables"]["Endpoint"]["columns"][column]
     del made["tables"]["Member"]["columns"]["trunk_mtu"]
     schema.write_text(json.dumps(made))
     for name, lines in WITHOUT.items():

@@ -16,7 +16,7 @@ INTERFACE = "eth0"
 def join(group: str) -> None:
     family, index = family_of(group), socket.if_nametoindex(INTERFACE)
     with socket.socket(family, socket.SOCK_DGRAM) as ear:
-        ear.bind((group, PORT))
+        ear.bind((group, PORT) if family == socket.AF_INET else (group, PORT, 0, index))
         raw = socket.inet_pton(family, group)
         if family == socket.AF_INET:
             request = struct.pack("=4s4si", raw, bytes(4), index)

@@ -53,11 +53,11 @@ class Monitor:
 
     async def listening(self) -> None:
         """Returns when the switch has accepted the monitor."""
-        said = ""
-        while not said.startswith(LISTENING):
-            said = (await self.printed())[0]
-            if said.startswith("ovs-ofctl:"):
-                raise programs.unavailable(said)
+        said = [""]
+        while not any(it.startswith(LISTENING) for it in said):
+            said = await self.printed()
+            if said[0].startswith("ovs-ofctl:"):
+                raise programs.unavailable(said[0])
 
 
 @asynccontextmanager

@@ -22,11 +22,12 @@ from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
 from tests.fakes.clock import jumping
 from tests.states import DB, WEB, endpoint, state
-from tests.unit.pipeline.test_membership import V4, igmp, records
+from tests.unit.pipeline.kernel_reports import Kernel, records
+from tests.unit.pipeline.scenarios import GROUP as V4
 
 pytestmark = pytest.mark.row(67)
 PERIOD = 120.0
-JOIN, LEAVE = igmp(0x22, records((4, V4, 0))), igmp(0x22, records((3, V4, 0)))
+JOIN, LEAVE = Kernel().igmp(0x22, records((4, V4, 0))), Kernel().igmp(0x22, records((3, V4, 0)))
 FLOOD = replace(DB, options=NetworkOptions(multicast=Multicast.FLOOD))
 
 

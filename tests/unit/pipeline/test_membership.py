@@ -1,47 +1,18 @@
 """What kernels say of multicast groups, read from frames as they send them; and what they are asked."""
 
-import struct
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovsnet.pipeline.frames import checksum, icmpv6_checksum
+from ovsnet.pipeline.frames import checksum
 from ovsnet.pipeline.membership import Said, igmp_query, mld_query, said
+from tests.unit.pipeline.kernel_reports import Kernel, records
 
 pytestmark = pytest.mark.row(67)
 V4, V6 = ip_address("239.1.2.3"), ip_address("ff05::123")
-MAC = bytes.fromhex("0a0000000001")
-
-
-def summed(message: bytes, total: int) -> bytes:
-    return message[:2] + struct.pack("!H", total) + message[4:]
-
-
-def igmp(kind: int, rest: bytes) -> bytes:
-    """As Linux sends it: with the router alert, so that the header has 24 octets."""
-    message = bytes((kind, 0, 0, 0)) + rest
-    message = summed(message, checksum(message))
-    head = struct.pack("!BBHHHBBH", 0x46, 0xC0, 24 + len(message), 0, 0x4000, 1, 2, 0)
-    packet = head + bytes((10, 0, 0, 1)) + bytes((224, 0, 0, 22)) + bytes((0x94, 4, 0, 0)) + message
-    return (b"\x01\x00\x5e\x00\x00\x16" + MAC + b"\x08\x00" + packet).ljust(60, b"\0")
-
-
-def mld(kind: int, rest: bytes) -> bytes:
-    """As Linux sends it: behind a hop-by-hop header with the router alert."""
-    source, target = IPv6Address("fe80::1"), IPv6Address("ff02::16")
-    message = bytes((kind, 0, 0, 0)) + rest
-    message = summed(message, icmpv6_checksum(source, target, message))
-    behind = bytes((58, 0, 5, 2, 0, 0, 1, 0)) + message
-    head = struct.pack("!IHBB", 6 << 28, len(behind), 0, 1) + source.packed + target.packed
-    return b"\x33\x33\x00\x00\x00\x16" + MAC + b"\x86\xdd" + head + behind
-
-
-def records(*them: tuple[int, IPv4Address | IPv6Address, int]) -> bytes:
-    """The number of group records, and they: kind, group, how many sources."""
-    found = [struct.pack("!BBH", kind, 0, n) + group.packed + group.packed * n for kind, group, n in them]
-    return struct.pack("!HH", 0, len(found)) + b"".join(found)
+igmp, mld = Kernel().igmp, Kernel().mld
 
 
 def test_the_older_versions_name_one_group() -> None:
