@@ -68,7 +68,16 @@ def test_every_table_has_a_section_with_flows_of_it() -> None:
 def test_the_flows_shown_exist() -> None:
     true = {
         line
-        for it in ("base", "one-network", "overlay-ovs", "overlay-kernel", "underlay", "names")
+        for it in (
+            "base",
+            "one-network",
+            "overlay-ovs",
+            "overlay-kernel",
+            "underlay",
+            "names",
+            "multicast",
+            "multicast-kernel",
+        )
         for line in text(it).splitlines()
     }
     assert {it for table in TABLES for it in shown(f"### {table.name.lower()}")} <= true

@@ -1,7 +1,9 @@
 """Numbered datagrams and who got them; runs INSIDE a host, in a container's namespace. Standard library only.
 
-    flood.py receive PORT           prints "listening", counts until SIGTERM, then prints what it saw as JSON
+    flood.py receive PORT [GROUP]   prints "listening", counts until SIGTERM, then prints what it saw as JSON
     flood.py send ADDRESS PORT RATE prints "sending", sends RATE a second until SIGTERM, then how many
+
+With GROUP, a multicast group, it joins it on eth0; what is sent to a group leaves by eth0.
 
 A datagram is its number and the time it was sent. Both ends share a clock: they are on one machine.
 """
@@ -21,6 +23,7 @@ RECEIVE_BUFFER = 8 << 20
 SO_RCVBUFFORCE = 33  # asm-generic/socket.h; Python has no name for it
 # Many small sleeps are worse than a few datagrams at a time.
 LONGEST_PAUSE = 0.01
+INTERFACE = "eth0"
 
 
 @dataclass
@@ -58,12 +61,14 @@ class Until:
         self.running = False
 
 
-def receive(port: int, until: Until) -> None:
+def receive(port: int, group: str, until: Until) -> None:
     seen = Seen()
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as inbox:
         inbox.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         inbox.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
         inbox.bind(("::", port))
+        if group:
+            join(inbox, group)
         inbox.settimeout(QUIET)
         print("listening", flush=True)
         more = True
@@ -79,6 +84,24 @@ def receive(port: int, until: Until) -> None:
         "holes": holes(seen.numbers),
     }
     print(json.dumps(report), flush=True)
+
+
+def join(inbox: socket.socket, group: str) -> None:
+    index = socket.if_nametoindex(INTERFACE)
+    if ipaddress.ip_address(group).version == 6:
+        request = struct.pack("=16sI", socket.inet_pton(socket.AF_INET6, group), index)
+        inbox.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, request)
+    else:
+        request = struct.pack("=4s4si", socket.inet_aton(group), bytes(4), index)
+        inbox.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
+
+
+def leave_by_interface(outbox: socket.socket) -> None:
+    index = socket.if_nametoindex(INTERFACE)
+    if outbox.family == socket.AF_INET6:
+        outbox.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+    else:
+        outbox.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("=4s4si", bytes(4), bytes(4), index))
 
 
 def take(inbox: socket.socket, seen: Seen) -> bool:
@@ -105,6 +128,8 @@ def send(address: str, port: int, rate: float, until: Until) -> None:
     family = socket.AF_INET6 if ipaddress.ip_address(address).version == 6 else socket.AF_INET
     sent = refused = 0
     with socket.socket(family, socket.SOCK_DGRAM) as outbox:
+        if ipaddress.ip_address(address).is_multicast:
+            leave_by_interface(outbox)
         print("sending", flush=True)
         started = time.monotonic()
         while until.running:
@@ -121,6 +146,6 @@ def send(address: str, port: int, rate: float, until: Until) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "receive":
-        receive(int(sys.argv[2]), Until())
+        receive(int(sys.argv[2]), "".join(sys.argv[3:]), Until())
     else:
         send(sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), Until())

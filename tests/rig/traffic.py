@@ -7,6 +7,7 @@ assert flood.result.lost == 0
 
 import json
 from dataclasses import dataclass
+from ipaddress import ip_address
 from itertools import count
 from types import TracebackType
 from typing import Final, Self
@@ -37,7 +38,10 @@ class FloodResult:
 
 
 class Flood:
-    """Datagrams from one container to another while a `with` block runs; the path works when it begins."""
+    """Datagrams from one container to another while a `with` block runs; the path works when it begins.
+
+    To a multicast group: the receiver joins it, and whether it has is known by what it gets.
+    """
 
     def __init__(self, sender: Container, receiver: Container, address: str, *, rate: float = 1000.0) -> None:
         self._port = str(next(_ports))
@@ -52,8 +56,10 @@ class Flood:
 
     def __enter__(self) -> Self:
         # The path first: neighbours that do not know each other yet may lose what they like.
-        wait_until(lambda: self._sender.pings(self._address), 10, f"a ping to {self._address}")
-        self._inbox = self._receiver.spawn_inside(*FLOOD, "receive", self._port, label="flood-receive")
+        group = (self._address,) if ip_address(self._address).is_multicast else ()
+        if not group:
+            wait_until(lambda: self._sender.pings(self._address), 10, f"a ping to {self._address}")
+        self._inbox = self._receiver.spawn_inside(*FLOOD, "receive", self._port, *group, label="flood-receive")
         self._inbox.wait_for_output("listening")
         outbox = (*FLOOD, "send", self._address, self._port, str(self._rate))
         self._outbox = self._sender.spawn_inside(*outbox, label="flood-send")

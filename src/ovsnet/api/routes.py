@@ -15,6 +15,7 @@ from ovsnet.api.schema import (
     ClusterStatus,
     DriftItem,
     EndpointInfo,
+    GroupInfo,
     Lease,
     MemberInfo,
     NameInfo,
@@ -27,7 +28,7 @@ from ovsnet.api.schema import (
 )
 from ovsnet.api.views import AgentView
 from ovsnet.model.errors import Unavailable
-from ovsnet.observe import cluster, endpoints, leases, names, nearby, networks, report, status
+from ovsnet.observe import cluster, endpoints, groups, leases, names, nearby, networks, report, status
 
 API_VERSION = "v1"
 GZIP = "application/gzip"
@@ -97,6 +98,11 @@ async def _discover(view: AgentView, _: Mapping[str, str]) -> Nearby:
 
 async def _names(view: AgentView, _: Mapping[str, str]) -> tuple[NameInfo, ...]:
     return names.all_names(await view.published())
+
+
+async def _groups(view: AgentView, _: Mapping[str, str]) -> tuple[GroupInfo, ...]:
+    shared = view.cluster()
+    return groups.all_groups(view.state(), shared.cluster, shared.me, shared.dead)
 
 
 async def _check(view: AgentView, _: Mapping[str, str]) -> CheckReport:
@@ -178,6 +184,7 @@ ROUTES = (
         "application/octet-stream",
     ),
     Route("/v1/dns", tuple[NameInfo, ...], _names, "Every name on the networks of the cluster", (503,)),
+    Route("/v1/multicast", tuple[GroupInfo, ...], _groups, "Every multicast group that a container listens to"),
     Route("/v1/check", CheckReport, _check, "Read the host afresh and compare: want, is", (503,)),
     Route("/v1/config", Settings, _config, "The settings in force"),
     Route("/v1/version", VersionInfo, _version, "Versions of the agent and of its neighbours"),

@@ -8,6 +8,7 @@ from ovsnet.observe.cluster import ClusterStatus, MemberInfo
 from ovsnet.observe.drift import DriftItem
 from ovsnet.observe.endpoints import EndpointInfo
 from ovsnet.observe.findings import Finding
+from ovsnet.observe.groups import GroupInfo
 from ovsnet.observe.leases import Lease, PoolUsage
 from ovsnet.observe.names import NameInfo
 from ovsnet.observe.nearby import Nearby, NearbyMember
@@ -22,6 +23,7 @@ __all__ = [
     "EndpointInfo",
     "ErrorBody",
     "Finding",
+    "GroupInfo",
     "Lease",
     "MemberInfo",
     "NameInfo",

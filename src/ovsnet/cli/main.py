@@ -31,6 +31,7 @@ VERBS = {
     "network": Verb("ovsnet.cli.network:network", "List and inspect networks."),
     "cluster": Verb("ovsnet.cli.cluster:cluster", "Begin, join and look after a cluster of hosts."),
     "dns": Verb("ovsnet.cli.dns:dns", "List, look up and add names in the cluster's networks."),
+    "multicast": Verb("ovsnet.cli.multicast:multicast", "List the multicast groups that containers listen to."),
     "ps": Verb("ovsnet.cli.endpoints:ps", "List container interfaces, from the switch database."),
     "lease": Verb("ovsnet.cli.lease:lease", "List the addresses in use."),
     "check": Verb("ovsnet.cli.check:check", "Compare this host with what is wanted."),

@@ -89,6 +89,7 @@ def details(found: NetworkDetails) -> Iterator[str]:
         "port": it.port,
         "icc": _yes(it.icc),
         "egress": it.egress,
+        "multicast": it.multicast,
         "internal": _yes(it.internal),
         "subnets": ", ".join(it.subnets),
         "gateways": ", ".join(it.gateways),

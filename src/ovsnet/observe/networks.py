@@ -26,6 +26,7 @@ class NetworkInfo(msgspec.Struct, frozen=True, kw_only=True):
     port: str
     icc: bool
     egress: str
+    multicast: str
     internal: bool
     subnets: tuple[str, ...]
     gateways: tuple[str, ...]
@@ -133,6 +134,7 @@ def _info(network: Network, endpoints: int) -> NetworkInfo:
         port=options.port,
         icc=options.icc,
         egress=options.egress,
+        multicast=options.multicast,
         internal=network.internal,
         subnets=_texts(network.ipv4, network.ipv6),
         gateways=_texts(network.gateway4, network.gateway6),
