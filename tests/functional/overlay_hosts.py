@@ -16,7 +16,7 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
 from tests.functional.pipeline_frames import IPV4, IPV6, UDP, ethernet, vxlan
@@ -39,6 +39,7 @@ from tests.unit.pipeline.scenarios import SHARED_WEB, TRUNK, Names, compiled, of
 
 from ovsnet.model.host import HostFacts, PortPlan, TunnelPlan
 from ovsnet.model.ids import HostName, IpAddress
+from ovsnet.model.listening import EVERYTHING, Listening
 from ovsnet.model.network import Network, PortKind
 from ovsnet.model.overlay import Overlay, TunnelKind
 from ovsnet.model.state import State
@@ -49,6 +50,8 @@ from ovsnet.plan.host import plan_host
 Kinds = Mapping[HostName, TunnelKind]
 Placement = Mapping[HostName, Sequence[int]]
 """Which endpoints, by number, are on which host."""
+ALL_GROUPS: Mapping[int, Listening] = {}
+"""What endpoints listen to while nobody has told."""
 _MLD_REPORTS = b"\x33\x33\x00\x00\x00\x16"
 _SO_RCVBUFFORCE = 33
 """socket(7): also above the limit for others."""
@@ -219,21 +222,44 @@ class Fabric:
     def __getitem__(self, endpoint_number: int) -> Container:
         return next(it[endpoint_number] for it in self.hosts.values() if endpoint_number in it.carried)
 
-    def overlay(self, here: HostName, placement: Placement, network: Network, dead: Sequence[HostName] = ()) -> Overlay:
+    def overlay(
+        self,
+        here: HostName,
+        placement: Placement,
+        network: Network,
+        dead: Sequence[HostName] = (),
+        listens: Mapping[int, Listening] = ALL_GROUPS,
+    ) -> Overlay:
         """What one host knows of the others when all have published what they have."""
         peers = tuple(it for it in self.hosts if it not in (here, *dead))
         there = [
-            remote(it, host, network) for host, numbers in placement.items() if host in self.hosts for it in numbers
+            remote(it, host, network, listens=listens.get(it, EVERYTHING))
+            for host, numbers in placement.items()
+            if host in self.hosts
+            for it in numbers
         ]
         others = [it for it in there if it.host != here]
         trunk = TRUNK if is_on_trunk(network) else ""
         return overlay(*others, peers=peers, kind=self.kinds[here], family=self.family, here=here, trunk=trunk)
 
-    def carry(self, placement: Placement, network: Network = SHARED_WEB, *, dead: Sequence[HostName] = ()) -> None:
+    def carry(
+        self,
+        placement: Placement,
+        network: Network = SHARED_WEB,
+        *,
+        dead: Sequence[HostName] = (),
+        listens: Mapping[int, Listening] = ALL_GROUPS,
+    ) -> None:
         """These endpoints on these hosts, all of one network; `dead` hosts are not believed to live."""
         for host, it in self.hosts.items():
-            local = state(network, *(endpoint(number, network) for number in placement.get(host, ())))
-            it.carry_all(local, self.overlay(host, placement, network, dead))
+            here = [endpoint(one, network) for one in placement.get(host, ())]
+            local = state(network, *(replace(it, listens=listens.get(number(it), EVERYTHING)) for it in here))
+            it.carry_all(local, self.overlay(host, placement, network, dead, listens))
+
+    def forget_datapath_flows(self) -> None:
+        """The next frame is forwarded by the tables as they are now, on every host."""
+        for it in self.hosts.values():
+            it.forget_datapath_flows()
 
     def meet(self) -> None:
         """Let the hosts find each other's MACs, which may cost the first packets between them."""

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 import pytest
-from tests.functional.pipeline_frames import IPV4, IPV6, ethernet, ipv4, ipv6, udp
+from tests.functional.groups import to_group
 from tests.functional.pipeline_switch import BRIDGE, Container, PipelineSwitch, number, pipeline_switch
 from tests.states import WEB, endpoint, state
 from tests.unit.pipeline.kernel_reports import Kernel, records
@@ -108,15 +108,6 @@ def joined(container: Container, group: IpAddress) -> Iterator[subprocess.Popen[
             yield program
         finally:
             program.terminate()
-
-
-def to_group(sender: Container, group: IpAddress) -> bytes:
-    octets = group.packed
-    if group.version == 4:
-        mac = bytes((1, 0, 0x5E, octets[1] & 0x7F, *octets[2:])).hex(":")
-        return ethernet(mac, sender.mac, IPV4, ipv4(sender.ipv4, str(group), udp(b"to some")))
-    mac = (b"\x33\x33" + octets[-4:]).hex(":")
-    return ethernet(mac, sender.mac, IPV6, ipv6(sender.ipv6, str(group), udp(b"to some")))
 
 
 @FAMILIES

@@ -6,13 +6,15 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
+from tests.functional.groups import to_group
 from tests.functional.overlay_hosts import Fabric, Tunnelled, fabric
 from tests.functional.pipeline_frames import ARP, BROADCAST, ICMPV6, IPV4, IPV6, ethernet, ipv4, ipv6, udp
 from tests.functional.pipeline_switch import Container
 from tests.states import endpoint, state
-from tests.unit.pipeline.scenarios import SHARED_LONELY, SHARED_WEB, A, B, C, overlay, remote, vtep
+from tests.unit.pipeline.scenarios import GROUP, GROUP6, SHARED_LONELY, SHARED_WEB, A, B, C, overlay, remote, vtep
 
-from ovsnet.model.ids import EndpointId, HostName, NetworkId, SharedId, Vni
+from ovsnet.model.ids import EndpointId, HostName, IpAddress, NetworkId, SharedId, Vni
+from ovsnet.model.listening import NOTHING, to_groups
 from ovsnet.model.overlay import TunnelKind
 from ovsnet.pipeline.cookies import Feature, feature_of
 from ovsnet.pipeline.gateway import GATEWAY_MAC
@@ -21,6 +23,7 @@ pytestmark = pytest.mark.functional
 
 TWIN = replace(SHARED_WEB, id=NetworkId("d4" * 32), shared=SharedId("d4" * 32), vni=Vni(0xABCDEF))
 """Another network of the cluster with the addresses of WEB."""
+LISTENING = {1: NOTHING, 2: to_groups([GROUP, GROUP6]), 3: to_groups([GROUP, GROUP6]), 4: NOTHING}
 STRANGER = HostName("z")
 """A host that is in no cluster."""
 MULTICAST = "33:33:00:00:00:fb"
@@ -37,6 +40,15 @@ def hosts(request: pytest.FixtureRequest) -> Iterator[Fabric]:
     """WEB with endpoints 1 and 2 on host a, 3 on b, 4 on c."""
     with fabric((A, B, C), *request.param) as it:
         it.carry({A: (1, 2), B: (3,), C: (4,)})
+        it.meet()
+        yield it
+
+
+@pytest.fixture(scope="module", params=TunnelKind)
+def listeners(request: pytest.FixtureRequest) -> Iterator[Fabric]:
+    """WEB with endpoints 1 and 2 on host a, 3 on b, 4 on c, of which 2 and 3 listen to groups."""
+    with fabric((A, B, C), request.param) as it:
+        it.carry({A: (1, 2), B: (3,), C: (4,)}, listens=LISTENING)
         it.meet()
         yield it
 
@@ -114,6 +126,31 @@ def test_a_broadcast_arrives_exactly_once_everywhere_and_crosses_once_to_each_ho
             assert hosts.copies(sender, frame) == others
             crossed = [it.target for it in hosts.wire.crossed() if it.frame == frame]
             assert sorted(crossed) == [at(hosts.family, it) for it in "abc" if it != ("a" if number == 1 else "b")]
+
+
+@pytest.mark.row(67)
+@pytest.mark.parametrize("group", [GROUP, GROUP6], ids=["to-IPv4", "to-IPv6"])
+def test_a_group_crosses_to_hosts_with_listeners_and_reaches_these(listeners: Fabric, group: IpAddress) -> None:
+    """Number 3 on b listens, and so does 2 on a; nobody on c does."""
+    for sender, reached, hosts in ((1, {2: 1, 3: 1}, ["b"]), (3, {2: 1}, ["a"]), (4, {2: 1, 3: 1}, ["a", "b"])):
+        frame = to_group(listeners[sender], group)
+        assert listeners.copies(listeners[sender], frame) == reached
+        crossed = {it.target for it in listeners.wire.crossed() if it.frame == frame}
+        if listeners.kinds[A] is TunnelKind.OVS:
+            assert crossed == {at(listeners.family, it) for it in hosts}
+        else:  # a device of the kernel copies to all; each host hands on to its listeners
+            assert len(crossed) == 2
+
+
+@pytest.mark.row(67)
+def test_a_host_that_tells_nothing_of_groups_gets_them_all(listeners: Fabric) -> None:
+    silent = {it: listens for it, listens in LISTENING.items() if it != 4}
+    listeners.carry({A: (1, 2), B: (3,), C: (4,)}, listens=silent)
+    listeners.forget_datapath_flows()
+    frame = to_group(listeners[1], GROUP)
+    assert listeners.copies(listeners[1], frame) == {2: 1, 3: 1, 4: 1}
+    listeners.carry({A: (1, 2), B: (3,), C: (4,)}, listens=LISTENING)
+    listeners.forget_datapath_flows()
 
 
 def test_a_broadcast_is_sent_to_each_of_hundreds_of_hosts(changing: Fabric) -> None:

@@ -24,6 +24,9 @@ NAMESPACE = UUID("8a3a6f0e-5c0b-4c59-9d3c-2a6f8f1f7c11")
 UNREADABLE = (ValueError, TypeError, AttributeError, BadRequest)
 """What reading a row raises that somebody edited by hand."""
 
+BEFORE_THERE_WAS_A_CHOICE = Multicast.SNOOP
+"""What rows of older versions mean; such hosts send every group to all as long as they run."""
+
 T = TypeVar("T")
 
 
@@ -86,8 +89,7 @@ def _decode_options(row: Any) -> NetworkOptions:
         port=PortKind(row.port),
         icc=row.icc,
         egress=Egress(row.egress),
-        # "": from before there was a choice.
-        multicast=Multicast(row.multicast or Multicast.SNOOP),
+        multicast=Multicast(row.multicast or BEFORE_THERE_WAS_A_CHOICE),
     )
 
 

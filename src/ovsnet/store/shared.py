@@ -5,6 +5,7 @@ member's row stands beside the name: a host that was taken out of the cluster ha
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from types import MappingProxyType
 from typing import Any, Final
@@ -22,6 +23,7 @@ from ovsnet.model.cluster import (
     Token,
 )
 from ovsnet.model.ids import EndpointId, HostName, SharedId, interned, parse_mac
+from ovsnet.model.network import Multicast
 from ovsnet.ovsdb.replica import Only
 from ovsnet.store.changes import vnis_used_twice
 from ovsnet.store.codec import (
@@ -115,6 +117,15 @@ def _encode_network(it: SharedNetwork, _row: RowOf) -> Columns:
 
 
 def _decode_network(row: Any) -> SharedNetwork:
+    network = _network_of(row)
+    asked = dict(network.asked).get("multicast", "")
+    if row.multicast or not asked:
+        return network
+    # Made while the database had no such column yet, by a host that knew the option already.
+    return replace(network, options=replace(network.options, multicast=Multicast(asked)))
+
+
+def _network_of(row: Any) -> SharedNetwork:
     return SharedNetwork(
         id=SharedId(row.net_id),
         origin=HostName(row.origin),
