@@ -47,4 +47,8 @@ async def end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with suppress(ProcessLookupError):
             process.kill()
+        # asyncio tells of the end only once the pipes were read to theirs, and stops reading what nobody takes.
+        for pipe in (process.stdout, process.stderr):
+            while pipe is not None and await pipe.read(1 << 16):
+                pass
         await process.wait()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import MAX_VNI, EndpointId, Mac, NetworkId, PoolId, Vlan, Vni
-from ovsnet.model.listening import EVERYTHING, to_groups
+from ovsnet.model.listening import EVERYTHING, MUTED, to_groups
 from ovsnet.model.network import Egress, Mode, Multicast, Network, NetworkOptions, PortKind
 from ovsnet.model.state import Counters
 from ovsnet.store.interface import Value
@@ -78,7 +78,7 @@ def _endpoints(endpoint_id: str, network_id: str) -> st.SearchStrategy[Endpoint]
         compose_service=texts,
         aliases=st.lists(st.text(max_size=9), max_size=3).map(tuple),
         names_route=st.none() | nets4,
-        listens=st.just(EVERYTHING) | st.builds(to_groups, st.frozensets(v4 | v6, max_size=3)),
+        listens=st.sampled_from([EVERYTHING, MUTED]) | st.builds(to_groups, st.frozensets(v4 | v6, max_size=3)),
         created_at=times,
     )
 

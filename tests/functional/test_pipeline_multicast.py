@@ -3,8 +3,9 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -21,7 +22,7 @@ from ovsnet.control.commit import Committer
 from ovsnet.control.groups import Groups
 from ovsnet.model.host import SwitchFacts
 from ovsnet.model.ids import EndpointId, IpAddress
-from ovsnet.model.listening import EVERYTHING, NOTHING, Listening, to_groups
+from ovsnet.model.listening import EVERYTHING, MUTED, NOTHING, Listening, to_groups
 from ovsnet.model.state import State
 from ovsnet.ovs.programs import management_socket
 from ovsnet.ovs.reportwatch import send_out, watch_reports
@@ -190,3 +191,26 @@ async def test_who_asks_routes_multicast_and_gets_everything(web: PipelineSwitch
             with joined(web[2], V4):
                 await agent.knows(e2=to_groups([V4]))
                 assert web.copies(web[1], to_group(web[1], V4)) == {2: 1, number_of: 1}
+
+
+async def test_a_container_that_never_stops_talking_keeps_nobody_from_being_heard(web: PipelineSwitch) -> None:
+    """It is muted, and gets everything: what it says is not needed any more."""
+    agent, ended = Agent(web), threading.Event()
+    report = Kernel.of(web[1].endpoint).igmp(0x22, records((4, V4, 0)))
+    talking = threading.Thread(target=talk, args=(web[1], report, ended), daemon=True)
+    async with agent.runs():
+        talking.start()
+        try:
+            await agent.knows(e1=MUTED)
+            with joined(web[2], V6):
+                await agent.knows(e1=MUTED, e2=to_groups([V6]))
+        finally:
+            ended.set()
+            talking.join(PATIENCE)
+    assert web.copies(web[3], to_group(web[3], V6)) == {1: 1, 2: 1}
+
+
+def talk(container: Container, frame: bytes, ended: threading.Event) -> None:
+    while not ended.is_set():
+        with suppress(OSError):  # its queue is full
+            container.send(frame)

@@ -100,7 +100,11 @@ class Groups:
         plugged, now = self._plugged(), self._now()
         self._take(plugged, now)
         self._memberships.expire(now)
-        if any(it.listens != self._memberships.listening(it.id, now) for it in plugged.values()):
+        changed = [it for it in plugged.values() if it.listens != self._memberships.listening(it.id, now)]
+        for it in changed:
+            if self._memberships.listening(it.id, now).muted:
+                log.warning("container says too much of multicast groups: not heard for a while", container=it.title)
+        if changed:
             await self._committer.commit(lambda state: (self._changes(state, now), None))
         await self._ask(plugged, now)
 

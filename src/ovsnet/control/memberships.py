@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ovsnet.model.ids import EndpointId, IpAddress
-from ovsnet.model.listening import EVERYTHING, Listening, is_confined, to_groups
+from ovsnet.model.listening import EVERYTHING, MUTED, Listening, is_confined, to_groups
 from ovsnet.pipeline.membership import ROBUSTNESS, Said
 
 LINGER: Final = 2.0
@@ -18,15 +18,22 @@ SLOWEST_ANSWER: Final = 10.0
 """Seconds an answer to a query may take (RFC 3376 8.3)."""
 MAX_GROUPS: Final = 64
 """Groups of one endpoint that are counted; Linux allows a socket 20 of IPv4. Who has more gets everything."""
+MOST_MESSAGES: Final = 300
+"""Of one endpoint within a second. A kernel that listens to MAX_GROUPS sends 128 at once; what is more than the switch
+keeps for the agent is lost, whoever sent it.
+"""
 _NEVER: Final = float("-inf")
 
 
 @dataclass(slots=True)
 class _Member:
-    """One endpoint: until when it listens to each group, and until when it gets everything."""
+    """One endpoint: until when it listens to each group, gets everything, is muted; `messages` since a second began."""
 
     groups: dict[IpAddress, float] = field(default_factory=dict)
     everything: float = _NEVER
+    muted: float = _NEVER
+    second: float = _NEVER
+    messages: int = 0
 
 
 class Memberships:
@@ -45,10 +52,14 @@ class Memberships:
         member = self._members[endpoint] = _Member(dict.fromkeys(before.groups, end))
         if before.everything:
             member.everything = end
+        if before.muted:
+            member.muted = end
 
     def take(self, endpoint: EndpointId, said: Said, now: float) -> None:
         """An endpoint that is recalled has said something."""
         member, end = self._members[endpoint], now + self.life
+        if _too_much(member, now):
+            member.muted = end
         if said.asks:
             member.everything = end
         for group, listens in said.groups:
@@ -71,6 +82,8 @@ class Memberships:
     def listening(self, endpoint: EndpointId, now: float) -> Listening:
         """What is believed of an endpoint that is recalled."""
         member = self._members[endpoint]
+        if member.muted > now:
+            return MUTED
         return EVERYTHING if member.everything > now else to_groups(member.groups)
 
     def keep(self, endpoints: Collection[EndpointId]) -> None:
@@ -85,4 +98,12 @@ class Memberships:
     def _ends(self) -> Iterator[float]:
         for member in self._members.values():
             yield member.everything
+            yield member.muted
             yield from member.groups.values()
+
+
+def _too_much(member: _Member, now: float) -> bool:
+    if now - member.second >= 1.0:
+        member.second, member.messages = now, 0
+    member.messages += 1
+    return member.messages > MOST_MESSAGES

@@ -16,14 +16,17 @@ _LINK_LOCAL_SCOPE = 2
 class Listening:
     """`everything` holds for who routes multicast, who listens to too much to be counted, and who was never asked.
 
-    `groups` are those that were reported, in order; none beside `everything`.
+    `groups` are those that were reported, in order; none beside `everything`. `muted` is who says so much that nobody
+    else would be heard: it is not listened to for a while, and gets everything.
     """
 
     everything: bool = False
     groups: tuple[IpAddress, ...] = ()
+    muted: bool = False
 
 
 EVERYTHING = Listening(everything=True)
+MUTED = Listening(everything=True, muted=True)
 NOTHING = Listening()
 
 

@@ -69,6 +69,9 @@ def segment_flows(plugs: Sequence[Plug], way: Way | None, elsewhere: Listeners[I
     here = listeners((plug.ofport, plug.listens) for plug in plugs)
     there = elsewhere or _NOWHERE
     yield from _report_flows(plugs, copies(here.everything, way, there.everything))
+    for plug in plugs:
+        if plug.listens.muted:
+            yield from _mute(plug)
     for group in sorted({*here.of, *there.of}, key=lambda it: (it.version, int(it))):
         if is_confined(group):
             nobody: frozenset[Ofport] = frozenset()
@@ -84,6 +87,14 @@ def _report_flows(plugs: Sequence[Plug], to_routers: Sequence[str]) -> Iterator[
         matches += [f"icmp6,{segment.match},icmp_type={kind}" for kind in MLD_REPORTS]
     for match in matches:
         yield flow(Table.REPORTS, Priority.NORMAL, match, actions, about=segment.vni)
+
+
+def _mute(plug: Plug) -> Iterator[Flow]:
+    """Before the agent: a hundred messages wait for it, and one that sends thousands would push out all others'."""
+    messages = [f"ip,in_port={plug.ofport},nw_proto={IGMP}"]
+    messages += [f"icmp6,in_port={plug.ofport},icmp_type={kind}" for kind in (MLD_QUERY, *MLD_REPORTS)]
+    for match in messages:
+        yield flow(Table.REPORTS, Priority.FIRST, match, DROP, about=plug.segment.vni)
 
 
 def _confined(segment: Segment, group: IpAddress, actions: Sequence[str]) -> Flow:

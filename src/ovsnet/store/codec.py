@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 from ovsnet.model.cluster import SharedNetwork
 from ovsnet.model.errors import BadRequest
 from ovsnet.model.ids import Vlan, Vni
-from ovsnet.model.listening import EVERYTHING, Listening, to_groups
+from ovsnet.model.listening import EVERYTHING, MUTED, Listening, to_groups
 from ovsnet.model.network import Egress, Mode, Multicast, Network, NetworkOptions, PortKind
 from ovsnet.store.vocabulary import Columns, Kind
 
@@ -24,6 +24,7 @@ NAMESPACE = UUID("8a3a6f0e-5c0b-4c59-9d3c-2a6f8f1f7c11")
 UNREADABLE = (ValueError, TypeError, AttributeError, BadRequest)
 """What reading a row raises that somebody edited by hand."""
 
+_MUTED = "muted"
 BEFORE_THERE_WAS_A_CHOICE = Multicast.SNOOP
 """What rows of older versions mean; such hosts send every group to all as long as they run."""
 
@@ -115,11 +116,15 @@ def decode_names(text: str) -> tuple[str, ...]:
 
 def encode_listening(it: Listening) -> str:
     """Groups as JSON; "", which is also what rows of older versions have, for everything."""
+    if it.muted:
+        return _MUTED
     return "" if it.everything else json.dumps([str(group) for group in it.groups])
 
 
 def decode_listening(text: str) -> Listening:
     """What `encode_listening` wrote."""
+    if text == _MUTED:
+        return MUTED
     return to_groups(ip_address(it) for it in json.loads(text)) if text else EVERYTHING
 
 

@@ -4,13 +4,13 @@ from ipaddress import ip_address
 
 import pytest
 
-from ovsnet.control.memberships import LINGER, MAX_GROUPS, Memberships
+from ovsnet.control.memberships import LINGER, MAX_GROUPS, MOST_MESSAGES, Memberships
 from ovsnet.model.ids import EndpointId
-from ovsnet.model.listening import EVERYTHING, NOTHING, to_groups
+from ovsnet.model.listening import EVERYTHING, MUTED, NOTHING, to_groups
 from ovsnet.pipeline.membership import Said
 
 pytestmark = pytest.mark.row(67)
-ONE, TWO = EndpointId("1" * 64), EndpointId("2" * 64)
+ONE, TWO, THREE = (EndpointId(it * 64) for it in "123")
 GROUP, OTHER = ip_address("239.1.2.3"), ip_address("ff05::123")
 PERIOD, LIFE = 125.0, 260.0
 JOIN, LEAVE = Said(groups=((GROUP, True),)), Said(groups=((GROUP, False),))
@@ -92,10 +92,27 @@ def test_who_listens_to_too_much_gets_everything() -> None:
     assert memberships.listening(ONE, 0.0) == EVERYTHING
 
 
+def test_who_says_too_much_is_not_heard_for_a_while_and_gets_everything() -> None:
+    memberships = known(ONE, TWO)
+    for _ in range(MOST_MESSAGES):
+        memberships.take(ONE, JOIN, 0.5)
+    assert memberships.listening(ONE, 0.5) == to_groups([GROUP])
+    memberships.take(ONE, JOIN, 0.5)
+    assert memberships.listening(ONE, 0.5) == MUTED
+    assert memberships.listening(TWO, 0.5) == NOTHING
+    for now in range(1, MOST_MESSAGES):  # one a second is not too much
+        memberships.take(TWO, JOIN, float(now))
+    assert memberships.listening(TWO, float(MOST_MESSAGES)) == to_groups([GROUP])
+    memberships.expire(0.5 + LIFE)
+    assert memberships.listening(ONE, 0.5 + LIFE) == NOTHING
+
+
 def test_a_new_process_begins_with_what_was_written_down() -> None:
     memberships = Memberships(PERIOD)
     memberships.recall(ONE, to_groups([GROUP, OTHER]), 1000.0)
     memberships.recall(TWO, EVERYTHING, 1000.0)
+    memberships.recall(THREE, MUTED, 1000.0)
+    assert memberships.listening(THREE, 1000.0) == MUTED
     assert memberships.listening(ONE, 1000.0) == to_groups([OTHER, GROUP])
     assert memberships.listening(TWO, 1000.0 + LIFE - 1) == EVERYTHING
     assert memberships.listening(TWO, 1000.0 + LIFE) == NOTHING

@@ -8,7 +8,7 @@ import pytest
 
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import IpAddress
-from ovsnet.model.listening import EVERYTHING, NOTHING, is_confined, to_groups
+from ovsnet.model.listening import EVERYTHING, MUTED, NOTHING, is_confined, to_groups
 from ovsnet.model.network import Network
 from ovsnet.model.overlay import Overlay, TunnelKind
 from ovsnet.pipeline.flow import Flow, Resource
@@ -103,6 +103,17 @@ def test_who_gets_everything_gets_each_group_and_the_reports_and_nobody_else_doe
     reports = actions(of, Table.REPORTS, "nw_proto=2")
     assert {"output:4", f"set_field:{vtep(B)}->tun_dst"} <= reports
     assert not {"output:1", "output:2", "output:3"} & reports
+
+
+def test_who_is_muted_gets_everything_and_is_not_heard() -> None:
+    loud = listening(4, MUTED)
+    of = compiled(state(SHARED_WEB, *HERE, loud))
+    assert to_group(GROUP, None, *HERE, loud) == {"output:1", "output:4"}
+    silenced = [
+        it for it in of.values() if isinstance(it, Flow) and "in_port=4" in it.match and it.table == Table.REPORTS
+    ]
+    assert [it.actions for it in silenced] == ["drop"] * 5
+    assert actions(compiled(state(SHARED_WEB, *HERE)), Table.REPORTS, "in_port") == set()
 
 
 def test_an_address_for_all_on_the_link_is_never_confined() -> None:
