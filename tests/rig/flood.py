@@ -36,8 +36,10 @@ class Seen:
     last: int = -1
     last_sent: float = 0.0
     longest_gap: float = 0.0
+    first: float = 0.0
 
     def add(self, number: int, sent: float) -> None:
+        self.first = self.first or time.time()
         if number in self.numbers:
             self.duplicates += 1
             return
@@ -69,6 +71,7 @@ def receive(port: int, group: str, until: Until) -> None:
         inbox.bind(("::", port))
         if group:
             join(inbox, group)
+        began = time.time()
         inbox.settimeout(QUIET)
         print("listening", flush=True)
         more = True
@@ -80,6 +83,7 @@ def receive(port: int, group: str, until: Until) -> None:
         "duplicates": seen.duplicates,
         "reordered": seen.reordered,
         "last": seen.last,
+        "first_after": seen.first - began if seen.first else None,
         "longest_gap": seen.longest_gap,
         "holes": holes(seen.numbers),
     }

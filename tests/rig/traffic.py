@@ -44,7 +44,7 @@ class Flood:
     """
 
     def __init__(self, sender: Container, receiver: Container, address: str, *, rate: float = 1000.0) -> None:
-        self._port = str(next(_ports))
+        self.port = str(next(_ports))
         self._sender, self._receiver, self._address, self._rate = sender, receiver, address, rate
         self._result: FloodResult | None = None
 
@@ -59,9 +59,9 @@ class Flood:
         group = (self._address,) if ip_address(self._address).is_multicast else ()
         if not group:
             wait_until(lambda: self._sender.pings(self._address), 10, f"a ping to {self._address}")
-        self._inbox = self._receiver.spawn_inside(*FLOOD, "receive", self._port, *group, label="flood-receive")
+        self._inbox = self._receiver.spawn_inside(*FLOOD, "receive", self.port, *group, label="flood-receive")
         self._inbox.wait_for_output("listening")
-        outbox = (*FLOOD, "send", self._address, self._port, str(self._rate))
+        outbox = (*FLOOD, "send", self._address, self.port, str(self._rate))
         self._outbox = self._sender.spawn_inside(*outbox, label="flood-send")
         self._outbox.wait_for_output("sending")
         return self

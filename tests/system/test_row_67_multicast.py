@@ -17,7 +17,7 @@ from tests.rig.cluster import QUICK, Cluster
 from tests.rig.host import Host
 from tests.rig.process import wait_until
 from tests.rig.spawned import Spawned
-from tests.rig.traffic import Flood
+from tests.rig.traffic import FLOOD, Flood
 from tests.rows import Figures
 from tests.system import networks
 from tests.system.parties import GROUP, GROUP6, Party, copies, party
@@ -192,20 +192,21 @@ def test_who_joins_while_the_agent_is_away_gets_the_group_once_it_is_back(
 def test_how_soon_a_group_that_others_listen_to_comes_to_a_new_listener(
     web: Web, session_cluster: Cluster, group: str, figures: Figures
 ) -> None:
-    """What is missed at the beginning is the time until all hosts know."""
+    """Somebody sends all the time; what a newcomer misses at the beginning is the time until the hosts know."""
     with joined(session_cluster, group, web["one"]):
-        talker = web["talker"].container
         for where, name in (("on the sender's host", "still1"), ("on another host", "two")):
-            with Flood(talker, web[name].container, group, rate=200.0) as flood:
-                wait_until(lambda it=name: is_known(session_cluster.hosts[0], group, web[it]), SOON, "it is known")  # type: ignore[misc]
-            missed = flood.result.holes[0][1] if flood.result.holes else 0
-            figures[f"a new listener to {group} {where} got it after, ms"] = missed * 5
-            assert flood.result.holes[1:] == ()
-
-
-def is_known(host: Host, group: str, one: Party) -> bool:
-    containers, hosts = said_of(host, group)
-    return one.container.name in containers or one.container.host.name in hosts
+            with Flood(web["talker"].container, web["one"].container, group, rate=200.0) as flood:
+                receive = (*FLOOD, "receive", flood.port, group)
+                newcomer = web[name].container.spawn_inside(*receive, label="flood-receive")
+                newcomer.wait_for_output("listening")
+                for host in session_cluster.hosts:
+                    await_known(host, group, (web["one"], web[name]))
+                # One packet more than any that was on its way: it comes last.
+                counted(web["talker"], [web[name]], group)
+                seen = json.loads(newcomer.stop("TERM").stdout.splitlines()[-1])
+            figures[f"a new listener to {group} {where} got it after, ms"] = round(1000 * seen["first_after"])
+            assert (flood.result.lost, len(seen["holes"])) == (0, 1)  # the hole is what was sent before it joined
+            assert seen["first_after"] < SOON
 
 
 def test_with_multicast_flood_a_group_goes_to_all_whoever_joined_it(session_cluster: Cluster) -> None:
