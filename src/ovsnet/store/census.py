@@ -108,6 +108,7 @@ def _endpoint(row: Mapping[str, Any], networks: Mapping[str, SharedId]) -> Remot
             ipv4=_at_most_one(row["ipv4"]),
             ipv6=_at_most_one(row["ipv6"]),
             names=row["names"],
+            listens="",  # not asked for: an older database has no such column, and who asks here forwards nothing
             created_at=row["created_at"],
         )
         endpoint: RemoteEndpoint = SHARED.shapes[RemoteEndpoint].decode(shown)
