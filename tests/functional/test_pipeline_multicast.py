@@ -37,6 +37,19 @@ PATIENCE = 20.0
 FAMILIES = pytest.mark.parametrize("group", [V4, V6], ids=["ipv4", "ipv6"])
 
 
+class Ear:
+    """Tells the groups, and when it has begun to."""
+
+    def __init__(self, groups: Groups) -> None:
+        self._groups = groups
+        self.heard, self.deaf = groups.heard, groups.deaf
+        self.hears = asyncio.Event()
+
+    def listening(self) -> None:
+        self._groups.listening()
+        self.hears.set()
+
+
 class Agent:
     """The parts of an agent that have to do with groups, and the flows that follow from them."""
 
@@ -60,20 +73,15 @@ class Agent:
 
         groups = Groups(Committer(self.store), lambda: self._facts, send, period)
         self.store.watch(groups.nudge)
-        hears = asyncio.Event()
-
-        def listening() -> None:
-            groups.listening()
-            hears.set()
-
+        listener = Ear(groups)
         target, ear = management_socket(BRIDGE, run_dir), run_dir / "reports.ctl"
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(groups.run()),
-                tasks.create_task(watch_reports(target, ear, groups.heard, listening, deadline=PATIENCE)),
+                tasks.create_task(watch_reports(target, ear, listener, deadline=PATIENCE)),
             ]
             async with asyncio.timeout(PATIENCE):
-                await hears.wait()
+                await listener.hears.wait()
             yield
             for it in running:
                 it.cancel()

@@ -258,7 +258,7 @@ class Agent:
         settings = self._settings
         target = management_socket(settings.bridge, settings.ovs_run_dir)
         control_socket = Path(settings.run_dir) / f"report-monitor.{os.getpid()}.ctl"
-        await watch_reports(target, control_socket, self.groups.heard, self.groups.listening, deadline=SLOW_SWITCH)
+        await watch_reports(target, control_socket, self.groups, deadline=SLOW_SWITCH)
 
     async def _send_out(self, frames: Sequence[bytes], ports: Sequence[Ofport]) -> None:
         await send_out(self._settings.bridge, frames, ports, self._settings.ovs_run_dir)

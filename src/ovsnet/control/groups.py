@@ -4,6 +4,7 @@
                               ├─► Memberships (plain, with ends) ─┤
     time ─────────────────────┘                                   └─► queries to endpoints that were not asked lately
 
+While the monitor or the switch is away nobody can be asked or heard: time stands still then, and nothing is given up.
 Written down are changes only, so a restart begins with what was known, and the flows stay as they are. What happened
 meanwhile comes with the answers to the queries at the start.
 """
@@ -59,6 +60,7 @@ class Groups:
         self._unread: list[tuple[Ofport, bytes]] = []
         self._asked: frozenset[EndpointId] = frozenset()
         self._hears = False
+        self._heard_at = float("-inf")
         self._ask_all_at = float("inf")
         self._trouble = ""
 
@@ -75,9 +77,12 @@ class Groups:
     def listening(self) -> None:
         """From now on nothing is missed; what was said before may have been: everybody is asked."""
         self._hears = True
-        self._asked = frozenset()
-        self._ask_all_at = self._now() + self._period / STARTUP
+        self._begin_anew()
         self.nudge()
+
+    def deaf(self) -> None:
+        """From now on nothing is heard, until `listening`."""
+        self._hears = False
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -99,13 +104,16 @@ class Groups:
             return
         plugged, now = self._plugged(), self._now()
         self._take(plugged, now)
-        self._memberships.expire(now)
-        changed = [it for it in plugged.values() if it.listens != self._memberships.listening(it.id, now)]
+        if self._hears and not self._trouble:
+            self._heard_at = now
+        believed = self._heard_at
+        self._memberships.expire(believed)
+        changed = [it for it in plugged.values() if it.listens != self._memberships.listening(it.id, believed)]
         for it in changed:
-            if self._memberships.listening(it.id, now).muted:
+            if self._memberships.listening(it.id, believed).muted:
                 log.warning("container says too much of multicast groups: not heard for a while", container=it.title)
         if changed:
-            await self._committer.commit(lambda state: (self._changes(state, now), None))
+            await self._committer.commit(lambda state: (self._changes(state, believed), None))
         await self._ask(plugged, now)
 
     def _take(self, plugged: Mapping[Ofport, Endpoint], now: float) -> None:
@@ -118,6 +126,12 @@ class Groups:
             endpoint_there, message = plugged.get(ofport), said(frame)
             if endpoint_there is not None and message is not None:
                 self._memberships.take(endpoint_there.id, message, now)
+
+    def _begin_anew(self) -> None:
+        """Everybody is asked, and has a whole life to answer."""
+        self._memberships.renew(self._heard_at, self._now())
+        self._asked = frozenset()
+        self._ask_all_at = self._now() + self._period / STARTUP
 
     def _changes(self, state: State, now: float) -> Sequence[Change]:
         here = {it.id for it in self._plugged().values()}
@@ -164,6 +178,7 @@ class Groups:
             log.warning("multicast groups are not followed", reason=reason)
         elif self._trouble and not reason:
             log.info("multicast groups are followed again")
+            self._begin_anew()
         self._trouble = reason
 
     @staticmethod

@@ -53,13 +53,13 @@ class Memberships:
         if before.everything:
             member.everything = end
         if before.muted:
-            member.muted = end
+            self._mute(member, end)
 
     def take(self, endpoint: EndpointId, said: Said, now: float) -> None:
         """An endpoint that is recalled has said something."""
         member, end = self._members[endpoint], now + self.life
         if _too_much(member, now):
-            member.muted = end
+            self._mute(member, end)
         if said.asks:
             member.everything = end
         for group, listens in said.groups:
@@ -73,6 +73,10 @@ class Memberships:
             else:
                 member.everything = end
 
+    def _mute(self, member: _Member, end: float) -> None:
+        """Afterwards it was not heard for long, and has to be asked first: it goes on getting everything."""
+        member.muted, member.everything = end, end + self.life
+
     def expire(self, now: float) -> None:
         """Believe nothing any more whose time has come."""
         for member in self._members.values():
@@ -85,6 +89,14 @@ class Memberships:
         if member.muted > now:
             return MUTED
         return EVERYTHING if member.everything > now else to_groups(member.groups)
+
+    def renew(self, since: float, now: float) -> None:
+        """What was believed at `since`, when nobody was heard any more, is believed for a whole life from now on."""
+        end = now + self.life
+        for member in self._members.values():
+            member.groups = {group: max(it, end) for group, it in member.groups.items()}
+            if member.everything > since:
+                member.everything = max(member.everything, end)
 
     def keep(self, endpoints: Collection[EndpointId]) -> None:
         """Forget all others."""

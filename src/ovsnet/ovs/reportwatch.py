@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
@@ -35,10 +36,21 @@ Heard = Sequence[tuple[Ofport, bytes]]
 """Frames with the ports they came in by."""
 
 
-async def watch_reports(
-    target: str, control_socket: Path, heard: Callable[[Heard], None], listening: Callable[[], None], *, deadline: float
-) -> None:
-    """Until cancelled: hand on what is said, and call `listening` each time that from then on nothing is missed."""
+class Listener(Protocol):
+    """Who is told."""
+
+    def heard(self, frames: Heard) -> None:
+        """These were sent."""
+
+    def listening(self) -> None:
+        """From now on nothing is missed."""
+
+    def deaf(self) -> None:
+        """From now on everything is, until `listening`."""
+
+
+async def watch_reports(target: str, control_socket: Path, listener: Listener, *, deadline: float) -> None:
+    """Until cancelled: hand on what is said."""
     wish = Wish("report monitor", set_controller_id(), CHUNK, packets=True)
     pause, followed = MIN_PAUSE, True
     while True:
@@ -46,9 +58,10 @@ async def watch_reports(
             async with monitoring(wish, target, control_socket, deadline=deadline) as monitor:
                 log.info("multicast reports are heard", target=target)
                 pause, followed = MIN_PAUSE, True
-                listening()
-                await _follow(monitor, heard)
+                listener.listening()
+                await _follow(monitor, listener.heard)
         except Unavailable as error:
+            listener.deaf()
             if followed:
                 log.warning("multicast reports are not heard", target=target, reason=error.reason)
             followed = False

@@ -76,6 +76,7 @@ async def passes(seconds: float) -> None:
 async def test_what_is_said_is_written_down_and_what_is_left_is_taken_out() -> None:
     host = Host(state(WEB, quiet(1), quiet(2)))
     async with host.agent() as groups:
+        groups.listening()
         groups.heard([(Ofport(1), JOIN), (Ofport(77), JOIN), (Ofport(2), b"nonsense")])
         await passes(1)
         assert host.listens(quiet(1)) == to_groups([V4])
@@ -161,6 +162,7 @@ async def test_a_restart_goes_on_with_what_was_known_and_forgets_who_does_not_an
 async def test_who_was_never_asked_gets_everything_until_the_answer_is_due() -> None:
     host = Host(state(WEB, endpoint(1)))
     async with host.agent() as groups:
+        groups.listening()
         groups.heard([(Ofport(1), JOIN)])
         await passes(PERIOD)
         assert host.listens(endpoint(1)) == EVERYTHING
@@ -178,3 +180,39 @@ async def test_on_a_network_that_sends_every_group_to_all_nobody_is_asked_or_wri
         await passes(5 * PERIOD)
     assert host.asked == []
     assert host.listens(endpoint(1, FLOOD)) == EVERYTHING
+
+
+@jumping
+async def test_while_nobody_can_be_heard_or_asked_nothing_is_given_up() -> None:
+    host = Host(state(WEB, quiet(1), endpoint(2)))
+    async with host.agent() as groups:
+        groups.listening()
+        groups.heard([(Ofport(1), JOIN)])
+        await passes(1)
+        groups.deaf()
+        await passes(100 * PERIOD)
+        groups.nudge()
+        await passes(1)
+        assert (host.listens(quiet(1)), host.listens(endpoint(2))) == (to_groups([V4]), EVERYTHING)
+        groups.listening()
+        await passes(2 * PERIOD)  # a whole life to answer
+        assert (host.listens(quiet(1)), host.listens(endpoint(2))) == (to_groups([V4]), EVERYTHING)
+        await passes(20)
+        assert (host.listens(quiet(1)), host.listens(endpoint(2))) == (NOTHING, NOTHING)
+
+
+@jumping
+async def test_while_the_switch_takes_no_queries_nothing_is_given_up() -> None:
+    host = Host(state(WEB, quiet(1)))
+    async with host.agent() as groups:
+        groups.listening()
+        groups.heard([(Ofport(1), JOIN)])
+        await passes(1)
+        host.switch_answers = False
+        await passes(10 * PERIOD)
+        assert host.listens(quiet(1)) == to_groups([V4])
+        host.switch_answers = True
+        await passes(PERIOD)
+        assert host.listens(quiet(1)) == to_groups([V4])
+        await passes(2 * PERIOD)
+        assert host.listens(quiet(1)) == NOTHING
