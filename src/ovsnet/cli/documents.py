@@ -13,7 +13,7 @@ from ovsnet.cli.main import VERBS, ovsnet
 from ovsnet.cli.settings_list import settings_list
 from ovsnet.cli.yaml_text import yaml_text
 from ovsnet.model import errors
-from ovsnet.model.network import ENDPOINT_OPTIONS, LATER, NETWORK_OPTIONS, OptionRule
+from ovsnet.model.network import ENDPOINT_OPTIONS, IPAM_OPTIONS, LATER, NETWORK_OPTIONS, OptionRule
 
 NOTE = "Made from the code by `make generate`; do not edit."
 
@@ -44,13 +44,15 @@ def configuration() -> str:
 
 
 def options() -> str:
-    """What `-o` and `--driver-opt` take."""
+    """What `-o`, `--ipam-opt` and `--driver-opt` take."""
     later = [(f"`{key}`", ", ".join(f"`{it}`" for it in values)) for key, values in LATER.items()]
     return _page(
         "Options of networks and endpoints",
         "A network takes these with `docker network create -d ovsnet -o key=value`. An unknown key or a bad "
         "value is refused when the network is created, by name, with what is allowed.",
         _table(("Option", "Values", "Meaning"), _rules(NETWORK_OPTIONS)),
+        "Its addresses take these with `--ipam-driver ovsnet --ipam-opt key=value` (Compose: `ipam: options:`):",
+        _table(("Option", "Values", "Meaning"), _rules(IPAM_OPTIONS)),
         "One endpoint takes these with `docker network connect --driver-opt key=value`:",
         _table(("Option", "Values", "Meaning"), _rules(ENDPOINT_OPTIONS)),
         "Planned, and refused by name until then:",

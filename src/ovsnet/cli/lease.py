@@ -28,11 +28,12 @@ def list_leases(agent: Client, *, as_json: bool) -> None:
 def table_of(leases: tuple[Lease, ...]) -> Table:
     """One line per address."""
     return Table(
-        heads=("ADDRESS", "SUBNET", "KIND", "HOLDER", "STATE", "SINCE"),
+        heads=("ADDRESS", "SUBNET", "SPACE", "KIND", "HOLDER", "STATE", "SINCE"),
         rows=[
             (
                 it.address,
                 it.subnet,
+                it.space,
                 it.kind,
                 it.holder,
                 it.state,

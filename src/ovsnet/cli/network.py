@@ -56,7 +56,7 @@ def remove(agent: Client, name: str) -> None:
 def table_of(networks: tuple[NetworkInfo, ...]) -> Table:
     """One line per network."""
     return Table(
-        heads=("ID", "NAME", "VNI", "MODE", "VLAN", "MTU", "PORT", "EGRESS", "SUBNETS", "ENDPOINTS"),
+        heads=("ID", "NAME", "VNI", "MODE", "VLAN", "MTU", "PORT", "EGRESS", "SPACE", "SUBNETS", "ENDPOINTS"),
         rows=[
             (
                 short(it.id),
@@ -67,6 +67,7 @@ def table_of(networks: tuple[NetworkInfo, ...]) -> Table:
                 str(it.mtu),
                 it.port,
                 "internal" if it.internal else it.egress,
+                it.space,
                 ", ".join(it.subnets),
                 str(it.endpoints),
             )
@@ -91,6 +92,7 @@ def details(found: NetworkDetails) -> Iterator[str]:
         "egress": it.egress,
         "multicast": it.multicast,
         "internal": _yes(it.internal),
+        "space": it.space,
         "subnets": ", ".join(it.subnets),
         "gateways": ", ".join(it.gateways),
         "labels": ", ".join(f"{key}={value}" for key, value in sorted(found.labels.items())),

@@ -30,6 +30,7 @@ class Committer(Generic[S]):
         self._store = store
         self._turn = asyncio.Lock()
         self._in_vain: tuple[float, Unavailable] | None = None
+        self._committed = asyncio.Event()
 
     def snapshot(self) -> S:
         """The state as it is known now, for reading only: decisions belong into `commit`."""
@@ -39,6 +40,10 @@ class Committer(Generic[S]):
     def available(self) -> bool:
         """False while nothing can be committed; the snapshot is then the last one that was known."""
         return self._store.available
+
+    async def next_commit(self) -> None:
+        """Return after the next commit of this process."""
+        await self._committed.wait()
 
     async def commit(self, decide: Callable[[S], tuple[Sequence[Change], T]]) -> T:
         """Call `decide` with the present state, commit the changes it returns, and give back its result.
@@ -71,3 +76,5 @@ class Committer(Generic[S]):
         except Unavailable as error:
             self._in_vain = (asyncio.get_running_loop().time(), error)
             raise
+        self._committed.set()
+        self._committed = asyncio.Event()

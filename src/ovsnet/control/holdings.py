@@ -58,12 +58,13 @@ def uses(state: State, *, now: float, rest: float) -> Mapping[Family, Use]:
 
 def _shared_pools(state: State) -> Mapping[PoolId, SharedId]:
     """The pools whose addresses are the cluster's."""
-    subnets: dict[IpNetwork, SharedId] = {}
+    subnets: dict[tuple[str, IpNetwork], SharedId] = {}
     for network in state.networks.values():
         for subnet in (network.ipv4, network.ipv6) if network.shared else ():
             if subnet is not None:
-                subnets[subnet] = network.shared
-    return {it.id: subnets[it.subnet] for it in state.pools.values() if it.subnet in subnets}
+                subnets[network.space, subnet] = network.shared
+    pairs = ((it.id, (it.space_name, it.subnet)) for it in state.pools.values())
+    return {key: subnets[place] for key, place in pairs if place in subnets}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from ovsnet.control.parts import Parts
 from ovsnet.control.requests import NetworkRequest
 from ovsnet.control.shared_networks import SharedNetworks, check_vni, taken_vnis, users_on
 from ovsnet.ipam.vnis import free_vni
-from ovsnet.model.addressing import LOCAL_SPACE, SHARED_SPACE, AllocationKind
+from ovsnet.model.addressing import LOCAL_SPACE, SHARED_SPACE, AllocationKind, space_of
 from ovsnet.model.cluster import Cluster, SharedNetwork
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError
 from ovsnet.model.host import Datapath, SwitchFacts
@@ -102,6 +102,7 @@ class Networks:
             ipv6=request.ipv6,
             gateway4=request.gateway4,
             gateway6=request.gateway6,
+            space=_space_name(request, self._committer.snapshot()),
             created_at=self._clock(),
         )
         return await self._committer.commit(partial(_decide_create, network, asked.vni, self._cluster))
@@ -155,6 +156,7 @@ class Networks:
             ipv6=shared.ipv6,
             gateway4=shared.gateway4,
             gateway6=shared.gateway6,
+            space=shared.space,
             shared=shared.id,
             name=shared.name,
             labels=shared.labels,
@@ -217,7 +219,9 @@ def _check_everywhere(request: NetworkRequest, asked: AskedOptions, mode: Mode) 
 
 
 def _shared_network(request: NetworkRequest, here: State, shared: SharedNetworks, now: float) -> SharedNetwork:
-    """All but VNI and MTU, which the cluster decides. --ip-range and aux addresses are told to the IPAM driver only."""
+    """All but VNI and MTU, which the cluster decides. What only the IPAM driver is told is in the pools."""
+    name = _space_name(request, here)
+    space4, space6 = space_of(request.space4, name), space_of(request.space6, name)
     return SharedNetwork(
         id=SharedId(request.id),
         vni=Vni(0),
@@ -225,14 +229,35 @@ def _shared_network(request: NetworkRequest, here: State, shared: SharedNetworks
         internal=request.internal,
         ipv4=request.ipv4,
         ipv6=request.ipv6,
-        range4=_range(here, request.space4, request.ipv4),  # type: ignore[arg-type]
-        range6=_range(here, request.space6, request.ipv6),  # type: ignore[arg-type]
+        range4=_range(here, space4, request.ipv4),  # type: ignore[arg-type]
+        range6=_range(here, space6, request.ipv6),  # type: ignore[arg-type]
         gateway4=request.gateway4,
         gateway6=request.gateway6,
-        reserved=_reserved(here, {(request.space4, request.ipv4), (request.space6, request.ipv6)}),
+        reserved=_reserved(here, {(space4, request.ipv4), (space6, request.ipv6)}),
+        space=name,
         asked=tuple(sorted(request.options.items())),
         created_at=now,
     )
+
+
+def _space_name(request: NetworkRequest, here: State) -> str:
+    """The name of the address space the network's subnets are from: of `--ipam-opt` only the IPAM driver hears.
+
+    It is that of the pool that waits for its network. There is one (`Subnets`), and older ones of other drivers'
+    networks.
+    """
+    known = here.networks.get(request.id)
+    if known is not None:
+        return known.space
+    families = ((request.space4, request.ipv4), (request.space6, request.ipv6))
+    waiting = (
+        it
+        for it in here.pools.values()
+        if (it.engine_space, it.subnet) in families
+        and not any(it.serves(network) for network in here.networks.values())
+    )
+    newest = max(waiting, key=lambda it: it.created_at, default=None)
+    return newest.space_name if newest else ""
 
 
 def _range(here: State, space: str, subnet: IpNetwork | None) -> IpNetwork | None:

@@ -68,20 +68,25 @@ def unknown_to_engine(state: State, facts: EngineFacts) -> Sequence[Suspect]:
     """What we hold and the engine does not list."""
     suspects: list[Suspect] = [it for it in state.networks.values() if it.id not in facts.networks]
     suspects += [it for it in state.endpoints.values() if it.id not in facts.endpoints]
-    pools = {it.id for it in state.pools.values() if it.subnet not in facts.subnets}
+    subnets = facts.subnets
+    pools = {it.id for it in state.pools.values() if (it.space_name, it.subnet) not in subnets}
     suspects += [state.pools[it] for it in pools]
     used = facts.addresses | _addresses_of_endpoints(state)
+    spaces = {it.id: it.space_name for it in state.pools.values()}
     suspects += [
         it
         for it in state.allocations.values()
-        if it.pool_id in pools or (it.kind is AllocationKind.ENDPOINT and it.held and it.address not in used)
+        if it.pool_id in pools
+        or (it.kind is AllocationKind.ENDPOINT and it.held and (spaces.get(it.pool_id, ""), it.address) not in used)
     ]
     return suspects
 
 
-def _addresses_of_endpoints(state: State) -> frozenset[IpAddress]:
-    interfaces = (face for it in state.endpoints.values() for face in (it.ipv4, it.ipv6))
-    return frozenset(face.ip for face in interfaces if face is not None)
+def _addresses_of_endpoints(state: State) -> frozenset[tuple[str, IpAddress]]:
+    """With the name of the address space."""
+    spaces = {key: it.space for key, it in state.networks.items()}
+    faces = ((it, face) for it in state.endpoints.values() for face in (it.ipv4, it.ipv6))
+    return frozenset((spaces.get(it.network_id, ""), face.ip) for it, face in faces if face is not None)
 
 
 def _collect(state: State, facts: EngineFacts, ripe: frozenset[SuspectKey]) -> tuple[Sequence[Change], int]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ovsnet.control.requests import PoolRequest
+from ovsnet.model.addressing import name_in
 from ovsnet.model.cluster import SharedNetwork
 from ovsnet.model.ids import NOT_SHARED, IpNetwork, SharedId
 
@@ -15,7 +16,8 @@ from ovsnet.model.ids import NOT_SHARED, IpNetwork, SharedId
 class Parts:
     """Written by who asks the engine, read by the drivers. In memory: a creation does not outlive its agent.
 
-    A subnet that was given for a part is given to nobody else, so the network that is made with it is that part.
+    A subnet that was given for a part is given to nobody else of its address space, and to nobody of another one until
+    the part is made (`Subnets`): so the network that is made with it is that part.
     """
 
     def __init__(self) -> None:
@@ -36,15 +38,20 @@ class Parts:
         """The network for whose part this subnet is asked for; "" when none is expected."""
         if request.subnet is None:
             return NOT_SHARED
+        name = name_in(request.space)
         wanted = (request.subnet, request.sub_range)
         found = (it for it in self._expected.values() if wanted in ((it.ipv4, it.range4), (it.ipv6, it.range6)))
-        return next((it.id for it in found), NOT_SHARED)
+        return next((it.id for it in found if it.space == name), NOT_SHARED)
 
     def given(self, request: PoolRequest) -> None:
         """The subnet was given for what it was asked for."""
+        if request.subnet is None:
+            return
         part_of = self.wanting(request)
-        if part_of and request.subnet is not None:
+        if part_of:
             self._given[request.subnet] = part_of
+        else:
+            self._given.pop(request.subnet, None)
 
     def made_with(self, *subnets: IpNetwork | None) -> SharedId:
         """The network whose part is made with one of these; "" for any other. An engine may add one by itself."""

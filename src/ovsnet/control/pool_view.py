@@ -21,8 +21,7 @@ class PoolView:
     @property
     def networks(self) -> tuple[Network, ...]:
         """Our networks on this subnet. None before CreateNetwork, and for a network of another driver."""
-        subnet = self.pool.subnet
-        return tuple(it for it in self.state.networks.values() if subnet in (it.ipv4, it.ipv6))
+        return tuple(it for it in self.state.networks.values() if self.pool.serves(it))
 
     @property
     def title(self) -> str:

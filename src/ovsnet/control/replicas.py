@@ -21,7 +21,7 @@ from ovsnet.control.commit import Committer
 from ovsnet.control.networks import network_removal
 from ovsnet.control.parts import Parts
 from ovsnet.engine.facts import EngineEndpoint, EngineFacts, EngineNetwork, NetworkSpec, SubnetSpec
-from ovsnet.model.addressing import LOCAL_SPACE
+from ovsnet.model.addressing import LOCAL_SPACE, space_of
 from ovsnet.model.cluster import Cluster, SharedNetwork
 from ovsnet.model.errors import Conflict, OvsnetError, Unavailable
 from ovsnet.model.ids import NOT_SHARED, HostName, IpAddress, IpNetwork, NetworkId, SharedId
@@ -256,8 +256,8 @@ def _users(endpoints: Iterable[EngineEndpoint], networks: Container[NetworkId]) 
 def _without_left_over(network: SharedNetwork, state: State) -> tuple[Sequence[Change], None]:
     """What this host still knows of a part that its engine forgot while no agent ran: it would be in the way."""
     old = [it for it in state.networks.values() if it.shared == network.id]
-    subnets = {network.ipv4, network.ipv6}
-    pools = [it for it in state.pools.values() if it.space == LOCAL_SPACE and it.subnet in subnets] if old else []
+    space = space_of(LOCAL_SPACE, network.space)
+    pools = [it for it in state.pools.values() if it.space == space and it.serves(network)] if old else []
     changes: list[Change] = [change for it in old for change in network_removal(state, it.id)]
     for pool in pools:
         changes += [*(Drop(it) for it in state.allocations_of(pool.id)), Drop(pool)]
@@ -275,6 +275,7 @@ def spec_of(network: SharedNetwork) -> NetworkSpec:
         subnets=tuple(it for it in (v4, v6) if it is not None),
         labels=dict(network.labels),
         options=dict(network.asked),
+        ipam_options={"space": network.space} if network.space else {},
         internal=network.internal,
     )
 

@@ -13,7 +13,8 @@ from ovsnet.model.ids import EndpointId, IpAddress, IpNetwork, Mac, NetworkId, P
 class NetworkRequest:
     """CreateNetwork. `options` are the user's `-o` options as text; a family that is not used is None.
 
-    `space4` and `space6` are the address spaces the subnets are from: they tell whose IPAM driver gives the addresses.
+    `space4` and `space6` are the engine's address spaces the subnets are from: they tell whose IPAM driver gives the
+    addresses, and nothing of an `--ipam-opt`.
     """
 
     id: NetworkId
@@ -57,7 +58,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class PoolRequest:
-    """RequestPool. `subnet` is None when we shall choose one that overlaps nothing."""
+    """RequestPool. `subnet` is None when we shall choose one that overlaps nothing; `space` as in Pool."""
 
     space: str
     subnet: IpNetwork | None = None

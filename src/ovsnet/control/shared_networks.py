@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from ovsnet.control.commit import Committer
 from ovsnet.control.parts import Parts
+from ovsnet.control.upgrade import behind
 from ovsnet.ipam.vnis import free_vni
 from ovsnet.model.cluster import OVERHEAD, Cluster, Member, SharedNetwork
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, Unavailable
@@ -169,6 +170,7 @@ class SharedNetworks:
             raise Conflict(
                 f"host {self._me} is not a member of the cluster any more; 'ovsnet cluster join' makes it one"
             )
+        _check_space(wanted, cluster.members, self._me)
         _check_overlap(wanted, others)
         _check_vlan(asked, others)
         if asked.mode is Mode.UNDERLAY:
@@ -227,13 +229,24 @@ def _same(known: SharedNetwork, wanted: SharedNetwork, asked: AskedOptions) -> S
     return known
 
 
+def _check_space(wanted: SharedNetwork, members: Mapping[HostName, Member], me: HostName) -> None:
+    """A host that knows no address spaces would give the network's subnet to its engine as one of the common space."""
+    older = behind(members, members[me].version) if wanted.space else ()
+    if older:
+        raise Conflict(
+            f"a network of all hosts with --ipam-opt space={wanted.space} needs one version of ovsnet on all of them; "
+            f"upgrade host {', host '.join(older)}, or leave the option out"
+        )
+
+
 def _check_overlap(wanted: SharedNetwork, others: Iterable[SharedNetwork]) -> None:
-    for other in others:
+    for other in (it for it in others if it.space == wanted.space):
         for mine, theirs in ((wanted.ipv4, other.ipv4), (wanted.ipv6, other.ipv6)):
             if mine is not None and theirs is not None and mine.overlaps(theirs):
                 raise Conflict(
                     f"subnet {mine} overlaps {theirs} of network {other.title}, made on host {other.origin}; "
-                    "choose another --subnet, or run the command again when you gave none"
+                    "choose another --subnet or another address space with --ipam-opt space=NAME, or run the command "
+                    "again when you gave neither"
                 )
 
 

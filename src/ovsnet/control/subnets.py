@@ -3,6 +3,7 @@
 Every decision is a plain function of a State; `Committer` makes it durable before Docker gets the answer.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import replace
 from functools import partial
@@ -13,7 +14,7 @@ from ovsnet.control.parts import Parts
 from ovsnet.control.pool_view import PoolView
 from ovsnet.control.requests import PoolRequest
 from ovsnet.ipam import pools
-from ovsnet.model.addressing import Pool
+from ovsnet.model.addressing import Pool, name_in
 from ovsnet.model.cluster import Cluster, SharedNetwork
 from ovsnet.model.errors import Conflict
 from ovsnet.model.ids import IpNetwork, PoolId, SharedId, pool_id
@@ -48,7 +49,7 @@ class Subnets:
     async def request(self, request: PoolRequest) -> Pool:
         """See Addresses.request_pool."""
         if request.subnet is not None:
-            pool = await self._committer.commit(partial(self._given, request, request.subnet))
+            pool = await self._in_turn(request, request.subnet)
             self._parts.given(request)
             return pool
         taken = await self._host_networks()
@@ -58,9 +59,29 @@ class Subnets:
         """See Addresses.release_pool."""
         await self._committer.commit(partial(_without_pool, pool_id))
 
+    async def _in_turn(self, request: PoolRequest, subnet: IpNetwork) -> Pool:
+        """Two networks of one subnet, which are of two spaces, are made one after the other.
+
+        The engine makes a network with its subnet and does not say again of which space: it can be told only where one
+        pool waits for its network.
+        """
+        end = asyncio.get_running_loop().time() + self._settings.attach_deadline / 2
+        while True:
+            try:
+                return await self._committer.commit(partial(self._given, request, subnet))
+            except _InTheMaking as other:
+                try:
+                    async with asyncio.timeout_at(end):
+                        await self._committer.next_commit()
+                except TimeoutError:
+                    raise Conflict(
+                        f"subnet {subnet}: a network with the same subnet in {_space(other.space)} is being made at "
+                        "this moment; run the command again in a few seconds"
+                    ) from None
+
     def _given(self, request: PoolRequest, subnet: IpNetwork, state: State) -> tuple[list[Change], Pool]:
         pools.check_subnet(subnet, request.sub_range)
-        _check_cluster(self._parts.wanting(request), subnet, self._cluster())
+        _check_cluster(self._parts.wanting(request), request, subnet, self._cluster())
         wanted = self._new_pool(request, subnet)
         known = state.pools.get(wanted.id)
         if known is not None and self._abandoned(PoolView(state, known)):
@@ -69,7 +90,13 @@ class Subnets:
         other = pools.overlapping(subnet, request.space, state.pools.values())
         if other is not None:
             owner = PoolView(state, other).title
-            raise Conflict(f"subnet {subnet} overlaps {other.subnet} of {owner}; choose another --subnet")
+            raise Conflict(
+                f"subnet {subnet} overlaps {other.subnet} of {owner}; choose another --subnet{_or_space(request)}"
+            )
+        for twin in state.pools.values():
+            same = (twin.engine_space, twin.subnet) == (wanted.engine_space, subnet)
+            if same and self._under_way(twin) and not PoolView(state, twin).networks:
+                raise _InTheMaking(twin.space)
         return [Put(wanted)], wanted
 
     def _abandoned(self, view: PoolView) -> bool:
@@ -78,9 +105,11 @@ class Subnets:
         The engine forgets a pool whose RequestPool it gave up on (we were killed before the answer). The age
         keeps two creations of the same subnet at the same moment from sharing one pool.
         """
-        age = self._clock() - view.pool.created_at
-        under_way = 0 <= age < self._settings.attach_deadline
-        return not (under_way or view.networks or any(view.held()))
+        return not (self._under_way(view.pool) or view.networks or any(view.held()))
+
+    def _under_way(self, pool: Pool) -> bool:
+        """True while the network this pool was made for may still come."""
+        return 0 <= self._clock() - pool.created_at < self._settings.attach_deadline
 
     def _chosen(self, request: PoolRequest, host: Collection[IpNetwork], state: State) -> tuple[list[Change], Pool]:
         taken = [*host, *_subnets(state), *_subnets_of_cluster(self._cluster())]
@@ -105,16 +134,35 @@ class Subnets:
         )
 
 
-def _check_cluster(part_of: SharedId, subnet: IpNetwork, cluster: Cluster) -> None:
-    """A subnet of the cluster is given to parts of its own network only."""
+class _InTheMaking(Exception):
+    """A pool of another space has the same subnet, and its network was not made yet."""
+
+    def __init__(self, space: str) -> None:
+        super().__init__(space)
+        self.space = space
+
+
+def _space(space: str) -> str:
+    name = name_in(space)
+    return f"address space {name}" if name else "the common address space"
+
+
+def _or_space(request: PoolRequest) -> str:
+    """The other way out: subnets are compared within one address space only."""
+    other = "another" if name_in(request.space) else "an address space of its own"
+    return f", or {other} with --ipam-opt space=NAME"
+
+
+def _check_cluster(part_of: SharedId, request: PoolRequest, subnet: IpNetwork, cluster: Cluster) -> None:
+    """A subnet of the cluster is given to parts of its own network only, within its address space."""
     if part_of in cluster.networks:
         return
-    for network in cluster.networks.values():
+    for network in (it for it in cluster.networks.values() if it.space == name_in(request.space)):
         for other in _subnets_of(network):
             if pools.overlap(subnet, other):
                 raise Conflict(
                     f"subnet {subnet} overlaps {other} of network {network.title}, which all hosts of the cluster have "
-                    f"(made on host {network.origin}); use that network, or choose another --subnet"
+                    f"(made on host {network.origin}); use that network, or choose another --subnet{_or_space(request)}"
                 )
 
 

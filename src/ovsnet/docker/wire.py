@@ -12,9 +12,10 @@ from msgspec import field
 
 from ovsnet.control.requests import AddressRequest, EndpointRequest, NetworkRequest, PoolRequest
 from ovsnet.docker import fields
-from ovsnet.model.addressing import AllocationKind
+from ovsnet.model.addressing import AllocationKind, space_of
 from ovsnet.model.errors import BadRequest
 from ovsnet.model.ids import IpAddress, PoolId, parse_mac
+from ovsnet.model.network import parse_ipam_options
 
 GENERIC = "com.docker.network.generic"
 INTERNAL = "com.docker.network.internal"
@@ -197,15 +198,13 @@ class RequestPool(Message, frozen=True):
     v6: bool | None = field(name="V6", default=None)
 
     def request(self) -> PoolRequest:
-        """What is asked of control. We have no `--ipam-opt`, so one of the user's is refused by name."""
-        unknown = sorted(fields.users(self.options))
-        if unknown:
-            raise BadRequest(f"IPAM option {unknown[0]!r} is not known; ovsnet has none, leave --ipam-opt out")
+        """What is asked of control; BadRequest for an `--ipam-opt` that is not known."""
+        name = parse_ipam_options(fields.texts(fields.users(self.options), "Options"))
         subnet = fields.network(self.pool, "Pool")
         sub_range = fields.network(self.sub_pool, "SubPool")
         if subnet is None and sub_range is not None:
             raise BadRequest(f"SubPool {sub_range} (--ip-range) needs the Pool (--subnet) it is a part of")
-        space = fields.word(self.space, "AddressSpace")
+        space = space_of(fields.word(self.space, "AddressSpace"), name)
         return PoolRequest(space=space, subnet=subnet, sub_range=sub_range, v6=bool(self.v6))
 
 

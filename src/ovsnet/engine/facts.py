@@ -17,17 +17,23 @@ def _nothing() -> Any:
 class EngineNetwork:
     """A network of our driver, or of another driver with addresses from our IPAM.
 
-    `options` are the user's `-o` options and `labels` the user's labels, both as text.
+    `options` are the user's `-o` options, `ipam_options` the `--ipam-opt` ones and `labels` the user's labels, as text.
     """
 
     id: NetworkId
     name: str
     driver: str = ""
     ipam_driver: str = ""
+    ipam_options: Mapping[str, str] = field(default_factory=_nothing)
     subnets: tuple[IpNetwork, ...] = ()
     labels: Mapping[str, str] = field(default_factory=_nothing)
     options: Mapping[str, str] = field(default_factory=_nothing)
     internal: bool = False
+
+    @property
+    def space(self) -> str:
+        """The name of the address space of its subnets."""
+        return self.ipam_options.get("space", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +90,17 @@ class EngineFacts:
     complete: bool = False
 
     @property
-    def subnets(self) -> frozenset[IpNetwork]:
-        """Every subnet of these networks."""
-        return frozenset(subnet for it in self.networks.values() for subnet in it.subnets)
+    def subnets(self) -> frozenset[tuple[str, IpNetwork]]:
+        """Every subnet of these networks, with the name of its address space."""
+        return frozenset((it.space, subnet) for it in self.networks.values() for subnet in it.subnets)
 
     @property
-    def addresses(self) -> frozenset[IpAddress]:
-        """Every address a container has on these networks."""
-        pairs = ((it.ipv4, it.ipv6) for it in self.endpoints.values())
-        return frozenset(address for pair in pairs for address in pair if address is not None)
+    def addresses(self) -> frozenset[tuple[str, IpAddress]]:
+        """Every address a container has on these networks, with the name of its address space."""
+        spaces = {key: it.space for key, it in self.networks.items()}
+        return frozenset(
+            (spaces.get(it.network_id, ""), address)
+            for it in self.endpoints.values()
+            for address in (it.ipv4, it.ipv6)
+            if address is not None
+        )

@@ -69,6 +69,7 @@ class Ipam(msgspec.Struct, frozen=True, rename="pascal"):
     """Where a network's addresses come from."""
 
     driver: str = ""
+    options: dict[str, str] | None = None
     config: list[Subnet] | None = None
 
 
@@ -202,6 +203,7 @@ def network_of(item: NetworkItem) -> EngineNetwork:
         name=item.name,
         driver=item.driver,
         ipam_driver=ipam.driver,
+        ipam_options=ipam.options or {},
         subnets=tuple(ip_network(it.subnet) for it in ipam.config or () if it.subnet),
         labels=item.labels or {},
         options=item.options or {},

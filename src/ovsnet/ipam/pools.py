@@ -67,13 +67,19 @@ def check_subnet(subnet: IpNetwork, sub_range: IpNetwork | None) -> None:
     shortest = SHORTEST_V4 if subnet.version == 4 else SHORTEST_V6
     if subnet.prefixlen < shortest:
         raise BadRequest(f"subnet {subnet} is too large; use a prefix length of /{shortest} or longer")
-    if subnet.is_multicast or subnet.is_loopback or (subnet.version == 6 and subnet.is_link_local):
+    if _unfit(subnet):
         raise BadRequest(
-            f"subnet {subnet} is multicast, loopback or link-local; use a private one such as "
+            f"subnet {subnet} is multicast, loopback, link-local or reserved; use a private one such as "
             f"{'10.20.0.0/24' if subnet.version == 4 else 'fd00:20::/64'}"
         )
     if sub_range is not None and not _contains(subnet, sub_range):
         raise BadRequest(f"address range {sub_range} (--ip-range) is not inside subnet {subnet}; choose a part of it")
+
+
+def _unfit(subnet: IpNetwork) -> bool:
+    """RFC 1112 4: 240/4 is for nobody yet; in it are the senders the name service sees (`pipeline.dns.ALIASES`)."""
+    odd = subnet.is_multicast or subnet.is_loopback
+    return odd or (subnet.is_link_local if subnet.version == 6 else subnet.is_reserved)
 
 
 def overlapping(subnet: IpNetwork, space: str, pools: Iterable[Pool]) -> Pool | None:

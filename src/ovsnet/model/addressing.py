@@ -3,10 +3,26 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ovsnet.model.cluster import SharedNetwork
 from ovsnet.model.ids import IpAddress, IpNetwork, PoolId
+from ovsnet.model.network import Network
 
 LOCAL_SPACE, SHARED_SPACE = "ovsnet-local", "ovsnet-global"
 """Our address spaces. Kept apart: a swarm manager that is also a node asks for the same subnet in both."""
+
+
+_NAMED = "/"
+"""Between the engine's address space and the name of one of ours within it; no name has it."""
+
+
+def space_of(engines: str, name: str) -> str:
+    """The space of a pool: the engine's, or the one of that name within it (`--ipam-opt space=NAME`)."""
+    return f"{engines}{_NAMED}{name}" if name else engines
+
+
+def name_in(space: str) -> str:
+    """The name in it, "" for the engine's own."""
+    return space.partition(_NAMED)[2]
 
 
 class AllocationKind(StrEnum):
@@ -20,9 +36,10 @@ class AllocationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A subnet of one address space. Dynamic addresses come from `sub_range` where it is given (`--ip-range`).
+    """A subnet of one address space, within which no two overlap (see `space_of`).
 
-    `cursor` is the last address handed out dynamically: the next search starts after it.
+    Dynamic addresses come from `sub_range` where it is given (`--ip-range`). `cursor` is the last address handed out
+    dynamically: the next search starts after it.
     """
 
     id: PoolId
@@ -31,6 +48,20 @@ class Pool:
     sub_range: IpNetwork | None = None
     cursor: IpAddress | None = None
     created_at: float = 0.0
+
+    @property
+    def engine_space(self) -> str:
+        """The engine's address space, of which CreateNetwork tells."""
+        return self.space.partition(_NAMED)[0]
+
+    @property
+    def space_name(self) -> str:
+        """The name its users gave the space, "" for the one that needs no name."""
+        return name_in(self.space)
+
+    def serves(self, network: Network | SharedNetwork) -> bool:
+        """Whether the network's addresses are from here: it says no more than its subnets and the name of the space."""
+        return self.subnet in (network.ipv4, network.ipv6) and self.space_name == network.space
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,9 +82,9 @@ class Member:
 class SharedNetwork:
     """One network of the cluster. `id` is Docker's id of it on `origin`, the host it was made on.
 
-    `reserved` are the `--aux-address`es; gateways are kept out of use by themselves. `name` and `labels` come from
-    the origin's engine a moment later ("" until then). `asked` are the options as somebody gave them, sorted: every
-    engine is told the same.
+    `reserved` are the `--aux-address`es; gateways are kept out of use by themselves. `space` is the name of the address
+    space its subnets are unique in, "" for the common one. `name` and `labels` come from the origin's engine a moment
+    later ("" until then). `asked` are the options as somebody gave them, sorted: every engine is told the same.
     """
 
     id: SharedId
@@ -99,6 +99,7 @@ class SharedNetwork:
     gateway4: IPv4Address | None = None
     gateway6: IPv6Address | None = None
     reserved: tuple[IpAddress, ...] = ()
+    space: str = ""
     name: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     asked: tuple[tuple[str, str], ...] = ()

@@ -1,5 +1,6 @@
 """What a network may be. `parse_options` is the one place that knows the `-o` options. Pure."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -11,6 +12,7 @@ from ovsnet.model.ids import MAX_VNI, NOT_SHARED, UNTAGGED, NetworkId, SharedId,
 ENGINE_PREFIX = "com.docker.network."
 """Options with this prefix are the engine's own; we use the MTU and let the others pass."""
 MTU_ALIAS = "com.docker.network.driver.mtu"
+_SPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 MIN_MTU, MAX_MTU, MIN_IPV6_MTU = 68, 65535, 1280
 """RFC 791 3.2, the kernel's limit for a veth, RFC 8200 5."""
 DEFAULT_MTU = 1500
@@ -102,8 +104,9 @@ class AskedOptions:
 class Network:
     """One Docker network of our driver on this host.
 
-    `shared` is the network of the cluster it is a part of, "" for one of this host alone. `name` and `labels` come
-    later, from the engine's events ("" until then).
+    `space` is the name of the address space its subnets are unique in, "" for the one all networks are in that name
+    none. `shared` is the network of the cluster it is a part of, "" for one of this host alone. `name` and `labels`
+    come later, from the engine's events ("" until then).
     """
 
     id: NetworkId
@@ -114,6 +117,7 @@ class Network:
     ipv6: IPv6Network | None = None
     gateway4: IPv4Address | None = None
     gateway6: IPv6Address | None = None
+    space: str = ""
     shared: SharedId = NOT_SHARED
     name: str = ""
     labels: tuple[tuple[str, str], ...] = ()
@@ -153,6 +157,15 @@ def _vni(text: str) -> Vni:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_VNI:
         raise BadRequest(f"vni={text!r} is not a VNI; use a whole number from 1 to {MAX_VNI}")
     return Vni(int(text))
+
+
+def _space(text: str) -> str:
+    if not _SPACE.fullmatch(text):
+        raise BadRequest(
+            f"space={text!r} is not the name of an address space; use up to 63 letters, digits, '-', '_' and '.', "
+            "beginning with a letter or a digit"
+        )
+    return text
 
 
 def _switch(key: str) -> Callable[[str], bool]:
@@ -207,6 +220,20 @@ NETWORK_OPTIONS: Mapping[str, OptionRule] = {
 ENDPOINT_OPTIONS: Mapping[str, OptionRule] = {
     "vlan": OptionRule(parse_vlan, "1-4094", "VLAN of this endpoint's port, instead of the network's"),
 }
+
+IPAM_OPTIONS: Mapping[str, OptionRule] = {
+    "space": OptionRule(
+        _space,
+        "a name",
+        "the address space of the network's subnets: they overlap no other one of the same space, and may overlap or "
+        "equal those of others; default one that all networks share",
+    ),
+}
+
+
+def parse_ipam_options(given: Mapping[str, str]) -> str:
+    """The name of the address space, "" where none was given; BadRequest names every unknown key."""
+    return str(_parse(given, IPAM_OPTIONS, "--ipam-opt").get("space", ""))
 
 
 def parse_options(given: Mapping[str, str]) -> AskedOptions:

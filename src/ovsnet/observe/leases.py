@@ -25,10 +25,12 @@ class LeaseState(StrEnum):
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
     """One address that is held or rests. `holder` is the container, "" where no name is known. `since` is
-    when it was handed out, or released; null where not known.
+    when it was handed out, or released; null where not known. `space` is the name of the address space, "" for the
+    common one.
     """
 
     subnet: str
+    space: str = ""
     address: str
     kind: str
     holder: str
@@ -44,6 +46,7 @@ class PoolUsage(msgspec.Struct, frozen=True, kw_only=True):
 
     pool: str
     subnet: str
+    space: str = ""
     networks: tuple[str, ...]
     used: int
     resting: int
@@ -92,12 +95,12 @@ def _count(pools: Iterable[PoolId]) -> dict[PoolId, int]:
     return counts
 
 
-def _holders(state: State) -> Mapping[tuple[IpNetwork, IpAddress], str]:
-    """Containers by subnet and address: engines before 29 do not name the container when they ask for an
+def _holders(state: State) -> Mapping[tuple[str, IpNetwork, IpAddress], str]:
+    """Containers by address space, subnet and address: engines before 29 do not name the container when they ask for an
     address.
     """
     return {
-        (subnet, address.ip): it.container_name
+        (network.space, subnet, address.ip): it.container_name
         for it in state.endpoints.values()
         if (network := state.networks.get(it.network_id)) is not None
         for subnet, address in ((network.ipv4, it.ipv4), (network.ipv6, it.ipv6))
@@ -105,13 +108,14 @@ def _holders(state: State) -> Mapping[tuple[IpNetwork, IpAddress], str]:
     }
 
 
-def _lease(allocation: Allocation, pool: Pool, holders: Mapping[tuple[IpNetwork, IpAddress], str]) -> Lease:
+def _lease(allocation: Allocation, pool: Pool, holders: Mapping[tuple[str, IpNetwork, IpAddress], str]) -> Lease:
     moment = allocation.created_at if allocation.released_at is None else allocation.released_at
     return Lease(
         subnet=str(pool.subnet),
+        space=pool.space_name,
         address=str(allocation.address),
         kind=allocation.kind,
-        holder=allocation.holder or holders.get((pool.subnet, allocation.address), ""),
+        holder=allocation.holder or holders.get((pool.space_name, pool.subnet, allocation.address), ""),
         state=LeaseState.HELD if allocation.held else LeaseState.RESTING,
         since=datetime.fromtimestamp(moment, UTC) if moment else None,
         pool=pool.id,
@@ -119,10 +123,11 @@ def _lease(allocation: Allocation, pool: Pool, holders: Mapping[tuple[IpNetwork,
 
 
 def _usage(pool: Pool, state: State, used: int, resting: int) -> PoolUsage:
-    networks = (it.title for it in state.networks.values() if pool.subnet in (it.ipv4, it.ipv6))
+    networks = (it.title for it in state.networks.values() if pool.serves(it))
     return PoolUsage(
         pool=pool.id,
         subnet=str(pool.subnet),
+        space=pool.space_name,
         networks=tuple(sorted(networks)),
         used=used,
         resting=resting,

@@ -14,7 +14,7 @@ from ovsnet.model.state import State
 
 class NetworkInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A network. `name` is "" until the engine told it; `vlan` is 0 where ports are untagged; `mtu` is in
-    bytes.
+    bytes. `space` is the name of the address space of its subnets, "" for the common one.
     """
 
     id: str
@@ -28,6 +28,7 @@ class NetworkInfo(msgspec.Struct, frozen=True, kw_only=True):
     egress: str
     multicast: str
     internal: bool
+    space: str = ""
     subnets: tuple[str, ...]
     gateways: tuple[str, ...]
     endpoints: int
@@ -136,6 +137,7 @@ def _info(network: Network, endpoints: int) -> NetworkInfo:
         egress=options.egress,
         multicast=options.multicast,
         internal=network.internal,
+        space=network.space,
         subnets=_texts(network.ipv4, network.ipv6),
         gateways=_texts(network.gateway4, network.gateway6),
         endpoints=endpoints,

@@ -49,6 +49,7 @@ def encode_network(network: Network | SharedNetwork) -> Columns:
         "ipv6": maybe(network.ipv6),
         "gateway4": maybe(network.gateway4),
         "gateway6": maybe(network.gateway6),
+        "space": network.space,
         **_encode_options(network.options),
         "created_at": repr(float(network.created_at)),
     }
@@ -65,6 +66,7 @@ def decode_network(row: Any) -> dict[str, Any]:
         "ipv6": only(row.ipv6, IPv6Network),
         "gateway4": only(row.gateway4, IPv4Address),
         "gateway6": only(row.gateway6, IPv6Address),
+        "space": row.space,
         "options": _decode_options(row),
         "created_at": float(row.created_at),
     }

@@ -13,6 +13,7 @@ from ovsnet.ovsdb.replica import Only
 from ovsnet.ovsdb.rows import Transaction, assign, insert, verify
 from ovsnet.store.changes import check, fold, part
 from ovsnet.store.interface import Change, Value
+from ovsnet.store.older import default
 from ovsnet.store.reading import Reading
 from ovsnet.store.schema import columns
 from ovsnet.store.vocabulary import Columns, Edits, Kind, Vocabulary
@@ -181,11 +182,17 @@ class OvsdbStore(Generic[S]):
         return not self._reading.absent(kind)
 
     def _writable(self, kind: Kind, columns: Columns) -> Columns:
-        """Without the columns that the server lacks; Unavailable when it lacks the whole table."""
+        """Without the columns that the server lacks; Unavailable when it lacks the whole table, or what is vital."""
         absent, table = self._reading.absent(kind), self._vocabulary.shapes[kind].table
         if not columns.keys() - absent:
             reason = f"it has no table {table} yet; it gets one when all hosts run this version of ovsnet"
             raise Unavailable(self._database.title, reason)
+        for column in sorted(self._vocabulary.shapes[kind].vital.intersection(absent)):
+            if columns[column] != default(self._vocabulary, table, column):
+                reason = (
+                    f"it has no column {column} in {table} yet; it gets one when all hosts run this version of ovsnet"
+                )
+                raise Unavailable(self._database.title, reason)
         for column in sorted(absent):
             if (table, column) not in self._told_of:
                 self._told_of.add((table, column))

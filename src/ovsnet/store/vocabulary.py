@@ -21,12 +21,17 @@ RowOf = Callable[[Kind, Any], UUID]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How one kind of value is kept: in which table, and both directions."""
+    """How one kind of value is kept: in which table, and both directions.
+
+    `vital` columns change what the rest means: a value that says something in one is not written to a server that lacks
+    it, as others would take it for another value.
+    """
 
     table: str
     encode: Callable[[Any, RowOf], Columns]
     decode: Callable[[Any], Any]
     """One of `codec.UNREADABLE` for a row that makes no sense."""
+    vital: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
