@@ -33,6 +33,7 @@ from tests.unit.pipeline.scenarios import Names as PortNames
 
 from ovsnet.dns.replies import failure
 from ovsnet.dns.service import Names
+from ovsnet.dns.tables import Here
 from ovsnet.linux import dnslink
 from ovsnet.linux.links import LinkApplier
 from ovsnet.model.cluster import Cluster, RemoteEndpoint, SharedNetwork
@@ -156,8 +157,7 @@ async def serving(switch: PipelineSwitch) -> AsyncIterator[Running]:
     outside, there = Outside(), asyncio.Event()
     names = Names(
         SETTINGS,
-        here=HostName("a"),
-        state=lambda: WORLD,
+        here=Here(HostName("a"), lambda: WORLD),
         cluster=lambda: ELSEWHERE,
         dead=frozenset,
         changed=there.set,

@@ -59,6 +59,8 @@ from ovsnet.control.standing import Standing
 from ovsnet.control.steward import Steward, Terms
 from ovsnet.control.succession import Succession
 from ovsnet.dns.service import Names
+from ovsnet.dns.tables import Disguised
+from ovsnet.dns.tables import Here as Asking
 from ovsnet.engine.client import Engine
 from ovsnet.engine.facts import EngineFacts
 from ovsnet.linux.tunnelends import Ends, TunnelEnds, ends_of
@@ -101,6 +103,7 @@ class Here:
     """What the switch knows of the ways to other hosts' tunnel ends, by their addresses."""
     ports: OthersPorts
     """What others have on the switch."""
+    disguised: Disguised
 
 
 class Fabric:
@@ -146,8 +149,7 @@ class Fabric:
         self.fence = Fence(self.me, self.store.snapshot)
         self.names = Names(
             settings,
-            here=self.me,
-            state=here.store.snapshot,
+            here=Asking(self.me, here.store.snapshot, here.disguised),
             cluster=self.store.snapshot,
             dead=self.dead,
             changed=here.nudge,

@@ -22,6 +22,7 @@ import structlog
 from ovsnet import __version__
 from ovsnet.agent import logs, supervise
 from ovsnet.agent.after_round import AfterRound
+from ovsnet.agent.askers import Askers
 from ovsnet.agent.compose import compiler, planner
 from ovsnet.agent.fabric import Fabric, Here
 from ovsnet.agent.operator import operator
@@ -174,6 +175,7 @@ class Agent:
             nudge,
             switch.paths,
             switch.ports,
+            Askers(switch.ports).disguised,
         )
         return Fabric(self._settings, membership, here)
 

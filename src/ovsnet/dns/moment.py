@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ovsnet.dns.tables import ClusterNames, LocalNames
+from ovsnet.dns.tables import ClusterNames, Here, LocalNames
 from ovsnet.dns.zone import Zone
 from ovsnet.model.cluster import Cluster
 from ovsnet.model.ids import HostName
@@ -17,18 +17,17 @@ class Moment:
 
     def __init__(
         self,
-        state: Callable[[], State],
+        here: Here,
         cluster: Callable[[], Cluster],
         dead: Callable[[], frozenset[HostName]],
         clock: Callable[[], float],
         *,
-        here: HostName,
         domain: str,
     ) -> None:
-        """`dead` are the members whose endpoints are left out, `here` is this host; `clock` counts seconds."""
-        self._state, self._cluster, self._dead = state, cluster, dead
-        self._clock = clock
+        """`dead` are the members whose endpoints are left out; `clock` counts seconds."""
         self._here = here
+        self._cluster, self._dead = cluster, dead
+        self._clock = clock
         self._domain = domain
         self._made_of = (State(), Cluster(), frozenset[HostName]())
         self._shared = self._read(*self._made_of[1:])
@@ -37,7 +36,7 @@ class Moment:
 
     def zone(self) -> Zone:
         """The names of this moment; the same value while nothing changed."""
-        state, cluster, dead = self._state(), self._cluster(), self._dead()
+        state, cluster, dead = self._here.state(), self._cluster(), self._dead()
         local, before, were_dead = self._made_of
         if (dead != were_dead or _differ(cluster, before)) and self._rested(before):
             self._shared, self._read_at = self._read(cluster, dead), self._clock()
@@ -46,14 +45,14 @@ class Moment:
         else:
             cluster, dead = before, were_dead
         self._made_of = (state, cluster, dead)
-        self._zone = Zone(LocalNames(state), self._shared, domain=self._domain)
+        self._zone = Zone(LocalNames(state, self._here.disguised), self._shared, domain=self._domain)
         return self._zone
 
     def _rested(self, before: Cluster) -> bool:
         return self._read_at is None or self._clock() - self._read_at >= REST * len(before.endpoints)
 
     def _read(self, cluster: Cluster, dead: frozenset[HostName]) -> ClusterNames:
-        return ClusterNames(cluster, here=self._here, dead=dead, domain=self._domain)
+        return ClusterNames(cluster, here=self._here.name, dead=dead, domain=self._domain)
 
 
 def _differ(one: Cluster, other: Cluster) -> bool:

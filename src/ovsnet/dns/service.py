@@ -16,6 +16,7 @@ from dns.rdatatype import RdataType
 from ovsnet.dns.moment import Moment
 from ovsnet.dns.replies import Responder
 from ovsnet.dns.server import Resolver, Server
+from ovsnet.dns.tables import Here
 from ovsnet.dns.upstream import Servers, Upstream
 from ovsnet.dns.zone import Zone
 from ovsnet.linux import dnslink
@@ -23,7 +24,6 @@ from ovsnet.model.cluster import Cluster
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.host import NameService
 from ovsnet.model.ids import HostName, IpAddress
-from ovsnet.model.state import State
 from ovsnet.settings import Settings
 
 log = structlog.get_logger("dns")
@@ -36,8 +36,7 @@ class Names:
         self,
         settings: Settings,
         *,
-        here: HostName,
-        state: Callable[[], State],
+        here: Here,
         cluster: Callable[[], Cluster],
         dead: Callable[[], frozenset[HostName]],
         changed: Callable[[], None] = lambda: None,
@@ -50,7 +49,7 @@ class Names:
         self.address = IPv4Address(settings.dns_address)
         self._namespace: Path = dnslink.namespace_of(settings.instance)
         self._domain = settings.dns_domain
-        self._moment = Moment(state, cluster, dead, time.monotonic, here=here, domain=settings.dns_domain)
+        self._moment = Moment(here, cluster, dead, time.monotonic, domain=settings.dns_domain)
         self._changed = changed
         self._upstream = upstream or Upstream(Servers([settings.dns_address]))
         self._facts: NameService | None = None

@@ -12,7 +12,7 @@ from typing import NewType, TypeVar
 
 from ovsnet.model.cluster import Cluster, Record, RemoteEndpoint, SharedNetwork
 from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.ids import HostName, IpAddress, IpNetwork
+from ovsnet.model.ids import EndpointId, HostName, IpAddress, IpNetwork
 from ovsnet.model.network import Network
 from ovsnet.model.state import State
 
@@ -22,6 +22,17 @@ Scope = NewType("Scope", str)
 """A network as names see it: the cluster's id of it, or Docker's for one that is on this host only."""
 EVERYWHERE = Scope("")
 """Of a record that holds on all networks."""
+Disguised = Callable[[IpAddress], EndpointId | None]
+"""The endpoint of a named address space that asks from this address, which is not its own; None for its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """This host: its name among the members, what it is asked for, and who asks for names under an alias."""
+
+    name: HostName
+    state: Callable[[], State]
+    disguised: Disguised = lambda _: None
 
 
 @dataclass(slots=True)
@@ -48,8 +59,9 @@ class NameTable:
 class LocalNames:
     """What this host knows by itself, of its own containers."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, disguised: Disguised = lambda _: None) -> None:
         self._state = state
+        self._disguised = disguised
         self._tables: dict[Scope, NameTable] = {}
 
     def table(self, scope: Scope) -> NameTable:
@@ -58,8 +70,9 @@ class LocalNames:
 
     def sharing(self, source: IpAddress) -> Sequence[Network]:
         """The networks of the container that has this address; none when nobody has it, or two networks use it."""
-        endpoints = self._senders.get(source, ())
-        if len(endpoints) != 1:
+        known = self._state.endpoints.get(self._disguised(source) or EndpointId(""))
+        endpoints = self._senders.get(source, ()) if known is None else (known,)
+        if len(endpoints) != 1 or endpoints[0].network_id not in self._state.networks:
             return ()
         return [self._state.networks[it.network_id] for it in self._of_container(endpoints[0])]
 
@@ -94,7 +107,10 @@ class LocalNames:
 
     @cached_property
     def _senders(self) -> Mapping[IpAddress, Sequence[Endpoint]]:
-        return _grouped((address, it) for it in self._plugged for address in addresses_of(it))
+        """Those who ask from addresses of their own: they are in the common address space."""
+        networks = self._state.networks
+        plain_ones = (it for it in self._plugged if not networks[it.network_id].space)
+        return _grouped((address, it) for it in plain_ones for address in addresses_of(it))
 
     @cached_property
     def _containers(self) -> Mapping[str, Sequence[Endpoint]]:

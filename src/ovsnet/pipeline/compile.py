@@ -101,6 +101,7 @@ def _plug(endpoint: Endpoint, network: Network, ofport: Ofport) -> Plug:
         gateway=Gateway(network.gateway4, network.gateway6),
         listens=endpoint.listens,
         snooped=network.options.multicast is Multicast.SNOOP,
+        disguised=bool(network.space),
     )
 
 

@@ -6,14 +6,19 @@
 
 The service has a MAC of its own so that only its own packets come to the table. What comes here has passed the guard:
 the service can tell who asks by the address. It is reached by address and answers by address, whatever the segment.
+
+    10.20.0.2 of a named space ─► names: 240.79.0.7, as it is on port 7 ─► the service ─► names: to port 7, 10.20.0.2
+
+In a named address space the address alone says nothing: others may have it. There the service sees each endpoint under
+an alias made from its port's number.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
-from ovsnet.model.ids import Mac, Ofport
+from ovsnet.model.ids import IpAddress, Mac, Ofport
 from ovsnet.pipeline import answer
 from ovsnet.pipeline.flow import Flow
 from ovsnet.pipeline.gateway import GATEWAY_MAC
@@ -24,6 +29,19 @@ from ovsnet.pipeline.tables import Priority, Table, flow, goto
 
 SERVICE_MAC: Final = Mac("02:4f:56:53:44:4e")
 """The name service's on every network of every host, for the same reason as the gateway's."""
+
+ALIASES: Final = IPv4Network("240.79.0.0/16")
+"""One for each port number there can be. Of the block nobody may use (RFC 1112 4), so no endpoint has one of them."""
+
+
+def alias_of(ofport: Ofport) -> IPv4Address:
+    """The address under which the service sees the endpoint on this port."""
+    return ALIASES[ofport]
+
+
+def port_of(alias: IpAddress) -> Ofport | None:
+    """The port an alias is made from; None for any other address."""
+    return Ofport(int(alias) - int(ALIASES.network_address)) if alias in ALIASES else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +74,19 @@ def door_flows(door: Door) -> Iterator[Flow]:
 
 
 def plug_flows(plug: Plug, door: Door) -> Iterator[Flow]:
-    """The answers to this endpoint."""
-    if plug.ipv4 is not None:
-        match = f"ip,in_port={door.ofport},nw_src={door.address},nw_dst={plug.ipv4}"
-        to = f"set_field:{plug.mac}->eth_dst,{OUTPUT_PORT.set_to(plug.ofport)},{goto(Table.OUTPUT)}"
-        yield _flow(Table.NAMES, match, to, about=plug.segment.vni)
+    """The answers to this endpoint, and its questions where they carry an alias."""
+    if plug.ipv4 is None:
+        return
+    answer_for, back = f"ip,in_port={door.ofport},nw_src={door.address}", ""
+    to = f"set_field:{plug.mac}->eth_dst,{OUTPUT_PORT.set_to(plug.ofport)},{goto(Table.OUTPUT)}"
+    seen_as = plug.ipv4
+    if plug.disguised:
+        seen_as, back = alias_of(plug.ofport), f"set_field:{plug.ipv4}->ip_dst,"
+        disguise = f"set_field:{seen_as}->ip_src,{OUTPUT_PORT.set_to(door.ofport)},{goto(Table.OUTPUT)}"
+        question = f"ip,in_port={plug.ofport},nw_dst={door.address}"
+        yield _flow(Table.NAMES, question, disguise, about=plug.segment.vni, priority=Priority.EXCEPTION)
+    yield _flow(Table.NAMES, f"{answer_for},nw_dst={seen_as}", f"{back}{to}", about=plug.segment.vni)
 
 
-def _flow(table: Table, match: str, actions: str, *, about: int = 0) -> Flow:
-    return flow(table, Priority.NORMAL, match, actions, about=about)
+def _flow(table: Table, match: str, actions: str, *, about: int = 0, priority: Priority = Priority.NORMAL) -> Flow:
+    return flow(table, priority, match, actions, about=about)

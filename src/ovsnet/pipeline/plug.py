@@ -42,6 +42,7 @@ class Plug:
     `addressed` is False on a network without IPAM: no address is known and any may be used.
     `icc` is False where the endpoints of the network may not reach each other. `gateway` is that of the network.
     `listens` are its multicast groups; `snooped` is False where the network sends every group to all.
+    `disguised` is True where its address may be another endpoint's, in a network of another address space.
     """
 
     segment: Segment
@@ -54,3 +55,4 @@ class Plug:
     gateway: Gateway
     listens: Listening = EVERYTHING
     snooped: bool = False
+    disguised: bool = False

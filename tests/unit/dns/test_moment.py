@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from dns.rdatatype import RdataType
 
 from ovsnet.dns.moment import Moment
+from ovsnet.dns.tables import Here
 from ovsnet.model.cluster import Beat, Cluster
 from ovsnet.model.ids import HostName
 from ovsnet.model.state import State
@@ -24,11 +25,10 @@ class World:
         self.dead: frozenset[HostName] = frozenset()
         self.now = 0.0
         self.moment = Moment(
-            lambda: self.local,
+            Here(A, lambda: self.local),
             lambda: self.cluster,
             lambda: self.dead,
             lambda: self.now,
-            here=A,
             domain="ovsnet.internal",
         )
 

@@ -202,13 +202,23 @@ def test_any_pool_of_either_family() -> None:
         ({"Pool": ""}, "needs the Pool"),
         ({"AddressSpace": "a\x00b"}, "AddressSpace"),
         ({"AddressSpace": None}, r"\$\.AddressSpace"),
-        ({"Options": {"io": "1"}}, "'io'.*--ipam-opt"),
+        ({"Options": {"io": "1"}}, "--ipam-opt 'io' is not known; known are: space"),
+        ({"Options": {"space": ""}}, "space='' is not the name of an address space; use up to 63 letters"),
+        ({"Options": {"space": "a/b"}}, "space='a/b' is not the name"),
+        ({"Options": {"space": 7}}, "'space' is not a text"),
         ({"V6": "true"}, r"\$\.V6"),
     ],
 )
 def test_what_is_wrong_with_a_pool_is_named(changes: Mapping[str, Any], words: str) -> None:
     with pytest.raises(BadRequest, match=words):
         pool(**changes)
+
+
+@pytest.mark.row(78)
+def test_an_address_space_can_be_named() -> None:
+    asked = pool(Options={"space": "Blue.2"})
+    assert asked.space == "ovsnet-local/Blue.2"
+    assert asked.subnet == IPv4Network("10.50.0.0/16")
 
 
 def test_the_engines_own_ipam_options_pass() -> None:
