@@ -75,6 +75,7 @@ def test_the_flows_shown_exist() -> None:
             "overlay-kernel",
             "underlay",
             "names",
+            "spaces",
             "multicast",
             "multicast-kernel",
         )

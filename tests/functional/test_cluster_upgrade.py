@@ -55,6 +55,7 @@ def older() -> str:
     made["version"] = OLDER
     del made["tables"]["Endpoint"]["columns"]["names"]
     del made["tables"]["Member"]["columns"]["trunk_mtu"]
+    del made["tables"]["Network"]["columns"]["space"]
     del made["tables"]["Record"]
     return json.dumps(made)
 
@@ -97,6 +98,16 @@ async def test_a_kind_of_value_that_is_not_known_yet_is_refused_with_the_reason(
         # The next one is not hindered by it.
         lease = Lease(WEB.id, IPv4Address("10.20.0.2"), A)
         assert set((await store.commit(base, [Put(lease)])).leases) == {lease.key}
+
+
+@pytest.mark.row(78)
+async def test_a_network_of_a_named_space_waits_for_the_column_that_sets_it_apart(founder: Host) -> None:
+    """An older member would take it for one of the common space, and give its subnet away as such."""
+    async with store_of(founder) as store:
+        base = await store.commit(store.snapshot(), [Put(member(founder, "1")), Put(WEB)])
+        with pytest.raises(Unavailable, match="no column space in Network yet; it gets one when all hosts run this"):
+            await store.commit(base, [Put(replace(WEB, id=SharedId("b2" * 32), vni=Vni(8), space="blue"))])
+        assert set(store.snapshot().networks) == {WEB.id}
 
 
 HERE = State(

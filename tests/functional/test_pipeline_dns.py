@@ -40,10 +40,10 @@ from ovsnet.model.cluster import Cluster, RemoteEndpoint, SharedNetwork
 from ovsnet.model.delta import diff
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.host import HostFacts, SwitchFacts
-from ovsnet.model.ids import EndpointId, HostName, Mac, Ofport, SharedId, Vni
+from ovsnet.model.ids import NOT_SHARED, EndpointId, HostName, IpAddress, Mac, NetworkId, Ofport, SharedId, Vni
 from ovsnet.model.network import NetworkOptions
 from ovsnet.pipeline.compile import compile_flows
-from ovsnet.pipeline.dns import SERVICE_MAC
+from ovsnet.pipeline.dns import ALIASES, SERVICE_MAC, port_of
 from ovsnet.pipeline.tables import Table
 from ovsnet.plan.dns import plan_dns_link
 from ovsnet.settings import Settings
@@ -53,7 +53,18 @@ SETTINGS = Settings(instance=f"ovt{os.getpid()}")
 SHARED, LONELY_SHARED = SharedId("5a" * 32), SharedId("5b" * 32)
 OVER = replace(WEB, shared=SHARED)
 LONELY = replace(DB, shared=LONELY_SHARED, options=NetworkOptions(icc=False))
-WORLD = state(OVER, LONELY, endpoint(1, OVER), endpoint(2, OVER), endpoint(3, LONELY))
+BLUE = replace(WEB, id=NetworkId("d4" * 32), vni=Vni(20), name="blue", shared=NOT_SHARED, space="blue")
+GREEN = replace(BLUE, id=NetworkId("e5" * 32), vni=Vni(21), name="green", space="green")
+"""They have web's subnets: in each is a container with the addresses of web's first one, and another one."""
+TWINS = [replace(endpoint(it, net), ipv4=endpoint(1).ipv4, ipv6=None) for it, net in ((4, BLUE), (5, GREEN))]
+FRIENDS = [
+    replace(endpoint(it, net), ipv6=None, container_name="friend", sandbox=f"/run/netns/{it}")
+    for it, net in ((6, BLUE), (7, GREEN))
+]
+WORLD = state(
+    *(OVER, LONELY, BLUE, GREEN),
+    *(endpoint(1, OVER), endpoint(2, OVER), endpoint(3, LONELY), *TWINS, *FRIENDS),
+)
 THERE = RemoteEndpoint(
     EndpointId("f0" * 32),
     SHARED,
@@ -151,13 +162,19 @@ async def plug(switch: PipelineSwitch, names: Names) -> int:
         return socket.if_nametoindex(link.name)
 
 
+def disguised(source: IpAddress) -> EndpointId | None:
+    """As the agent finds it by the ports it sees."""
+    on = port_of(source)
+    return next((it.id for it in WORLD.endpoints.values() if number(it) == on), None)
+
+
 @asynccontextmanager
 async def serving(switch: PipelineSwitch) -> AsyncIterator[Running]:
     """An agent's name service, from its start to its end."""
     outside, there = Outside(), asyncio.Event()
     names = Names(
         SETTINGS,
-        here=Here(HostName("a"), lambda: WORLD),
+        here=Here(HostName("a"), lambda: WORLD, disguised),
         cluster=lambda: ELSEWHERE,
         dead=frozenset,
         changed=there.set,
@@ -221,6 +238,36 @@ async def test_a_container_of_another_network_does_not(running: Running) -> None
     assert await running.ask(asking, "c3") == ("NOERROR", ["10.30.0.4"])
     assert await running.ask(asking, "far") == ("NXDOMAIN", [])
     assert running.outside.asked == ["far."]
+
+
+@pytest.mark.row(78)
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_containers_with_one_address_are_told_the_names_of_their_own_networks(
+    running: Running, transport: str
+) -> None:
+    plain, blue, green = (running.switch[it] for it in (1, 4, 5))
+    assert plain.ipv4 == blue.ipv4 == green.ipv4
+    told = await asyncio.gather(
+        *(running.ask(it, "friend", transport) for it in (plain, blue, green) for _ in range(5))
+    )
+    assert told[:5] == [("NXDOMAIN", [])] * 5
+    assert told[5:10] == [("NOERROR", ["10.20.0.7"])] * 5
+    assert told[10:] == [("NOERROR", ["10.20.0.8"])] * 5
+    assert await running.ask(plain, "c2", transport) == ("NOERROR", ["10.20.0.3"])
+    assert await running.ask(blue, "c2", transport) == ("NXDOMAIN", [])
+
+
+@pytest.mark.row(78)
+async def test_an_alias_is_nobodys_address_outside_the_switch(running: Running) -> None:
+    liar, victim = running.switch[6], running.switch[4]
+    alias = str(ALIASES[victim.ofport])
+    assert liar.run("ip", "addr", "add", f"{alias}/32", "dev", "eth0").returncode == 0
+    try:
+        assert await running.ask(liar, "friend", source=alias) == ("silence", [])
+    finally:
+        liar.run("ip", "addr", "del", f"{alias}/32", "dev", "eth0")
+    frame = ethernet(SERVICE_MAC, SERVICE_MAC, IPV4, ipv4(SERVICE, alias, udp(b"!")))
+    assert f"dst={victim.mac})),set(ipv4(dst={victim.ipv4}))" in running.switch.trace(DOOR, frame).actions
 
 
 @pytest.mark.row(84)

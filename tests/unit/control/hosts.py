@@ -8,7 +8,7 @@ from ovsnet.control.commit import Committer
 from ovsnet.control.networks import Networks
 from ovsnet.control.requests import NetworkRequest, PoolRequest
 from ovsnet.control.shared_networks import SharedNetworks, TrunkView
-from ovsnet.model.addressing import LOCAL_SPACE
+from ovsnet.model.addressing import LOCAL_SPACE, space_of
 from ovsnet.model.cluster import Cluster, ClusterInfo, Member, RemoteEndpoint, SharedNetwork
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import Datapath, SwitchFacts
@@ -83,7 +83,7 @@ async def make_part(host: Host, shared: SharedNetwork, number: int) -> Network:
     """Host's part of a network, as its engine makes it when its agent asked for that."""
     parts = host.sharing.parts
     with parts.expected(shared):
-        parts.given(PoolRequest(LOCAL_SPACE, shared.ipv4, shared.range4))
+        parts.given(PoolRequest(space_of(LOCAL_SPACE, shared.space), shared.ipv4, shared.range4))
         return await host.networks.create(part_request(shared, number))
 
 

@@ -14,7 +14,7 @@ from ovsnet.control.leases import Leases
 from ovsnet.control.requests import AddressRequest, PoolRequest
 from ovsnet.control.reserve import Reserve
 from ovsnet.control.shared_addresses import SharedAddresses
-from ovsnet.model.addressing import AllocationKind, Pool
+from ovsnet.model.addressing import LOCAL_SPACE, AllocationKind, Pool, space_of
 from ovsnet.model.cluster import Cluster, ClusterInfo, Lease, Member, RemoteEndpoint, SharedNetwork
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import Unavailable
@@ -203,7 +203,8 @@ class Host:
         for subnet, sub_range, gateway in families:
             if subnet is not None:
                 with self.shared.parts.expected(network):
-                    pool = await self.addresses.request_pool(PoolRequest("ovsnet-local", subnet, sub_range))
+                    space = space_of(LOCAL_SPACE, network.space)
+                    pool = await self.addresses.request_pool(PoolRequest(space, subnet, sub_range))
                 self.pools[subnet.version] = pool
                 request = AddressRequest(pool.id, gateway, AllocationKind.GATEWAY)
                 await self.addresses.request_address(request)
@@ -215,6 +216,7 @@ class Host:
             ipv6=network.ipv6,
             gateway4=network.gateway4,
             gateway6=network.gateway6,
+            space=network.space,
             shared=network.id,
             name=network.name,
         )

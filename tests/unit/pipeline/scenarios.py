@@ -36,6 +36,8 @@ def bare(number: int, network: Network = BARE) -> Endpoint:
 
 A, B, C = HostName("a"), HostName("b"), HostName("c")
 """This host and two others."""
+BLUE = replace(DB, id=NetworkId("d4" * 32), vni=Vni(20), name="blue", space="blue")
+"""Network DB once more, in an address space of its own."""
 SHARED_WEB = replace(WEB, shared=SharedId(WEB.id), options=NetworkOptions(mode=Mode.OVERLAY))
 SHARED_DB = replace(DB, shared=SharedId(DB.id), options=NetworkOptions(mode=Mode.OVERLAY))
 ON_TRUNK = replace(SHARED_WEB, options=NetworkOptions(mode=Mode.UNDERLAY, vlan=Vlan(65)))
@@ -124,9 +126,8 @@ OVERLAYS: Mapping[str, Overlay] = {
 }
 """Those of the situations that have other hosts."""
 
-NAMED: Mapping[str, NameService] = {
-    "names": NameService(IPv4Address("169.254.83.83"), "/run/netns/ovsnet-dns"),
-}
+SERVICE = NameService(IPv4Address("169.254.83.83"), "/run/netns/ovsnet-dns")
+NAMED: Mapping[str, NameService] = {"names": SERVICE, "spaces": SERVICE}
 """Those that have a name service."""
 
 SCENARIOS: Mapping[str, State] = {
@@ -154,6 +155,7 @@ SCENARIOS: Mapping[str, State] = {
         SHARED_WEB, listening(1, to_groups([GROUP6])), listening(2, EVERYTHING), listening(3, NOTHING)
     ),
     "multicast-flood": state(SHARED_FLOOD, listening(1, to_groups([GROUP]), SHARED_FLOOD)),
+    "spaces": state(DB, BLUE, endpoint(3, DB), replace(endpoint(5, BLUE), ipv4=endpoint(3, DB).ipv4)),
     "names": state(DB, LONELY, endpoint(3, DB), endpoint(4, DB), endpoint(1, LONELY)),
 }
 
