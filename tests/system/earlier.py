@@ -1,7 +1,7 @@
 """An earlier version of ovsnet, made of this one: `python3 earlier.py SOURCES COPY`. Standard library only.
 
-Endpoints had neither names nor multicast groups in the cluster's database then, and members no trunks: its schema lacks
-the columns, and nothing reads or writes them.
+Endpoints had neither names nor multicast groups in the cluster's database then, members no trunks and networks no
+address space: its schema lacks the columns, and nothing reads or writes them.
 """
 
 import json
@@ -21,6 +21,7 @@ WITHOUT = {
         "        names=tuple(dict.fromkeys(it for it in names if it)),\n",
         "        listens=endpoint.listens,\n",
     ),
+    "store/codec.py": ('        "space": network.space,\n', '        "space": row.space,\n'),
 }
 
 
@@ -35,6 +36,7 @@ def step_back(sources: Path, copy: Path) -> None:
     for column in ("names", "listens"):
         del made["tables"]["Endpoint"]["columns"][column]
     del made["tables"]["Member"]["columns"]["trunk_mtu"]
+    del made["tables"]["Network"]["columns"]["space"]
     schema.write_text(json.dumps(made))
     for name, lines in WITHOUT.items():
         text = (copy / name).read_text()

@@ -67,7 +67,7 @@ def names_known_to(host: NamespaceHost) -> set[str]:
     return {it["name"] for it in ask(host, "dns")}
 
 
-@pytest.mark.row(99)
+@pytest.mark.row(78, 99)
 def test_hosts_are_upgraded_one_after_the_other_and_no_packet_is_lost(old_cluster: Crossing, figures: Figures) -> None:
     cluster = old_cluster.cluster
     leader = cluster.leader()
@@ -81,6 +81,8 @@ def test_hosts_are_upgraded_one_after_the_other_and_no_packet_is_lost(old_cluste
             if number < 2:
                 assert schema_of(host) == SCHEMA, "not before the last host knows the new one"
                 create(host, f"made-{number}")
+                refused = create(host, "blue", "", "--ipam-opt", "space=blue", check=False)
+                assert "upgrade host" in refused.stderr, "older hosts would take its subnet for a common one"
                 for it in cluster.hosts:
                     await_network(it, f"made-{number}")
                 old_cluster.starts(host, f"new-{number}")
