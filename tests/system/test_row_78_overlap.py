@@ -16,6 +16,7 @@ from tests.rig.traffic import Flood
 from tests.rows import Figures
 from tests.system import networks
 from tests.system.networks import ask
+from tests.system.test_row_11_compose import FILE, compose
 from tests.system.test_row_79_names import SERVICE, learns
 from tests.system.traces import left_as, traces
 
@@ -214,3 +215,34 @@ def test_no_address_of_one_space_is_refused_for_another_ones(cluster: Cluster) -
     )
     assert "overlaps 10.78.0.0/29 of network two" in overlap.stderr
     assert "--ipam-opt space=NAME" in overlap.stderr
+
+
+TENANTS = """
+version: "3.7"
+services:
+  blue:
+    {image: busybox:local, init: true, command: sleep 1000000, networks: {left: {ipv4_address: 10.78.0.10}}}
+  green:
+    {image: busybox:local, init: true, command: sleep 1000000, networks: {right: {ipv4_address: 10.78.0.10}}}
+networks:
+  left:
+    driver: ovsnet
+    ipam: {driver: ovsnet, options: {space: blue}, config: [{subnet: 10.78.0.0/24}]}
+  right:
+    driver: ovsnet
+    ipam: {driver: ovsnet, options: {space: green}, config: [{subnet: 10.78.0.0/24}]}
+"""
+
+
+@pytest.mark.row(11)
+def test_compose_names_address_spaces_and_finds_the_same_again(host: NamespaceHost) -> None:
+    host.write_file(FILE, TENANTS)
+    networks.with_gateway_bridge(host)
+    before = traces(host)
+    compose(host, "up", "-d")
+    assert {it["name"]: it["space"] for it in ask(host, "networks")} == {"shop_left": "blue", "shop_right": "green"}
+    running = host.docker("ps", "-q", "--no-trunc").stdout.split()
+    compose(host, "up", "-d")
+    assert host.docker("ps", "-q", "--no-trunc").stdout.split() == running
+    compose(host, "down", "-t", "1")
+    left_as(host, before, 10)

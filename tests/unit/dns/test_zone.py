@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ovsnet.dns.tables import ClusterNames, LocalNames, Scope
 from ovsnet.dns.zone import Answer, Asker, Verdict, Zone
 from ovsnet.model.cluster import Cluster, Record
-from ovsnet.model.ids import HostName
+from ovsnet.model.ids import EndpointId, HostName, NetworkId, Vni
 from ovsnet.model.state import State
 from tests.states import endpoint, state
 from tests.unit.dns.worlds import (
@@ -273,3 +273,29 @@ def test_a_name_that_is_given_is_found_by_whoever_is_on_its_network(name: str, o
     there = zone(cluster(remote(50, name), remote(51, other)))
     if name.strip("."):
         assert IPv4Address("10.20.0.50") in ask(f"{name.strip('.')}.ovsnet.internal", of=there).addresses
+
+
+# ---------------------------------------------------------------- address spaces
+
+
+BLUE = replace(OWN, id=NetworkId("d4" * 32), vni=Vni(13), name="blue", space="blue")
+IN_BLUE = replace(endpoint(4, BLUE), id=EndpointId("b1" * 32), container_name="hidden", sandbox="/run/netns/blue")
+ALIAS = ip_address("240.79.0.9")
+
+
+@pytest.mark.row(78)
+def test_who_has_an_address_in_two_spaces_is_told_apart_by_the_alias() -> None:
+    local = state(*LOCAL.networks.values(), BLUE, *LOCAL.endpoints.values(), IN_BLUE)
+    names = LocalNames(local, lambda source: IN_BLUE.id if source == ALIAS else None)
+    there = Zone(names, ClusterNames(cluster(), here=A, dead=frozenset(), domain="ovsnet.internal"))
+    assert IN_BLUE.ipv4 == ON_OWN.ipv4
+    assert addresses(ask("hidden", of=there, source=str(ALIAS))) == {"10.40.0.5"}
+    assert ask("c4", of=there, source=str(ALIAS)).verdict is Verdict.NOT_OURS
+    assert addresses(ask("c4", of=there, source="10.40.0.5")) == {"10.40.0.5"}
+    assert ask("hidden", of=there, source="10.40.0.5").verdict is Verdict.NOT_OURS
+
+
+@pytest.mark.row(78)
+def test_an_alias_whose_endpoint_is_gone_asks_in_vain() -> None:
+    there = Zone(LocalNames(LOCAL, lambda _: IN_BLUE.id), ClusterNames(cluster(), here=A, dead=frozenset(), domain="x"))
+    assert there.asker(ALIAS) is None
