@@ -199,7 +199,6 @@ def test_the_engine_itself_refuses_services_and_swarm_networks_of_ours(swarm: Sw
 
 
 def test_agent_and_engine_restart_while_the_swarm_is_active(swarm: Swarm) -> None:
-    """The engine tells a driver that comes to it then of the swarm's nodes."""
     manager, worker = swarm.hosts
     since = [len(it.agent.log()) for it in swarm.hosts]
     swarm.begin()
@@ -220,3 +219,18 @@ def test_agent_and_engine_restart_while_the_swarm_is_active(swarm: Swarm) -> Non
         it.remove()
     swarm.end()
     assert networks.names(manager) == networks.names(worker) == ["web"]
+
+
+def test_a_driver_that_comes_to_a_swarm_is_told_of_its_nodes_and_works(rig: Rig) -> None:
+    host = rig.host()
+    try:
+        host.docker("swarm", "init", "--advertise-addr", f"10.99.0.{host.name.removeprefix('h')}", timeout=60)
+        host.agent.start("--set", "log_level=debug")
+        host.agent.wait_ready()
+        networks.create(host, "web")
+        one, other = networks.start(host, "one", "other", network="web")
+        assert one.pings(other.address("web"))
+        assert "NetworkDriver.DiscoverNew" in host.agent.log()
+        assert odd(host, 0) == []
+    finally:
+        rig.discard(host)
