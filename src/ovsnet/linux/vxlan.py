@@ -83,7 +83,10 @@ def reason_of(error: OSError, plan: TunnelPlan, links: Iterable[Link]) -> str:
             return f"VNI {plan.vni} on UDP port {plan.udp_port} is taken by {holder}; delete that one"
         case errno.EADDRINUSE:
             holder = next((f"the device {it.name}" for it in links if _listens(it, plan)), "another program")
-            return f"UDP port {plan.udp_port} is taken by {holder}; 'ss -lunp' shows whose it is"
+            return (
+                f"UDP port {plan.udp_port} is taken by {holder}; 'ss -lunp' shows whose it is. Another port is the "
+                "cluster's with 'ovsnet cluster init --udp-port'"
+            )
         case errno.EOPNOTSUPP:
             return "this kernel has no vxlan devices; load its module ('modprobe vxlan') or set tunnel = \"ovs\""
         case errno.EINVAL:

@@ -55,8 +55,8 @@ _TUNNEL_HINTS: Final = {
         " remove it, or give it or the cluster another UDP port"
     ),
     "Address already in use": (
-        "something else on this host has the UDP port, as Docker's overlay of a swarm does: 'ip -d link show type vxlan' "
-        "and 'ss -ulnp' show what; remove it, or give the cluster another UDP port ('ovsnet cluster init --udp-port')"
+        "something else on this host has the UDP port, as a swarm's overlay does: 'ip -d link show type vxlan' and "
+        "'ss -ulnp' show what; remove it, or give the cluster another UDP port ('ovsnet cluster init --udp-port')"
     ),
 }
 """What to do about the kernel's words for why there is no tunnel."""
