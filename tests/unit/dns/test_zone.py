@@ -287,7 +287,8 @@ ALIAS = ip_address("240.79.0.9")
 def test_who_has_an_address_in_two_spaces_is_told_apart_by_the_alias() -> None:
     local = state(*LOCAL.networks.values(), BLUE, *LOCAL.endpoints.values(), IN_BLUE)
     names = LocalNames(local, lambda source: IN_BLUE.id if source == ALIAS else None)
-    there = Zone(names, ClusterNames(cluster(), here=A, dead=frozenset(), domain="ovsnet.internal"))
+    shared = ClusterNames(cluster(), here=A, dead=frozenset(), domain="ovsnet.internal")
+    there = Zone(names, shared, domain="ovsnet.internal")
     assert IN_BLUE.ipv4 == ON_OWN.ipv4
     assert addresses(ask("hidden", of=there, source=str(ALIAS))) == {"10.40.0.5"}
     assert ask("c4", of=there, source=str(ALIAS)).verdict is Verdict.NOT_OURS
@@ -297,5 +298,6 @@ def test_who_has_an_address_in_two_spaces_is_told_apart_by_the_alias() -> None:
 
 @pytest.mark.row(78)
 def test_an_alias_whose_endpoint_is_gone_asks_in_vain() -> None:
-    there = Zone(LocalNames(LOCAL, lambda _: IN_BLUE.id), ClusterNames(cluster(), here=A, dead=frozenset(), domain="x"))
+    shared = ClusterNames(cluster(), here=A, dead=frozenset(), domain="ovsnet.internal")
+    there = Zone(LocalNames(LOCAL, lambda _: IN_BLUE.id), shared, domain="ovsnet.internal")
     assert there.asker(ALIAS) is None
