@@ -139,7 +139,7 @@ class Fabric:
         self.reserve = Reserve(self.leases, local, time, settings)
         asking = PeerAddresses(self.peers, self.committer.snapshot)
         trunk = TrunkView(self.trunk.obstacle, self.trunk.mtu, lambda: self.store.has_all_columns(Member))
-        self.networks = SharedNetworks(self.committer, self.me, self.census.users, trunk)
+        self.networks = SharedNetworks(self.committer, self.me, self.census.users, trunk, __version__)
         self.addresses = SharedAddresses(
             self.leases, self.reserve, asking, settings, self.dead, self.interest.network, self.networks.parts
         )

@@ -56,9 +56,13 @@ class SharedNetworks:
         me: HostName,
         users: Users | None = None,
         trunk: TrunkView | None = None,
+        version: str = "",
     ) -> None:
-        """`users` is asked who uses a network; None: the snapshot has all endpoints."""
+        """`users` is asked who uses a network; None: the snapshot has all endpoints. `version` is ours, of which the
+        cluster hears a moment later.
+        """
         self._trunk = trunk or TrunkView()
+        self._version = version
         self._committer = committer
         self._me = me
         self._users = users or self._users_known
@@ -170,7 +174,7 @@ class SharedNetworks:
             raise Conflict(
                 f"host {self._me} is not a member of the cluster any more; 'ovsnet cluster join' makes it one"
             )
-        _check_space(wanted, cluster.members, self._me)
+        _check_space(wanted, {it: at for it, at in cluster.members.items() if it != self._me}, self._version)
         _check_overlap(wanted, others)
         _check_vlan(asked, others)
         if asked.mode is Mode.UNDERLAY:
@@ -229,9 +233,9 @@ def _same(known: SharedNetwork, wanted: SharedNetwork, asked: AskedOptions) -> S
     return known
 
 
-def _check_space(wanted: SharedNetwork, members: Mapping[HostName, Member], me: HostName) -> None:
+def _check_space(wanted: SharedNetwork, others: Mapping[HostName, Member], ours: str) -> None:
     """A host that knows no address spaces would give the network's subnet to its engine as one of the common space."""
-    older = behind(members, members[me].version) if wanted.space else ()
+    older = behind(others, ours) if wanted.space else ()
     if older:
         raise Conflict(
             f"a network of all hosts with --ipam-opt space={wanted.space} needs one version of ovsnet on all of them; "

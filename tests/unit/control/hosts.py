@@ -57,6 +57,7 @@ class Host:
     trunk_mtu: int = 9000
     all_new: bool = True
     """Whether all hosts know of networks without a tunnel."""
+    version: str = ""
 
     def __post_init__(self) -> None:
         self.committer = Committer(self.store)
@@ -65,6 +66,7 @@ class Host:
             self.cluster,
             self.name,
             trunk=TrunkView(lambda: self.no_trunk, lambda: self.trunk_mtu, lambda: self.all_new),
+            version=self.version,
         )
         self.networks = Networks(
             self.committer, lambda: SwitchFacts(datapath=self.datapath), lambda: 1000.0, self.sharing

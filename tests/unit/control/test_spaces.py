@@ -228,8 +228,9 @@ async def test_reserves_of_one_subnet_in_two_spaces_are_apart() -> None:
 
 
 async def test_a_host_of_an_older_version_is_named_and_the_network_is_not_made() -> None:
-    members_ = (replace(member(A), version="2.0.0"), replace(member(B), version="1.9.9"))
-    engine = Engine(Host(A, cluster_store(*members_)))
+    # Of our own new version the cluster has not heard yet.
+    members_ = (replace(member(A), version="1.9.9"), replace(member(B), version="1.9.9"))
+    engine = Engine(Host(A, cluster_store(*members_), version="2.0.0"))
     await engine.pool(BLUE)
     request = NetworkRequest(NetworkId("7" * 64), ipv4=SUBNET, space4=LOCAL_SPACE)
     with pytest.raises(Conflict, match="upgrade host b, or leave the option out"):
