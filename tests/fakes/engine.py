@@ -59,6 +59,7 @@ class FakeEngine:
                 name=spec.name,
                 driver=spec.driver,
                 ipam_driver=spec.ipam_driver,
+                ipam_options=MappingProxyType(dict(spec.ipam_options)),
                 subnets=tuple(it.subnet for it in spec.subnets),
                 labels=MappingProxyType(dict(spec.labels)),
                 options=MappingProxyType(dict(spec.options)),

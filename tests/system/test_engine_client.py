@@ -125,8 +125,8 @@ async def test_endpoints_of_running_containers_are_listed(engine_host: Namespace
     assert (on_web.container_id, on_web.container_name) == (seen["Id"], "db")
     assert (on_web.ipv4, on_web.ipv6) == (ip_address("10.232.0.9"), ip_address("fd32::9"))
     assert on_web.mac == container.mac("web")
-    assert facts.addresses >= {ip_address("10.232.0.9"), ip_address("fd32::9")}
-    assert facts.subnets >= {ip_network("10.232.0.0/24"), ip_network("fd32::/64")}
+    assert facts.addresses >= {("", ip_address("10.232.0.9")), ("", ip_address("fd32::9"))}
+    assert facts.subnets >= {("", ip_network("10.232.0.0/24")), ("", ip_network("fd32::/64"))}
 
 
 async def test_a_container_is_called_by_its_own_name(engine_host: NamespaceHost, engine: Engine) -> None:
@@ -215,6 +215,7 @@ SPEC = NetworkSpec(
     ),
     labels={"team": "blue"},
     options={"com.docker.network.driver.mtu": "1400", "ovsnet.network": "51" * 32},
+    ipam_options={"space": "blue"},
     internal=True,
 )
 
@@ -266,6 +267,7 @@ async def test_a_network_that_was_made_is_listed_as_it_was_asked_for(networking:
     assert (listed.driver, listed.ipam_driver, listed.internal) == (OURS, "default", True)
     assert set(listed.subnets) == {it.subnet for it in SPEC.subnets}
     assert (dict(listed.labels), dict(listed.options)) == (dict(SPEC.labels), dict(SPEC.options))
+    assert (dict(listed.ipam_options), listed.space) == ({"space": "blue"}, "blue")
 
 
 async def test_range_gateway_and_aux_addresses_reach_the_engine(engine_host: NamespaceHost, engine: Engine) -> None:
