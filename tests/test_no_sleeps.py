@@ -17,12 +17,12 @@ ALLOWED = {
     "bench/stage.py": (1, "nobody tells when a server that is being started answers"),
     "cli/cluster.py": (1, "an agent that starts anew cannot tell when it is back"),
     "cli/status.py": (1, "an agent that is not there yet cannot tell when it comes"),
-    "control/groups.py": (
+    "control/multicast/groups.py": (
         1,
         "a pause between two commits while many join at once, or until a refused one is tried again",
     ),
-    "control/leaving.py": (1, "ovsdb-server tells nobody when a server has come into the cluster"),
-    "control/succession.py": (1, "who comes back with a database of the past tells nobody"),
+    "control/membership/leaving.py": (1, "ovsdb-server tells nobody when a server has come into the cluster"),
+    "control/membership/succession.py": (1, "who comes back with a database of the past tells nobody"),
     "engine/events.py": (2, "back-off while the engine is away; a pause between two listings in a storm of events"),
     "ovs/flowwatch.py": (1, "back-off while Open vSwitch is away"),
     "ovs/reportwatch.py": (

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from tests.contract.test_shared_store import raft_server
 from tests.functional.ovsdb_server import PATIENCE, Server, following, until
-from tests.unit.control.member_hosts import NET, Host, Net, member
+from tests.unit.control.sharing.member_hosts import NET, Host, Net, member
 
-from ovsnet.control.members import removal
-from ovsnet.control.shared_networks import SharedNetworks
+from ovsnet.control.membership.members import removal
+from ovsnet.control.sharing.shared_networks import SharedNetworks
 from ovsnet.model.cluster import Cluster, ClusterInfo, Lease, RemoteEndpoint, SharedNetwork
 from ovsnet.model.errors import Conflict, Unavailable
 from ovsnet.model.ids import EndpointId, HostName, Mac, SharedId, Vni

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from tests.functional.ovsdb_server import PATIENCE, Server, following, plain_server, until
-from tests.unit.control.hosts import REQUEST, SHOP, A, B, C, Host, container, make_part, member
+from tests.unit.control.sharing.hosts import REQUEST, SHOP, A, B, C, Host, container, make_part, member
 
-from ovsnet.control.publishing import Publisher
+from ovsnet.control.sharing.publishing import Publisher
 from ovsnet.model.cluster import Cluster, ClusterInfo
 from ovsnet.model.errors import Conflict
 from ovsnet.model.ids import NetworkId

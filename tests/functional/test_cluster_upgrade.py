@@ -15,9 +15,9 @@ from ovsnet.agent.database_server import DatabaseServer
 from ovsnet.cluster import schema
 from ovsnet.cluster.peers import Peers
 from ovsnet.control.commit import Committer
-from ovsnet.control.publishing import Publisher
-from ovsnet.control.shared_networks import SharedNetworks, TrunkView
-from ovsnet.control.steward import Steward, Terms
+from ovsnet.control.membership.steward import Steward, Terms
+from ovsnet.control.sharing.publishing import Publisher
+from ovsnet.control.sharing.shared_networks import SharedNetworks, TrunkView
 from ovsnet.model.cluster import Cluster, Lease, Member, Record, RemoteEndpoint, Role, SharedNetwork
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import Conflict, Unavailable

@@ -19,7 +19,7 @@ from tests.unit.pipeline.scenarios import GROUP as V4
 from tests.unit.pipeline.scenarios import GROUP6 as V6
 
 from ovsnet.control.commit import Committer
-from ovsnet.control.groups import Groups
+from ovsnet.control.multicast.groups import Groups
 from ovsnet.model.host import SwitchFacts
 from ovsnet.model.ids import EndpointId, IpAddress
 from ovsnet.model.listening import EVERYTHING, MUTED, NOTHING, Listening, to_groups

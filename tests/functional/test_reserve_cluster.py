@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.contract.test_shared_store import raft_server
 from tests.functional.ovsdb_server import PATIENCE, Server, following, until
-from tests.unit.control.member_hosts import NET, TINY, Host, Net, member
+from tests.unit.control.sharing.member_hosts import NET, TINY, Host, Net, member
 
 from ovsnet.model.cluster import Cluster, ClusterInfo, SharedNetwork
 from ovsnet.model.errors import Conflict, Unavailable

@@ -17,7 +17,7 @@ WITHOUT = {
         *('        "trunk_mtu": it.trunk_mtu,\n', "        trunk_mtu=row.trunk_mtu,\n"),
     ),
     "cluster/rbac.py": ('"trunk_mtu", ', '"listens", '),
-    "control/publishing.py": (
+    "control/sharing/publishing.py": (
         "        names=tuple(dict.fromkeys(it for it in names if it)),\n",
         "        listens=endpoint.listens,\n",
     ),

@@ -13,9 +13,9 @@ from ovsnet.cluster.backup import backup
 from ovsnet.cluster.identity import IdentityFiles, Membership, identity_files, read_membership
 from ovsnet.cluster.raft import LocalServer
 from ovsnet.cluster.recovery import order_recovery, withdraw_recovery
-from ovsnet.control import restoring
 from ovsnet.control.commit import Committer
-from ovsnet.control.restoring import Restoration
+from ovsnet.control.membership import restoring
+from ovsnet.control.membership.restoring import Restoration
 from ovsnet.model.cluster import Cluster, Role
 from ovsnet.model.errors import BadRequest, Conflict, OvsnetError, Unavailable
 from ovsnet.model.ids import HostName

@@ -14,7 +14,7 @@ from ovsnet.cluster import rbac, schema
 from ovsnet.cluster.identity import identity_files, read_membership
 from ovsnet.cluster.process import cluster_socket
 from ovsnet.cluster.raft import LocalServer, RaftServer, upgrade_schema
-from ovsnet.control.steward import RaftView, Server
+from ovsnet.control.membership.steward import RaftView, Server
 from ovsnet.model.errors import OvsnetError, Unavailable
 from ovsnet.ovsdb.question import Local
 from ovsnet.settings import Settings
@@ -24,7 +24,7 @@ GOODBYE = 15.0
 
 
 class DatabaseServer:
-    """See `control.steward.DatabaseServer` and `control.enrolment.ServerProcess`."""
+    """See `control.membership.steward.DatabaseServer` and `control.membership.enrolment.ServerProcess`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

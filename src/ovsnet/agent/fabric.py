@@ -36,28 +36,28 @@ from ovsnet.cluster.process import cluster_socket
 from ovsnet.cluster.recovery import replaced
 from ovsnet.cluster.sighting import Sighting, shown
 from ovsnet.control.commit import Committer
-from ovsnet.control.fence import Fence
-from ovsnet.control.interest import Interest
-from ovsnet.control.leases import Leases
-from ovsnet.control.leaving import Leaving
-from ovsnet.control.liveness import Liveness
-from ovsnet.control.members import About, Members
+from ovsnet.control.membership.leaving import Leaving
+from ovsnet.control.membership.liveness import Liveness
+from ovsnet.control.membership.members import About, Members
+from ovsnet.control.membership.path_sizes import PathSizes
+from ovsnet.control.membership.paths import Paths
+from ovsnet.control.membership.presence import HostFacts as Said
+from ovsnet.control.membership.presence import Presence
+from ovsnet.control.membership.standing import Standing
+from ovsnet.control.membership.steward import Steward, Terms
+from ovsnet.control.membership.succession import Succession
 from ovsnet.control.naming import Aliases
-from ovsnet.control.overlay import OverlayView
-from ovsnet.control.path_sizes import PathSizes
-from ovsnet.control.paths import Paths
-from ovsnet.control.peer_addresses import PeerAddresses
-from ovsnet.control.presence import HostFacts as Said
-from ovsnet.control.presence import Presence
-from ovsnet.control.publishing import Publisher
-from ovsnet.control.records import Records
-from ovsnet.control.replicas import Replicas
-from ovsnet.control.reserve import Reserve
-from ovsnet.control.shared_addresses import SharedAddresses
-from ovsnet.control.shared_networks import SharedNetworks, TrunkView
-from ovsnet.control.standing import Standing
-from ovsnet.control.steward import Steward, Terms
-from ovsnet.control.succession import Succession
+from ovsnet.control.sharing.fence import Fence
+from ovsnet.control.sharing.interest import Interest
+from ovsnet.control.sharing.leases import Leases
+from ovsnet.control.sharing.overlay import OverlayView
+from ovsnet.control.sharing.peer_addresses import PeerAddresses
+from ovsnet.control.sharing.publishing import Publisher
+from ovsnet.control.sharing.records import Records
+from ovsnet.control.sharing.replicas import Replicas
+from ovsnet.control.sharing.reserve import Reserve
+from ovsnet.control.sharing.shared_addresses import SharedAddresses
+from ovsnet.control.sharing.shared_networks import SharedNetworks, TrunkView
 from ovsnet.dns.service import Names
 from ovsnet.dns.tables import Disguised
 from ovsnet.dns.tables import Here as Asking

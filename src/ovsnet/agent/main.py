@@ -32,7 +32,7 @@ from ovsnet.cluster.identity import identity_files, read_membership
 from ovsnet.control.addresses import Addresses
 from ovsnet.control.commit import Committer
 from ovsnet.control.endpoints import Endpoints
-from ovsnet.control.groups import Groups
+from ovsnet.control.multicast.groups import Groups
 from ovsnet.control.naming import Naming
 from ovsnet.control.networks import Networks
 from ovsnet.control.orphans import Orphans

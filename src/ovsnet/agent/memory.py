@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from ovsnet.cluster.identity import write_private
-from ovsnet.control.overlay import used_networks
+from ovsnet.control.sharing.overlay import used_networks
 from ovsnet.model.cluster import Cluster
 from ovsnet.model.ids import HostName
 from ovsnet.model.state import State

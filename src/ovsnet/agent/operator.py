@@ -30,7 +30,7 @@ from ovsnet.api.orders import (
 from ovsnet.cluster.identity import IdentityFiles, identity_files
 from ovsnet.cluster.peers import Peers
 from ovsnet.control.commit import Committer
-from ovsnet.control.enrolment import Enrolment, Wish
+from ovsnet.control.membership.enrolment import Enrolment, Wish
 from ovsnet.control.networks import Networks
 from ovsnet.engine.daemonjson import DAEMON_JSON, DaemonJson, host_servers, refuse_flag
 from ovsnet.linux import dnslink

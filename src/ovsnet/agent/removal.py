@@ -13,7 +13,7 @@ from ovsnet.agent import logs
 from ovsnet.agent.keeper import alone
 from ovsnet.cluster.identity import identity_files, read_membership
 from ovsnet.cluster.raft import LocalServer
-from ovsnet.control.enrolment import remove_identity
+from ovsnet.control.membership.enrolment import remove_identity
 from ovsnet.engine.daemonjson import DAEMON_JSON, DaemonJson
 from ovsnet.linux import dnslink
 from ovsnet.linux.links import LinkApplier

@@ -1,4 +1,4 @@
-"""What enrolment asks of the host (see control.enrolment.Surroundings)."""
+"""What enrolment asks of the host (see control.membership.enrolment.Surroundings)."""
 
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address

@@ -7,8 +7,8 @@ The server is asked to compact its copy before: what `ovsdb-tool cluster-to-stan
 schema has changed since the last compaction cannot be read. The server itself cannot be asked for the content: where
 it has begun a change that no majority confirms any more, it answers no question.
 
-In the new one nobody else votes. Voters of the old one are told of it when they come back (control/succession.py):
-their copies belong to a RAFT cluster that is no more, and `replaced` says which.
+In the new one nobody else votes. Voters of the old one are told of it when they come back
+(control/membership/succession.py): their copies belong to a RAFT cluster that is no more, and `replaced` says which.
 """
 
 import os

@@ -14,11 +14,11 @@ from functools import partial
 from ipaddress import ip_interface
 
 from ovsnet.control.commit import Committer
-from ovsnet.control.parts import Parts
 from ovsnet.control.pool_view import PoolView, Taken
 from ovsnet.control.requests import AddressRequest, PoolRequest
-from ovsnet.control.reserve import Taking
-from ovsnet.control.shared_addresses import SharedAddresses
+from ovsnet.control.sharing.parts import Parts
+from ovsnet.control.sharing.reserve import Taking
+from ovsnet.control.sharing.shared_addresses import SharedAddresses
 from ovsnet.control.subnets import Subnets
 from ovsnet.ipam import allocator
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool

@@ -3,7 +3,7 @@
 mode=bridge     a Network of this host
 mode=overlay    first a SharedNetwork, which other hosts see; then a Network, this host's part of it
 mode=underlay   the same, on hosts that have a trunk
-a part          of a SharedNetwork that another host made (control/replicas.py asks the engine for it)
+a part          of a SharedNetwork that another host made (control/sharing/replicas.py asks the engine for it)
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -12,9 +12,9 @@ from dataclasses import replace
 from functools import partial
 
 from ovsnet.control.commit import Committer
-from ovsnet.control.parts import Parts
 from ovsnet.control.requests import NetworkRequest
-from ovsnet.control.shared_networks import SharedNetworks, check_vni, taken_vnis, users_on
+from ovsnet.control.sharing.parts import Parts
+from ovsnet.control.sharing.shared_networks import SharedNetworks, check_vni, taken_vnis, users_on
 from ovsnet.ipam.vnis import free_vni
 from ovsnet.model.addressing import LOCAL_SPACE, SHARED_SPACE, AllocationKind, space_of
 from ovsnet.model.cluster import Cluster, SharedNetwork

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ovsnet.control.commit import Committer
 from ovsnet.control.networks import network_removal
-from ovsnet.control.shared_networks import SharedNetworks, unfinished
+from ovsnet.control.sharing.shared_networks import SharedNetworks, unfinished
 from ovsnet.engine.events import EngineFacts
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool
 from ovsnet.model.cluster import SharedNetwork

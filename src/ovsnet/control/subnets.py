@@ -10,9 +10,9 @@ from functools import partial
 from ipaddress import IPv6Network
 
 from ovsnet.control.commit import Committer
-from ovsnet.control.parts import Parts
 from ovsnet.control.pool_view import PoolView
 from ovsnet.control.requests import PoolRequest
+from ovsnet.control.sharing.parts import Parts
 from ovsnet.ipam import pools
 from ovsnet.model.addressing import Pool, name_in
 from ovsnet.model.cluster import Cluster, SharedNetwork

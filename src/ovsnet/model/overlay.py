@@ -1,6 +1,6 @@
 """What one host needs to know of the others to forward packets, as one value. Pure.
 
-Made of the cluster's state and of who lives (`ovsnet.control.overlay`); planning and the pipeline read it.
+Made of the cluster's state and of who lives (`ovsnet.control.sharing.overlay`); planning and the pipeline read it.
 """
 
 from collections.abc import Mapping

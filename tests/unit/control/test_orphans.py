@@ -8,7 +8,7 @@ import pytest
 
 from ovsnet.control.commit import Committer
 from ovsnet.control.orphans import Orphans
-from ovsnet.control.publishing import to_publish
+from ovsnet.control.sharing.publishing import to_publish
 from ovsnet.engine.facts import EngineEndpoint, EngineFacts, EngineNetwork
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool
 from ovsnet.model.ids import pool_id
@@ -17,7 +17,7 @@ from ovsnet.store.interface import Drop, Put
 from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
 from tests.states import DB, TWO_NETWORKS, WEB, endpoint
-from tests.unit.control.hosts import REQUEST, SHOP, A, B, Host, cluster_store
+from tests.unit.control.sharing.hosts import REQUEST, SHOP, A, B, Host, cluster_store
 
 SUBNET = IPv4Network("10.20.0.0/24")
 POOL = Pool(pool_id("local", SUBNET, None), "local", SUBNET)

@@ -10,8 +10,8 @@ import pytest
 from ovsnet.control.addresses import Addresses
 from ovsnet.control.networks import Networks
 from ovsnet.control.orphans import unknown_to_engine
-from ovsnet.control.replicas import spec_of
 from ovsnet.control.requests import AddressRequest, NetworkRequest, PoolRequest
+from ovsnet.control.sharing.replicas import spec_of
 from ovsnet.engine.facts import EngineFacts, EngineNetwork
 from ovsnet.model.addressing import LOCAL_SPACE, AllocationKind, Pool, space_of
 from ovsnet.model.errors import BadRequest, Conflict
@@ -24,8 +24,8 @@ from ovsnet.store.codec import row_uuid
 from ovsnet.store.interface import Put
 from ovsnet.store.local import LOCAL
 from tests.fakes import clock
-from tests.unit.control.hosts import A, B, C, Host, cluster_store, make_part, member
-from tests.unit.control.member_hosts import NET, members
+from tests.unit.control.sharing.hosts import A, B, C, Host, cluster_store, make_part, member
+from tests.unit.control.sharing.member_hosts import NET, members
 
 pytestmark = pytest.mark.row(78)
 SUBNET = IPv4Network("10.20.0.0/24")

@@ -9,7 +9,7 @@ from ovsnet.control.requests import PoolRequest
 from ovsnet.model.errors import Conflict
 from ovsnet.model.ids import SharedId, Vni
 from ovsnet.settings import Settings
-from tests.unit.control.member_hosts import DUAL, NET, members
+from tests.unit.control.sharing.member_hosts import DUAL, NET, members
 
 SPACE = "ovsnet-local"
 

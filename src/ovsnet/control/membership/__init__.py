@@ -1,0 +1,1 @@
+"""Being a host of a cluster: joining and leaving it, who lives, who votes, which ways lead to the others."""

@@ -1,0 +1,1 @@
+"""What the hosts of a cluster share: networks, addresses, endpoints, names; each host writes its own part of it."""
