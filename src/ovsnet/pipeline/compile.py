@@ -53,7 +53,7 @@ def compile_flows(state: State, facts: HostFacts, names: PortNames) -> dict[str,
     plugs = tuple(_plugs(state, facts.switch.ofports, names))
     members = _by_segment(plugs)
     remote = elsewhere.parts(state, facts, names.tunnel_port, members.keys())
-    resources: dict[str, Resource] = {**_base(), **keyed(*elsewhere.entrances(facts, remote))}
+    resources: dict[str, Resource] = {**_base(), **elsewhere.entrances(facts, remote)}
     for part in remote.values():
         resources.update(part.flows)
     for plug in plugs:

@@ -4,7 +4,7 @@ Only of segments that have endpoints here, and only once the switch has taken up
 hundred thousand endpoints elsewhere, and each one that comes or goes is a change here: see `remembered`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from ovsnet.model.cluster import RemoteEndpoint
@@ -42,6 +42,7 @@ class Elsewhere:
 
 
 _parts: Latest[Elsewhere] = Latest()
+_entrances: Latest[Mapping[str, Flow]] = Latest()
 _flows: Latest[Mapping[str, Flow]] = Latest()
 """By endpoint: to compute the hash of one takes longer than to see that it is the very same."""
 
@@ -68,11 +69,13 @@ def parts(state: State, facts: HostFacts, port_name: PortName, here: Collection[
     return found
 
 
-def entrances(facts: HostFacts, of: Mapping[Segment, Elsewhere]) -> Iterator[Flow]:
+def entrances(facts: HostFacts, of: Mapping[Segment, Elsewhere]) -> Mapping[str, Flow]:
     """For kind ovs: which hosts may send here at all."""
     ofport = next((it.way.ofport for it in of.values() if it.way.kind is TunnelKind.OVS), None)
-    if facts.overlay is not None and ofport is not None:
-        yield from tunnel.peer_flows(ofport, living_vteps(facts.overlay).values())
+    if facts.overlay is None or ofport is None:
+        return {}
+    vteps = tuple(living_vteps(facts.overlay).values())
+    return _entrances.get(ofport, (vteps,), lambda: keyed(*tunnel.peer_flows(ofport, vteps)))
 
 
 def _part(
