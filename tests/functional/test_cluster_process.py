@@ -5,7 +5,7 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -54,6 +54,15 @@ async def leader_of(voters: tuple[Host, ...]) -> Host:
     return found
 
 
+async def all_hold(hosts: Sequence[Host], wanted: set[str]) -> None:
+    """What a majority has taken, the others get in a moment."""
+
+    async def alike() -> bool:
+        return [await leases(it.database) for it in hosts] == [wanted] * len(hosts)
+
+    await eventually(alike, f"{len(wanted)} leases on every host")
+
+
 async def test_a_founder_serves_at_once(hosts: Hosts) -> None:
     founder = await hosts.found()
 
@@ -73,7 +82,7 @@ async def test_voters_that_join_hold_the_same(hosts: Hosts) -> None:
         {it.membership.address for it in voters}
     ] * 3
     assert [each.leads for each in found].count(True) == 1
-    assert [await leases(it.database) for it in voters] == [{"10.0.0.1"}] * 3
+    await all_hold(voters, {"10.0.0.1"})
 
 
 async def test_a_client_follows_and_its_writes_reach_the_voters(hosts: Hosts) -> None:
@@ -149,7 +158,7 @@ async def test_nothing_is_lost_when_all_are_killed(hosts: Hosts) -> None:
     for voter in voters:
         await voter.ready()
 
-    assert [await leases(it.database) for it in voters] == [{f"10.0.0.{it}" for it in range(20)}] * 3
+    await all_hold(voters, {f"10.0.0.{it}" for it in range(20)})
 
 
 async def test_a_client_becomes_a_voter_and_a_client_again(hosts: Hosts) -> None:
