@@ -92,7 +92,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     retry_period: Annotated[float, _help("seconds until what the host refused is tried again", gt=0)] = 1.0
     orphan_age: Annotated[
         float,
-        _help("seconds the engine must not know an endpoint before we collect it; longer than any takes to start", ge=5),
+        _help("seconds the engine must not know an endpoint before we collect it; more than any takes to start", ge=5),
     ] = 120.0
     orphan_period: Annotated[float, _help("seconds between searches for orphans", ge=1)] = 60.0
     address_rest: Annotated[float, _help("seconds a released address rests before it is handed out again", ge=0)] = 60.0
