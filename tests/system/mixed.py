@@ -28,7 +28,8 @@ from tests.system.together import together
 
 SERVICE = "169.254.83.83"
 # Signs of life often enough for a test, and rarely enough for a machine with half a processor.
-OPTIONS = ("--set", "heartbeat_period=2", "--set", "dead_after=20")
+DEAD_AFTER = 20
+OPTIONS = ("--set", "heartbeat_period=2", "--set", f"dead_after={DEAD_AFTER}")
 WEB_VNI = 5000
 PATIENCE = 60.0
 SLOW = 300.0

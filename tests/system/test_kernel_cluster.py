@@ -10,7 +10,7 @@ from tests.rig.process import wait_until
 from tests.rig.rig import Rig
 from tests.rig.traffic import Flood
 from tests.rows import Figures
-from tests.system.mixed import PATIENCE, SLOW, WEB_VNI, Mixed, Settled, address_of, lost, mixed_cluster
+from tests.system.mixed import DEAD_AFTER, PATIENCE, SLOW, WEB_VNI, Mixed, Settled, address_of, lost, mixed_cluster
 from tests.system.networks import BRIDGE, ask
 from tests.system.parties import copies, to_all
 from tests.system.reach import answered_again
@@ -168,6 +168,30 @@ def test_a_killed_agent_costs_no_packet_between_machines(mixed: Mixed, figures: 
     floods = [among.result, across.result]
     figures["packets lost"] = f"{sum(it.lost for it in floods)} of {sum(it.sent for it in floods)}"
     assert [it.lost for it in floods] == [0, 0]
+
+
+@pytest.mark.row(60)
+@pytest.mark.parametrize("step", [3600, -7200], ids=["an hour ahead", "then one back"])
+def test_a_clock_that_is_set_costs_no_packet_and_nobody_is_taken_for_dead(
+    mixed: Mixed, figures: Figures, step: int
+) -> None:
+    """A machine has a clock of its own. It goes on giving signs of life, starts containers, and takes others' signs."""
+    _, other, third = mixed.web
+    with Flood(third.container, other.container, other.ipv4, rate=100) as flood:
+        mixed.other.shell(f"date -s @$(($(date +%s) + {step}))")
+        start = "docker run -d --init --name late --network web busybox:local sleep 1000000"
+        mixed.other.shell(start, timeout=SLOW)
+        late = Settled(mixed.other, "late").address("web")
+        answered_again(third.container, (late,), "it was started", PATIENCE)
+        mixed.other.docker("rm", "-f", "late", timeout=SLOW)
+        for host in (mixed.other, third.container.host):
+            assert [it["state"] for it in ask(host, "cluster/members")] == ["alive"] * 3
+            # To start a container there takes longer: so signs of life have come since.
+            assert max(it["silence"] or 0.0 for it in ask(host, "cluster/members")) < DEAD_AFTER / 2
+
+    figures[f"packets lost while a clock was set by {step} s"] = f"{flood.result.lost} of {flood.result.sent}"
+    assert flood.result.lost == 0
+    wait_until(lambda: ask(mixed.other, "check")["clean"], PATIENCE, "nothing to repair")
 
 
 @pytest.mark.row(66)
