@@ -70,7 +70,7 @@ types: venv  ## mypy --strict on the package and on the tests
 
 imports: venv  ## the structure: layers, purity, sizes, names, systemd units, locks
 	@$(SAY) "structure"
-	@$(PYTEST) tests/test_architecture.py tests/test_packaging.py $(ARGS)
+	@$(PYTEST) tests/test_architecture.py tests/test_packaging.py tests/test_no_sleeps.py $(ARGS)
 
 unit: venv  ## values in, values out: no sockets, no real time, seconds
 	@$(SAY) "unit tests"
