@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -149,7 +150,9 @@ async def test_nothing_is_lost_when_all_are_killed(hosts: Hosts) -> None:
     voters = await hosts.three_voters()
     await voters[0].write(insert_member(voters[0]))
     for number in range(20):
-        await voters[number % 3].write(insert_lease(f"10.0.0.{number}", "a"))
+        # A follower judges by what it has, and may not have heard of the member yet.
+        lease = insert_lease(f"10.0.0.{number}", "a")
+        await eventually(partial(voters[number % 3].write, lease), "a lease")
     for voter in voters:
         voter.server.kill()
 
