@@ -165,6 +165,7 @@ def unpacked(packed: str) -> dict[str, str]:
         return {name: file.read().decode(errors="replace") for name, file in members if file is not None}
 
 
+@pytest.mark.long
 def test_one_voter_goes_on_alone_and_who_comes_back_follows_it(old_cluster: Crossing, figures: Figures) -> None:
     """The hardest case: the others were not gone for good, and went on as a majority in the past meanwhile."""
     cluster = old_cluster.cluster

@@ -61,7 +61,11 @@ class Swarm:
 
 @pytest.fixture(
     scope="module",
-    params=[(MACHINE, ANOTHER), (MACHINE, DOCKERS_PORT), pytest.param((SID, DOCKERS_PORT), marks=pytest.mark.matrix)],
+    params=[
+        pytest.param((MACHINE, ANOTHER), marks=pytest.mark.long),
+        (MACHINE, DOCKERS_PORT),
+        pytest.param((SID, DOCKERS_PORT), marks=pytest.mark.matrix),
+    ],
     ids=["machine-another-port", "machine-same-port", "sid-same-port"],
 )
 def swarm(request: pytest.FixtureRequest, rig: Rig) -> Iterator[Swarm]:

@@ -174,6 +174,7 @@ def test_a_name_or_an_address_of_a_member_is_refused_with_what_to_do(stage: Stag
     untouched(guest)
 
 
+@pytest.mark.long
 def test_a_host_whose_copy_of_the_database_never_comes_is_taken_back(
     stage: Stage, walled: Spawned, figures: Figures
 ) -> None:

@@ -197,6 +197,7 @@ def test_who_joins_while_the_agent_is_away_gets_the_group_once_it_is_back(
         program.stop()
 
 
+@pytest.mark.long
 @FAMILIES
 def test_how_soon_a_group_that_others_listen_to_comes_to_a_new_listener(
     web: Web, session_cluster: Cluster, group: str, figures: Figures

@@ -33,12 +33,19 @@ class Pair:
     port: str
 
 
+def named_on_the_switch(host: NamespaceHost) -> set[str]:
+    """The containers that ports of the switch name: the engine tells that after they run."""
+    listed = host.ovs_vsctl("--bare", "--columns=external_ids", "list", "port").stdout
+    return set(re.findall(r"ovsnet-container-name=(\w+)", listed))
+
+
 @pytest.fixture(scope="module")
 def pair(module_host: NamespaceHost) -> Pair:
     host = module_host
     networks.create(host, "web", *SUBNETS, "-o", "vlan=20")
     c1, c2 = networks.start(host, "c1", "c2", network="web")
     port = wait_until(lambda: networks.port_of(c2, "web"), DEADLINE, "the port of c2 with its name")
+    wait_until(lambda: named_on_the_switch(host) == {"c1", "c2"}, DEADLINE, "the names of both on the switch")
     return Pair(host, c1, c2, port)
 
 
