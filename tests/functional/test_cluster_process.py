@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from tests.functional.ovsdb_server import PATIENCE, Server
 
 from ovsnet.agent import keeper
 from ovsnet.cluster import process, raftfile, rbac, schema
-from ovsnet.cluster.raft import RaftStatus, upgrade_schema
+from ovsnet.cluster.raft import RaftServer, RaftStatus, upgrade_schema
 from ovsnet.cluster.schema import DATABASE
 from ovsnet.model.cluster import Role
 from ovsnet.model.errors import ApplyError, Unavailable
@@ -200,6 +201,13 @@ async def test_a_founder_that_left_joins_the_others_when_it_comes_back(hosts: Ho
     await founder.ready()
 
     assert len((await status(others[0])).servers) == 3
+
+
+async def test_the_last_server_does_not_leave_because_one_is_taken_out_that_is_gone_already(hosts: Hosts) -> None:
+    founder = await hosts.found()
+    await founder.raft.kick(RaftServer("ffff", ip_address("127.0.0.9")))
+    await founder.write(insert_member(founder), insert_lease("10.0.0.1", "a"))
+    assert len((await status(founder)).servers) == 1
 
 
 async def test_a_dead_voter_can_be_removed(hosts: Hosts) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.functional.pipeline_frames import IPV4, IPV6, ethernet, ipv4, ipv6, udp
 from tests.rig.cluster import Cluster
+from tests.rig.process import wait_until
 from tests.rig.rig import Rig
 from tests.rig.traffic import Flood
 from tests.rows import Figures
@@ -187,8 +188,13 @@ def test_a_group_joined_on_two_hosts_is_received_on_both(web: Web, group: str) -
     for it in receivers:
         it.wait_for_output("joined")
 
-    w1.container.inside(*GROUP_TALK, "say", group, "hello")
+    heard = f"hello from {w1.ipv4 if group == GROUP else w1.ipv6}"
 
+    def all_have_heard() -> bool:
+        """Said again until every host knows of both: the first one that is known gets it first."""
+        w1.container.inside(*GROUP_TALK, "say", group, "hello")
+        return all(heard in it.stdout for it in receivers)
+
+    wait_until(all_have_heard, 10, f"{heard} on both hosts")
     for it in receivers:
-        it.wait_for_output(f"hello from {w1.ipv4 if group == GROUP else w1.ipv6}")
         it.stop()

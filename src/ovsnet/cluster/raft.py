@@ -85,8 +85,14 @@ class LocalServer:
         await self._until([], deadline, "the other voters have not let this one go")
 
     async def kick(self, server: RaftServer) -> None:
-        """Ask for the removal of another server, dead or alive; the status shows when it is gone."""
-        await self._command("cluster/kick", DATABASE, server.id)
+        """Ask for the removal of another server, dead or alive; the status shows when it is gone.
+
+        Nothing happens where it is gone already: an ovsdb-server (seen up to 3.1) that is the only one left would take
+        any name for its own, and leave.
+        """
+        status = await self.status()
+        if status is not None and server.id in {it.id for it in status.servers}:
+            await self._command("cluster/kick", DATABASE, server.id)
 
     async def compact(self) -> None:
         """Have the file of this server's copy begin with what was last applied; works without a majority."""

@@ -29,7 +29,9 @@ from ovsnet.model.ids import HostName
 log = structlog.get_logger("cluster")
 PATIENCE = 60.0
 """Seconds a host that gives no sign of life has to come in as a voter: its server starts anew for it, and may be slow.
+And seconds that a server has to leave by itself.
 """
+PAIR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ class Steward:
         self.behind: tuple[HostName, ...] = ()
         """On the leader: the hosts whose version keeps the database from getting our schema."""
         self._dead_since: dict[HostName, float] = {}
+        self._gone_since: dict[str, float] = {}
 
     @property
     def role(self) -> Role:
@@ -218,10 +221,9 @@ class Steward:
         if voters != self._allowed:
             await self._server.allow(voters)
             self._allowed = voters
-        for server in raft.servers:
-            if server.address not in voters and self._is_gone(cluster, server):
-                log.info("a server without a vote is taken out", server=server.id, address=server.address)
-                await self._server.kick(server)
+        for server in self._superfluous(cluster, raft, voters):
+            log.info("a server without a vote is taken out", server=server.id, address=server.address)
+            await self._server.kick(server)
         step = self._unused_vote(cluster, raft) or self._next_step(cluster, raft, voters)
         if step is not None:
             name, role = step
@@ -239,6 +241,14 @@ class Steward:
             log.info("the cluster's database has our schema now", version=self._version)
             self._allowed = ()  # there are new columns to have rights on
         self._current, self.behind = True, ()
+
+    def _superfluous(self, cluster: Cluster, raft: RaftView, voters: tuple[str, ...]) -> Sequence[Server]:
+        """To take out now. Of a pair the other one lives, or nobody would lead: it has time to leave by itself."""
+        gone = [it for it in raft.servers if it.address not in voters and self._is_gone(cluster, it)]
+        now = asyncio.get_running_loop().time()
+        self._gone_since = {it.id: self._gone_since.get(it.id, now) for it in gone}
+        patience = PATIENCE if len(raft.servers) == PAIR else 0.0
+        return [it for it in gone if now - self._gone_since[it.id] >= patience]
 
     def _is_gone(self, cluster: Cluster, server: Server) -> bool:
         """It cannot leave by itself: it is no member's, or that of a dead one."""

@@ -184,6 +184,21 @@ async def test_a_server_that_belongs_to_nobody_or_to_a_dead_client_is_kicked_a_l
     assert [it for it in process.did if it.startswith("kick")] == ["kick s2", "kick s9"]
 
 
+@pytest.mark.row(56)
+@jumping
+async def test_the_other_one_of_a_pair_has_time_to_leave_by_itself(tmp_path: Path) -> None:
+    """A moment after it has left, ovsdb-server would take a kick for one of its own, and nobody would be left."""
+    process = Process(RaftView(True, False, servers(1, 9)))
+    host = Host(tmp_path, 1, cluster(V), process, role=V, voters=[1])
+
+    await host.looks()
+    assert "kick s9" not in process.did
+
+    await asyncio.sleep(PATIENCE)
+    await host.looks()
+    assert "kick s9" in process.did
+
+
 @pytest.mark.row(99)
 @jumping
 async def test_an_older_database_is_brought_up_when_the_last_member_runs_our_version(leader: Host) -> None:
