@@ -1,6 +1,7 @@
-"""Rows 12 and 62: hosts of a cluster that are nodes of a swarm as well, and Docker's own overlay beside ours.
+"""Row 62, and the ground for row 12: hosts of a cluster that are nodes of a swarm, and Docker's own overlay beside ours.
 
-Services on networks of ours come later (decision 41): here is what a swarm leaves alone, and what the engine says.
+Services on networks of ours, which are row 12, come later (decision 41): here is what a swarm leaves alone, and what the
+engine says.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,6 @@ from tests.system.combinations import MACHINE, SID, Combination
 from tests.system.networks import ask
 from tests.system.test_row_79_names import SERVICE, learns
 
-pytestmark = pytest.mark.row(12)
 DOCKERS_PORT, ANOTHER = 4789, 4790
 STEADY = 100
 SOON = 20.0
