@@ -1,7 +1,7 @@
-"""Row 62, and the ground for row 12: hosts of a cluster that are nodes of a swarm, and Docker's own overlay beside ours.
+"""Row 62, and the ground for row 12: hosts of a cluster that are nodes of a swarm; Docker's own overlay beside ours.
 
-Services on networks of ours, which are row 12, come later (decision 41): here is what a swarm leaves alone, and what the
-engine says.
+Services on networks of ours, which are row 12, come later (decision 41): here is what a swarm leaves alone, and what
+the engine says.
 """
 
 from collections.abc import Iterator, Sequence
