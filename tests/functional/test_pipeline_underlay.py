@@ -180,13 +180,15 @@ def test_no_question_for_a_known_neighbour_or_the_gateway_crosses(hosts: Fabric)
     assert hosts[1].pings(hosts[3].ipv4)
     assert hosts[3].pings(hosts[1].ipv6)
     assert hosts[1].pings("10.20.0.1")
-    frames = hosts.trunks.frames()
+    # The kernels behind the trunks' own NICs may talk there, too, without a tag: they ask for routers.
+    senders = {bytes.fromhex(hosts[number].mac.replace(":", "")) for number in (1, 2, 3, 4)}
+    frames = [it for it in hosts.trunks.frames() if it[6:12] in senders]
     assert frames
     assert {it[12:16] for it in frames} == {b"\x81\x00" + VLAN.to_bytes(2)}
     assert not [it for it in frames if it[16:18] == ARP.to_bytes(2)]
     assert not [it for it in frames if it[16:18] == IPV6.to_bytes(2) and it[24] == ICMPV6 and it[58] == 135]
     gateway = bytes.fromhex(GATEWAY_MAC.replace(":", ""))
-    assert not [it for it in frames if gateway in it]
+    assert not [it for it in hosts.trunks.frames() if gateway in it]
 
 
 # ---------------------------------------------------------------- other machines on the VLAN
