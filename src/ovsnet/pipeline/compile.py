@@ -23,11 +23,15 @@ from ovsnet.pipeline import dns, elsewhere, flood, forward, gateway, guard, mult
 from ovsnet.pipeline.elsewhere import Elsewhere
 from ovsnet.pipeline.flow import Flow, Resource
 from ovsnet.pipeline.plug import Gateway, Plug, Segment
+from ovsnet.pipeline.remembered import Latest
 from ovsnet.pipeline.remote import Way
 from ovsnet.pipeline.tables import keyed, miss_flows
 
 SPARE = 100
 """Results kept beyond twice those in use. One is some 8 KiB: endpoints come and go, the agent stays small."""
+
+_of_segments: Latest[Mapping[str, Resource]] = Latest()
+"""What the plugs of a segment share: of most of them nothing changed."""
 
 
 class PortNames(Protocol):
@@ -60,7 +64,8 @@ def compile_flows(state: State, facts: HostFacts, names: PortNames) -> dict[str,
         resources.update(_plug_flows(plug))
     resources.update(_dns_flows(facts, names.dns_port(), plugs))
     for segment, group_id in flood.group_ids(members).items():
-        resources.update(_segment_resources(members[segment], remote.get(segment), group_id))
+        resources.update(_segment_resources(tuple(members[segment]), remote.get(segment), group_id))
+    _of_segments.keep(members)
     _forget(in_use=len(plugs))
     return resources
 
@@ -137,8 +142,13 @@ def _answer_flows(plug: Plug, door: dns.Door) -> Mapping[str, Flow]:
     return keyed(*dns.plug_flows(plug, door))
 
 
-def _segment_resources(plugs: Sequence[Plug], remote: Elsewhere | None, group_id: int) -> Mapping[str, Resource]:
+def _segment_resources(plugs: tuple[Plug, ...], remote: Elsewhere | None, group_id: int) -> Mapping[str, Resource]:
     """What the plugs of one segment share: all of them are of one network."""
+    inputs = (plugs, remote, group_id)
+    return _of_segments.get(plugs[0].segment, inputs, lambda: _made_of_segment(*inputs))
+
+
+def _made_of_segment(plugs: tuple[Plug, ...], remote: Elsewhere | None, group_id: int) -> Mapping[str, Resource]:
     one = plugs[0]
     flows = _segment_flows(one.segment, one.gateway, icc=one.icc)
     if not one.icc:

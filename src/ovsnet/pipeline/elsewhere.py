@@ -27,11 +27,11 @@ PortName = Callable[[TunnelKind, Vni], str]
 """What planning calls the port of a network's way to other hosts."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Elsewhere:
     """The part of one segment that is on other hosts: its flows here, and who gets a copy of a broadcast.
 
-    `listeners` are hosts, by their tunnel ends.
+    Compared by identity: a new one is made only when something in it changed. `listeners` are hosts, by their tunnel ends.
     """
 
     way: Way
