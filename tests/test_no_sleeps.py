@@ -24,11 +24,8 @@ ALLOWED = {
     "control/membership/leaving.py": (1, "ovsdb-server tells nobody when a server has come into the cluster"),
     "control/membership/succession.py": (1, "who comes back with a database of the past tells nobody"),
     "engine/events.py": (2, "back-off while the engine is away; a pause between two listings in a storm of events"),
-    "ovs/flowwatch.py": (1, "back-off while Open vSwitch is away"),
-    "ovs/reportwatch.py": (
-        2,
-        "back-off while Open vSwitch is away; containers that talk without end get no more of us",
-    ),
+    "ovs/monitor.py": (1, "back-off while Open vSwitch is away"),
+    "ovs/reportwatch.py": (1, "containers that talk without end get no more of us"),
     "ovsdb/database.py": (1, "back-off while a database server is away"),
 }
 SLEEPS = {"asyncio.sleep", "time.sleep", "trio.sleep", "anyio.sleep", "threading.Event().wait", "signal.pause"}

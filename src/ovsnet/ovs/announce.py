@@ -13,13 +13,12 @@ from typing import Final
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import Mac, Ofport
 from ovsnet.ovs import programs
-from ovsnet.pipeline.frames import ethernet, icmpv6_checksum, octets_of
+from ovsnet.pipeline.frames import ETH_IPV4, ETH_IPV6, ICMPV6, ethernet, icmpv6_checksum, octets_of
 
 _BROADCAST: Final = b"\xff" * 6
 _ALL_NODES: Final = IPv6Address("ff02::1")
 _ALL_NODES_MAC: Final = b"\x33\x33\x00\x00\x00\x01"
-_ARP, _IPV4, _IPV6 = 0x0806, 0x0800, 0x86DD
-_ICMPV6, _NEIGHBOUR_ADVERTISEMENT = 58, 136
+_ARP, _NEIGHBOUR_ADVERTISEMENT = 0x0806, 136
 _OVERRIDE: Final = 1 << 29
 """RFC 4861 4.4: the O flag."""
 _TARGET_LINK_ADDRESS: Final = 2
@@ -35,18 +34,13 @@ async def announce(
     """Send every endpoint's announcements in at its port, all with one program; Unavailable when that
     fails.
     """
-    lines = [
-        f"packet-out in_port={ofport},packet={frame.hex()},actions=table"
+    packets = [
+        f"in_port={ofport},packet={frame.hex()},actions=table"
         for ofport, endpoint in endpoints
         for frame in announcements(endpoint)
     ]
-    if not lines:
-        return
-    target = programs.management_socket(bridge, ovs_run_dir)
-    text = "\n".join(lines) + "\n"
-    outcome = await programs.run((*programs.OFCTL, "bundle", target, "-"), stdin=text, deadline=deadline)
-    if outcome.code:
-        raise programs.unavailable(outcome.complaint)
+    if packets:
+        await programs.send_packets(bridge, packets, ovs_run_dir, deadline=deadline)
 
 
 def announcements(endpoint: Endpoint) -> list[bytes]:
@@ -62,7 +56,7 @@ def announcements(endpoint: Endpoint) -> list[bytes]:
 def gratuitous_arp(mac: Mac, address: IPv4Address) -> bytes:
     """An ARP announcement: a request whose sender and target address are the same (RFC 5227 3)."""
     octets = octets_of(mac)
-    arp = struct.pack("!HHBBH", 1, _IPV4, 6, 4, 1) + octets + address.packed + bytes(6) + address.packed
+    arp = struct.pack("!HHBBH", 1, ETH_IPV4, 6, 4, 1) + octets + address.packed + bytes(6) + address.packed
     return ethernet(_BROADCAST, octets, _ARP, arp)
 
 
@@ -73,5 +67,5 @@ def unsolicited_advertisement(mac: Mac, address: IPv6Address) -> bytes:
     message = struct.pack("!BBHI", _NEIGHBOUR_ADVERTISEMENT, 0, 0, _OVERRIDE) + address.packed + option
     checked = message[:2] + struct.pack("!H", icmpv6_checksum(address, _ALL_NODES, message)) + message[4:]
     # Hop limit 255 proves that no router was in between (RFC 4861 7.1.2).
-    header = struct.pack("!IHBB", 6 << 28, len(checked), _ICMPV6, 255) + address.packed + _ALL_NODES.packed
-    return ethernet(_ALL_NODES_MAC, octets, _IPV6, header + checked)
+    header = struct.pack("!IHBB", 6 << 28, len(checked), ICMPV6, 255) + address.packed + _ALL_NODES.packed
+    return ethernet(_ALL_NODES_MAC, octets, ETH_IPV6, header + checked)

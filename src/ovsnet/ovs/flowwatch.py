@@ -5,19 +5,13 @@ connections that ask for it (7.3.10 and 7.4.7, OFPT_REQUESTFORWARD); the monitor
 control socket. What we write ourselves is told too: the watched applier knows whether it is news.
 """
 
-import asyncio
 import struct
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
-import structlog
+from ovsnet.ovs.monitor import Monitor, Wish, keep_monitoring
 
-from ovsnet.model.errors import Unavailable
-from ovsnet.ovs.monitor import Monitor, Wish, monitoring
-
-MIN_PAUSE, MAX_PAUSE = 0.1, 1.0
-"""Seconds between attempts to reach a switch that is away: the first, and what doubling ends at."""
 CHUNK = 1 << 18
 """Bytes taken from the monitor at once."""
 _VERSION_1_4, _SET_ASYNC = 5, 28
@@ -25,8 +19,6 @@ _ASYNC_PROPERTIES = {2: 0, 3: 0, 10: 1, 11: 1}
 """OFPACPT_PORT_STATUS_* off, OFPACPT_REQUESTFORWARD_* for groups on, each for both roles (OpenFlow 1.4
 7.3.10).
 """
-
-log = structlog.get_logger(__name__)
 
 
 class Watched(Protocol):
@@ -43,22 +35,10 @@ async def watch_flows(
     target: str, control_socket: Path, watched: Watched, changed: Callable[[], None], *, deadline: float
 ) -> None:
     """Until cancelled: call `changed` after news, and when the switch cannot be followed any more."""
-    wish = Wish("flow monitor", set_async(), CHUNK)
-    pause = MIN_PAUSE
-    followed = True
-    while True:
-        try:
-            async with monitoring(wish, target, control_socket, deadline=deadline) as monitor:
-                log.info("flows are watched", target=target)
-                pause, followed = MIN_PAUSE, True
-                await _follow(monitor, watched, changed)
-        except Unavailable as error:
-            if followed:
-                log.warning("flows are not watched", target=target, reason=error.reason)
-                followed = False
-                changed()
-        await asyncio.sleep(pause)
-        pause = min(MAX_PAUSE, pause * 2)
+    wish = Wish("flow monitor", "flows are watched", "flows are not watched", set_async(), CHUNK)
+    await keep_monitoring(
+        wish, target, control_socket, lambda it: _follow(it, watched, changed), changed, deadline=deadline
+    )
 
 
 async def _follow(monitor: Monitor, watched: Watched, changed: Callable[[], None]) -> None:

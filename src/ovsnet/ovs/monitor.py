@@ -2,14 +2,19 @@
 
 import asyncio
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from ovsnet import processes
+from ovsnet.model.errors import Unavailable
 from ovsnet.ovs import programs
 
+MIN_PAUSE, MAX_PAUSE = 0.1, 1.0
+"""Seconds between attempts to reach a switch that is away: the first, and what doubling ends at."""
 LISTENING = "OFPST_FLOW_MONITOR reply"
 """What the monitor prints once the switch has accepted it."""
 DIE_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
@@ -20,14 +25,19 @@ WHOLE = 65535
 NO_TABLE = 253
 """A table in which no flow of ours is: its silence is that of a monitor that is there for packets only."""
 
+log = structlog.get_logger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a monitor is for: `what` it is called in errors, the OpenFlow message that asks for more, octets that are
-    taken at once, and whether it is told packets, too, or flows only.
+    """What a monitor is for: `what` it is called in errors, `good` and `bad` the words of the log while it is there and
+    while it is not, the OpenFlow message that asks for more, octets that are taken at once, and whether it is told
+    packets, too, or flows only.
     """
 
     what: str
+    good: str
+    bad: str
     request: bytes
     chunk: int
     packets: bool = False
@@ -58,6 +68,35 @@ class Monitor:
             said = await self.printed()
             if said[0].startswith("ovs-ofctl:"):
                 raise programs.unavailable(said[0])
+
+
+async def keep_monitoring(
+    wish: Wish,
+    target: str,
+    control_socket: Path,
+    follow: Callable[[Monitor], Awaitable[None]],
+    lost: Callable[[], None],
+    *,
+    deadline: float,
+) -> None:
+    """Until cancelled: a monitor after the other, each followed until it ends, which is Unavailable.
+
+    `lost` is called when one has ended, or could not be begun, and none was there since.
+    """
+    pause, followed = MIN_PAUSE, True
+    while True:
+        try:
+            async with monitoring(wish, target, control_socket, deadline=deadline) as monitor:
+                log.info(wish.good, target=target)
+                pause, followed = MIN_PAUSE, True
+                await follow(monitor)
+        except Unavailable as error:
+            if followed:
+                log.warning(wish.bad, target=target, reason=error.reason)
+                followed = False
+                lost()
+        await asyncio.sleep(pause)
+        pause = min(MAX_PAUSE, pause * 2)
 
 
 @asynccontextmanager

@@ -9,20 +9,15 @@ Only these messages come here. ovs-vswitchd keeps a hundred for a connection tha
 import asyncio
 import re
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import structlog
-
-from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import Ofport
 from ovsnet.ovs import programs
-from ovsnet.ovs.monitor import Monitor, Wish, monitoring
+from ovsnet.ovs.monitor import Monitor, Wish, keep_monitoring
 from ovsnet.pipeline.multicast import LISTENER_ID
 
-MIN_PAUSE, MAX_PAUSE = 0.1, 1.0
-"""Seconds between attempts to reach a switch that is away: the first, and what doubling ends at."""
 CHUNK = 1 << 16
 BREATH = 0.05
 """Seconds from one reading to the next."""
@@ -31,7 +26,6 @@ _VERSION_1_4, _VENDOR, _NICIRA, _SET_CONTROLLER_ID = 5, 4, 0x2320, 20
 _HEAD = re.compile(r"^(?:NXT|OFPT)_PACKET_IN.*\bin_port=(\d+)\b.*\bdata_len=(\d+)\b")
 _HEX = re.compile(r"^[0-9a-f]{8}  ((?:[0-9a-f]{2}[ -])*[0-9a-f]{2})")
 
-log = structlog.get_logger(__name__)
 Heard = Sequence[tuple[Ofport, bytes]]
 """Frames with the ports they came in by."""
 
@@ -51,31 +45,21 @@ class Listener(Protocol):
 
 async def watch_reports(target: str, control_socket: Path, listener: Listener, *, deadline: float) -> None:
     """Until cancelled: hand on what is said."""
-    wish = Wish("report monitor", set_controller_id(), CHUNK, packets=True)
-    pause, followed = MIN_PAUSE, True
-    while True:
-        try:
-            async with monitoring(wish, target, control_socket, deadline=deadline) as monitor:
-                log.info("multicast reports are heard", target=target)
-                pause, followed = MIN_PAUSE, True
-                listener.listening()
-                await _follow(monitor, listener.heard)
-        except Unavailable as error:
-            listener.deaf()
-            if followed:
-                log.warning("multicast reports are not heard", target=target, reason=error.reason)
-            followed = False
-        await asyncio.sleep(pause)
-        pause = min(MAX_PAUSE, pause * 2)
+    good, bad = "multicast reports are heard", "multicast reports are not heard"
+    wish = Wish("report monitor", good, bad, set_controller_id(), CHUNK, packets=True)
+    await keep_monitoring(
+        wish, target, control_socket, lambda it: _follow(it, listener), listener.deaf, deadline=deadline
+    )
 
 
-async def _follow(monitor: Monitor, heard: Callable[[Heard], None]) -> None:
+async def _follow(monitor: Monitor, listener: Listener) -> None:
     """Until the monitor ends, which is Unavailable."""
+    listener.listening()
     frames = Frames()
     while True:
         found = frames.of(await monitor.printed())
         if found:
-            heard(found)
+            listener.heard(found)
         await asyncio.sleep(BREATH)
 
 
@@ -106,12 +90,8 @@ async def send_out(
 ) -> None:
     """Send each of the frames out by each of these ports, past the tables; Unavailable when that fails."""
     outputs = ",".join(f"output:{port}" for port in ports)
-    lines = [f"packet-out in_port=CONTROLLER,packet={frame.hex()},actions={outputs}" for frame in frames]
-    target = programs.management_socket(bridge, ovs_run_dir)
-    command, text = (*programs.OFCTL, "bundle", target, "-"), "\n".join(lines) + "\n"
-    outcome = await programs.run(command, stdin=text, deadline=deadline)
-    if outcome.code:
-        raise programs.unavailable(outcome.complaint)
+    packets = [f"in_port=CONTROLLER,packet={frame.hex()},actions={outputs}" for frame in frames]
+    await programs.send_packets(bridge, packets, ovs_run_dir, deadline=deadline)
 
 
 def set_controller_id() -> bytes:

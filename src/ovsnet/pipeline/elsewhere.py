@@ -31,7 +31,7 @@ PortName = Callable[[TunnelKind, Vni], str]
 class Elsewhere:
     """The part of one segment that is on other hosts: its flows here, and who gets a copy of a broadcast.
 
-    Compared by identity: a new one is made only when something in it changed. `listeners` are hosts, by their tunnel ends.
+    Compared by identity: a new one is made only when something in it changed. `listeners` are hosts, by tunnel ends.
     """
 
     way: Way
