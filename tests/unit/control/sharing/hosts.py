@@ -31,6 +31,15 @@ REQUEST = NetworkRequest(
     space4=LOCAL_SPACE,
     space6=LOCAL_SPACE,
 )
+OTHER = replace(
+    REQUEST,
+    id=NetworkId("62" * 32),
+    ipv4=IPv4Network("10.41.0.0/24"),
+    gateway4=IPv4Address("10.41.0.1"),
+    ipv6=None,
+    gateway6=None,
+    space6="",
+)
 
 
 def member(name: HostName, *, mtu: int = 1500, vtep: IpAddress | None = None, trunk_mtu: int = 0) -> Member:
@@ -79,6 +88,12 @@ class Host:
     @property
     def everywhere(self) -> Mapping[SharedId, SharedNetwork]:
         return self.shared.snapshot().networks
+
+
+def pair(*members: Member) -> tuple[Host, Host]:
+    """The hosts a and b of a cluster of these members."""
+    shared = cluster_store(*members)
+    return Host(A, shared), Host(B, shared)
 
 
 async def make_part(host: Host, shared: SharedNetwork, number: int) -> Network:

@@ -23,6 +23,7 @@ from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
 from ovsnet.store.shared import SHARED
 from tests.unit.control.sharing.hosts import (
+    OTHER,
     REQUEST,
     SHOP,
     A,
@@ -33,24 +34,10 @@ from tests.unit.control.sharing.hosts import (
     container,
     make_part,
     member,
+    pair,
     part_request,
     published,
 )
-
-OTHER = replace(
-    REQUEST,
-    id=NetworkId("62" * 32),
-    ipv4=IPv4Network("10.41.0.0/24"),
-    gateway4=IPv4Address("10.41.0.1"),
-    ipv6=None,
-    gateway6=None,
-    space6="",
-)
-
-
-def hosts(*members: Member) -> tuple[Host, Host]:
-    shared = cluster_store(*members)
-    return Host(A, shared), Host(B, shared)
 
 
 class BrokenStore(MemoryStore[State]):
@@ -71,7 +58,7 @@ class AwayStore(MemoryStore[Cluster]):
 
 
 async def test_in_a_cluster_a_network_is_one_of_all_hosts() -> None:
-    a, b = hosts()
+    a, b = pair()
     made = await a.networks.create(REQUEST)
     shared = b.everywhere[SHOP]
     assert (made.shared, made.vni, made.options) == (SHOP, shared.vni, shared.options)
@@ -82,14 +69,14 @@ async def test_in_a_cluster_a_network_is_one_of_all_hosts() -> None:
 
 
 async def test_a_bridge_network_stays_on_its_host() -> None:
-    a, b = hosts()
+    a, b = pair()
     made = await a.networks.create(replace(REQUEST, options={"mode": "bridge", "vlan": "7"}, space4="LocalDefault"))
     assert (made.shared, made.options.mode, made.options.mtu) == ("", Mode.BRIDGE, 1500)
     assert not b.everywhere
 
 
 async def test_making_it_again_changes_nothing() -> None:
-    a, _ = hosts()
+    a, _ = pair()
     request = replace(REQUEST, options={"vni": "77", "mtu": "1400"})
     first = await a.networks.create(request)
     before = (a.state, a.shared.snapshot())
@@ -98,7 +85,7 @@ async def test_making_it_again_changes_nothing() -> None:
 
 
 async def test_making_it_again_otherwise_is_refused() -> None:
-    a, _ = hosts()
+    a, _ = pair()
     await a.networks.create(REQUEST)
     with pytest.raises(Conflict, match="other settings"):
         await a.networks.create(replace(REQUEST, internal=True))
@@ -106,7 +93,7 @@ async def test_making_it_again_otherwise_is_refused() -> None:
 
 
 async def test_ip_range_and_aux_addresses_come_from_the_pools_asked_for_before() -> None:
-    a, _ = hosts()
+    a, _ = pair()
     assert REQUEST.ipv4
     sub_range = IPv4Network("10.40.0.128/25")
     pool = Pool(pool_id(LOCAL_SPACE, REQUEST.ipv4, sub_range), LOCAL_SPACE, REQUEST.ipv4, sub_range)
@@ -156,7 +143,7 @@ async def test_one_that_was_made_while_another_waited_its_turn_is_no_left_over()
 
 
 async def test_an_overlap_in_ipv6_alone_is_refused_too() -> None:
-    a, b = hosts()
+    a, b = pair()
     await a.networks.create(REQUEST)
     six = replace(OTHER, ipv6=IPv6Network("fd00:40::/80"), space6=LOCAL_SPACE)
     with pytest.raises(Conflict, match="subnet fd00:40::/80 overlaps fd00:40::/64"):
@@ -164,7 +151,7 @@ async def test_an_overlap_in_ipv6_alone_is_refused_too() -> None:
 
 
 async def test_numbers_are_unique_among_all_hosts_and_may_be_chosen() -> None:
-    a, b = hosts()
+    a, b = pair()
     await a.networks.create(replace(OTHER, id=NetworkId("77" * 32), options={"mode": "bridge", "vni": "5001"}))
     await a.networks.create(replace(REQUEST, options={"vni": "5000"}))
     with pytest.raises(Conflict, match=r"vni=5000 is the number of network 515151515151 \(made on host a\)"):
@@ -177,7 +164,7 @@ async def test_numbers_are_unique_among_all_hosts_and_may_be_chosen() -> None:
 
 
 async def test_numbers_of_networks_made_on_two_hosts_are_unique() -> None:
-    a, b = hosts()
+    a, b = pair()
     for number in range(300):
         subnet = IPv4Network((0x0A000000 + number * 16, 28))
         request = NetworkRequest(NetworkId(f"{number:064x}"), ipv4=subnet, space4=LOCAL_SPACE)
@@ -208,7 +195,7 @@ def test_five_thousand_networks_have_unique_numbers_far_above_4094() -> None:
     ],
 )
 async def test_the_mtu_is_what_fits_into_the_narrowest_tunnel(members: tuple[Member, ...], mtu: int) -> None:
-    a, _ = hosts(*members)
+    a, _ = pair(*members)
     assert (await a.networks.create(REQUEST)).options.mtu == mtu
     assert a.everywhere[SHOP].options.mtu == mtu
     given = replace(OTHER, options={"com.docker.network.driver.mtu": str(mtu)})
@@ -219,7 +206,7 @@ async def test_the_mtu_is_what_fits_into_the_narrowest_tunnel(members: tuple[Mem
 
 
 async def test_an_underlay_too_narrow_for_ipv6_is_told() -> None:
-    a, _ = hosts(member(A, mtu=1300), member(B))
+    a, _ = pair(member(A, mtu=1300), member(B))
     with pytest.raises(BadRequest, match="mtu=1250 is too small for IPv6"):
         await a.networks.create(REQUEST)
     assert (await a.networks.create(OTHER)).options.mtu == 1250
@@ -234,14 +221,14 @@ async def test_an_underlay_too_narrow_for_ipv6_is_told() -> None:
     ],
 )
 async def test_addresses_of_another_ipam_driver_are_refused(request_: NetworkRequest) -> None:
-    a, _ = hosts()
+    a, _ = pair()
     with pytest.raises(BadRequest, match="add --ipam-driver ovsnet, or -o mode=bridge"):
         await a.networks.create(request_)
     assert not a.everywhere
 
 
 async def test_a_vlan_is_refused() -> None:
-    a, _ = hosts()
+    a, _ = pair()
     with pytest.raises(BadRequest, match="vlan=30 does not go with mode=overlay"):
         await a.networks.create(replace(REQUEST, options={"vlan": "30"}))
 
@@ -258,7 +245,7 @@ async def test_what_this_host_cannot_keep_is_taken_back_from_the_others() -> Non
 
 
 async def test_what_a_killed_agent_left_half_made_is_not_in_the_way() -> None:
-    a, b = hosts()
+    a, b = pair()
     await a.networks.create(REQUEST)
     fresh = Host(A, a.shared)  # its store never heard of the network
     again = replace(REQUEST, id=NetworkId("99" * 32))
@@ -269,7 +256,7 @@ async def test_what_a_killed_agent_left_half_made_is_not_in_the_way() -> None:
 
 
 async def test_two_networks_that_are_being_made_at_once_leave_each_other_alone() -> None:
-    a, _ = hosts()
+    a, _ = pair()
     await asyncio.gather(a.networks.create(REQUEST), a.networks.create(OTHER))
     assert set(a.everywhere) == {SHOP, SharedId(OTHER.id)}
 
@@ -283,7 +270,7 @@ async def test_without_the_cluster_no_network_is_made_and_the_user_reads_what_go
 
 
 async def test_a_host_that_was_taken_out_of_the_cluster_makes_none() -> None:
-    a, _ = hosts(member(B), member(C))
+    a, _ = pair(member(B), member(C))
     with pytest.raises(Conflict, match="host a is not a member of the cluster any more"):
         await a.networks.create(REQUEST)
 
@@ -292,7 +279,7 @@ async def test_a_host_that_was_taken_out_of_the_cluster_makes_none() -> None:
 
 
 async def test_another_host_takes_everything_from_the_cluster() -> None:
-    a, b = hosts()
+    a, b = pair()
     await a.networks.create(replace(REQUEST, options={"icc": "false", "egress": "none", "vni": "5000"}, internal=True))
     part = await make_part(b, b.everywhere[SHOP], 0xB1)
     (origin,) = a.state.networks.values()
@@ -301,7 +288,7 @@ async def test_another_host_takes_everything_from_the_cluster() -> None:
 
 
 async def test_a_subnet_that_is_not_the_networks_is_refused() -> None:
-    a, b = hosts()
+    a, b = pair()
     await a.networks.create(REQUEST)
     another = replace(part_request(b.everywhere[SHOP], 0xB1), ipv4=IPv4Network("10.41.0.0/24"))
     asked = PoolRequest(LOCAL_SPACE, b.everywhere[SHOP].ipv6)
@@ -313,7 +300,7 @@ async def test_a_subnet_that_is_not_the_networks_is_refused() -> None:
 
 
 async def test_a_host_that_cannot_have_its_ports_says_so() -> None:
-    a, b = hosts()
+    a, b = pair()
     await a.networks.create(replace(REQUEST, options={"port": "internal"}))
     b.datapath = Datapath.USERSPACE
     with pytest.raises(BadRequest, match="needs the kernel datapath"):
@@ -321,7 +308,7 @@ async def test_a_host_that_cannot_have_its_ports_says_so() -> None:
 
 
 async def test_a_bridge_network_makes_room_for_the_number_of_a_shared_one() -> None:
-    a, b = hosts()
+    a, b = pair()
     alone = await b.networks.create(replace(OTHER, options={"mode": "bridge", "vni": "5000"}))
     await a.networks.create(replace(REQUEST, options={"vni": "5000"}))
     part = await make_part(b, b.everywhere[SHOP], 0xB1)
@@ -330,7 +317,7 @@ async def test_a_bridge_network_makes_room_for_the_number_of_a_shared_one() -> N
 
 
 async def test_a_part_the_engine_forgot_gives_way_to_the_new_one() -> None:
-    a, b = hosts()
+    a, b = pair()
     await a.networks.create(REQUEST)
     old = await make_part(b, b.everywhere[SHOP], 0xB1)
     await b.store.commit(b.state, [Put(container(1, old))])
@@ -343,7 +330,7 @@ async def test_a_part_the_engine_forgot_gives_way_to_the_new_one() -> None:
 
 async def both() -> tuple[Host, Host]:
     """The network on a, where it was made, and on b."""
-    a, b = hosts()
+    a, b = pair()
     await a.networks.create(REQUEST)
     await make_part(b, b.everywhere[SHOP], 0xB1)
     return a, b

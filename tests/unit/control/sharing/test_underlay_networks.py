@@ -1,35 +1,24 @@
 """Networks of all hosts without a tunnel: what they need, and what is refused."""
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
 from ovsnet.model.cluster import Cluster, Member
 from ovsnet.model.errors import BadRequest, Conflict
-from ovsnet.model.ids import NetworkId
 from ovsnet.model.network import Mode
 from ovsnet.observe.cluster import ClusterFacts, warnings_of
-from tests.unit.control.sharing.hosts import REQUEST, SHOP, A, B, C, Host, cluster_store, make_part, member
+from tests.unit.control.sharing.hosts import OTHER, REQUEST, SHOP, A, B, C, Host, make_part, member, pair
 
 pytestmark = pytest.mark.row(65)
 
 LAN = replace(REQUEST, options={"mode": "underlay", "vlan": "65"})
-OTHER = replace(
-    LAN,
-    id=NetworkId("62" * 32),
-    ipv4=IPv4Network("10.41.0.0/24"),
-    gateway4=IPv4Address("10.41.0.1"),
-    ipv6=None,
-    gateway6=None,
-    space6="",
-)
+OTHER_LAN = replace(OTHER, options=LAN.options)
 TRUNKED = (member(A, mtu=1450, trunk_mtu=9000), member(B, trunk_mtu=1500), member(C))
 
 
 def hosts(*members: Member) -> tuple[Host, Host]:
-    shared = cluster_store(*(members or TRUNKED))
-    return Host(A, shared), Host(B, shared)
+    return pair(*(members or TRUNKED))
 
 
 async def test_it_is_a_network_of_all_hosts_with_the_mtu_of_the_narrowest_trunk() -> None:
@@ -68,15 +57,15 @@ async def test_one_vlan_is_one_network_whoever_makes_the_other() -> None:
     a, b = hosts()
     await a.networks.create(LAN)
     with pytest.raises(Conflict, match=r"vlan=65 is that of network \w+, made on host a.*choose another VLAN"):
-        await b.networks.create(OTHER)
+        await b.networks.create(OTHER_LAN)
     assert list(a.everywhere) == [SHOP]
-    await b.networks.create(replace(OTHER, options={"mode": "underlay", "vlan": "66"}))
+    await b.networks.create(replace(OTHER_LAN, options={"mode": "underlay", "vlan": "66"}))
     assert len(a.everywhere) == 2
 
 
 async def test_a_vlan_of_one_hosts_own_network_is_another_matter() -> None:
     a, _ = hosts()
-    await a.networks.create(replace(OTHER, options={"mode": "bridge", "vlan": "65"}, space4="LocalDefault"))
+    await a.networks.create(replace(OTHER_LAN, options={"mode": "bridge", "vlan": "65"}, space4="LocalDefault"))
     assert (await a.networks.create(LAN)).options.vlan == 65
 
 
@@ -107,7 +96,7 @@ async def test_the_own_trunk_counts_before_the_cluster_has_heard_of_it() -> None
     a, _ = hosts(member(A), member(B))
     assert (await a.networks.create(LAN)).options.mtu == 9000
     a.trunk_mtu = 1400
-    narrower = replace(OTHER, options={"mode": "underlay", "vlan": "66"})
+    narrower = replace(OTHER_LAN, options={"mode": "underlay", "vlan": "66"})
     assert (await a.networks.create(narrower)).options.mtu == 1400
 
 
