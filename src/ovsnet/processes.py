@@ -1,7 +1,7 @@
 """Runs other programs, each with a deadline; none survives its caller."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -15,13 +15,22 @@ class Finished:
     complaint: str
 
 
-async def run(command: Sequence[str], *, stdin: str = "", deadline: float, merge_complaints: bool = False) -> Finished:
+async def run(
+    command: Sequence[str],
+    *,
+    stdin: str = "",
+    deadline: float,
+    merge_complaints: bool = False,
+    environment: Mapping[str, str] | None = None,
+) -> Finished:
     """Run one program to its end.
 
     OSError when it cannot be started (FileNotFoundError: it is not installed), TimeoutError when it takes longer than
     `deadline` seconds.
     """
-    process = await start(command, stdin=asyncio.subprocess.PIPE, merge_complaints=merge_complaints)
+    process = await start(
+        command, stdin=asyncio.subprocess.PIPE, merge_complaints=merge_complaints, environment=environment
+    )
     try:
         async with asyncio.timeout(deadline):
             output, complaint = await process.communicate(stdin.encode())
@@ -31,11 +40,16 @@ async def run(command: Sequence[str], *, stdin: str = "", deadline: float, merge
 
 
 async def start(
-    command: Sequence[str], *, stdin: int = asyncio.subprocess.DEVNULL, merge_complaints: bool = False
+    command: Sequence[str],
+    *,
+    stdin: int = asyncio.subprocess.DEVNULL,
+    merge_complaints: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> asyncio.subprocess.Process:
     """Start one program with its output on a pipe, its complaints among it or on another pipe; OSError if it cannot."""
     return await asyncio.create_subprocess_exec(
         *command,
+        env=environment,
         stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT if merge_complaints else asyncio.subprocess.PIPE,

@@ -1,9 +1,9 @@
 """The `ovsnet bench` verbs."""
 
 import asyncio
-import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 import msgspec
@@ -63,26 +63,27 @@ async def _attach(rounds: int, parallel: int, docker_socket: str) -> Report:
 def scale(hosts: str, endpoints: str, *, quick: bool, as_json: bool) -> None:
     """What a larger cluster costs one of its members; the other hosts are rows of its database. Needs root."""
     from ovsnet.agent import logs
+    from ovsnet.bench.sandbox import enclosed
     from ovsnet.bench.scale import sizes_of
-    from ovsnet.bench.stage import enter
 
     sizes = sizes_of(hosts, endpoints)[: 1 if quick else None]
-    enter()
     logs.configure(Settings(log_level="error"))
-    # As Ctrl-C: what was started is ended in order.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    report = asyncio.run(_scale(sizes, quick=quick))
-    if as_json:
-        click.echo(msgspec.json.encode(report).decode())
-    else:
-        _print_scale(report)
+
+    def work(folder: Path) -> None:
+        report = asyncio.run(_scale(folder, sizes, quick=quick))
+        if as_json:
+            click.echo(msgspec.json.encode(report).decode())
+        else:
+            _print_scale(report)
+
+    enclosed(work)
 
 
-async def _scale(sizes: Sequence[Size], *, quick: bool) -> ScaleReport:
+async def _scale(folder: Path, sizes: Sequence[Size], *, quick: bool) -> ScaleReport:
     from ovsnet.bench.scale import QUICK, Effort, ScaleBench
 
     effort = QUICK if quick else Effort()
-    return await ScaleBench(sizes, effort, lambda text: click.echo(text, err=True)).run()
+    return await ScaleBench(folder, sizes, effort, lambda text: click.echo(text, err=True)).run()
 
 
 def _print_scale(report: ScaleReport) -> None:

@@ -3,23 +3,18 @@
 Host 0 holds the database, host 1 is the one that is measured, the others have the endpoints, evenly, like the networks.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import Any
-from uuid import UUID
 
+from ovsnet.bench.rows import Operation, that
 from ovsnet.model.cluster import Beat, ClusterInfo, Lease, Member, RemoteEndpoint, Role, SharedNetwork
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import EndpointId, HostName, Mac, NetworkId, SharedId, Vni
 from ovsnet.model.network import Mode, Network, NetworkOptions
-from ovsnet.store.changes import key_of
 from ovsnet.store.codec import row_uuid
 from ovsnet.store.interface import Value
-from ovsnet.store.local import LOCAL
-from ovsnet.store.shared import SHARED
-from ovsnet.store.vocabulary import Vocabulary
 
 NETWORKS = 10
 FIRST_VTEP = IPv4Address("10.99.0.1")
@@ -35,7 +30,6 @@ WATCHED_FROM = 120_000
 WATCHED = "0a:ee:00:00:00:00/ff:ff:00:00:00:00"
 """The MACs of the endpoints that come and go while it is measured, as Open vSwitch's programs write a match."""
 SERVER, MEASURED = 0, 1
-Operation = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +104,9 @@ def known(size: Size, networks: int) -> int:
     return sum(1 for number in range(size.endpoints) if number % NETWORKS < networks)
 
 
-def inserted(value: Value) -> Operation:
-    """The operation that writes it into the cluster's database."""
-    return _inserted(SHARED, value)
-
-
-def inserted_here(value: Value) -> Operation:
-    """The operation that writes it into a host's own store."""
-    return _inserted(LOCAL, value)
-
-
-def _inserted(vocabulary: Vocabulary[Any], value: Value) -> Operation:
-    kind, shape = type(value), vocabulary.shapes[type(value)]
-    row = {name: _as_json(it) for name, it in shape.encode(value, row_uuid).items()}
-    return {"op": "insert", "table": shape.table, "uuid": str(row_uuid(kind, key_of(value))), "row": row}
-
-
 def deleted(value: RemoteEndpoint) -> Operation:
     """The operation that takes it away."""
-    return {"op": "delete", "table": "Endpoint", "where": _that(row_uuid(RemoteEndpoint, value.key))}
+    return {"op": "delete", "table": "Endpoint", "where": that(row_uuid(RemoteEndpoint, value.key))}
 
 
 def forgotten(number: int) -> Sequence[Operation]:
@@ -139,7 +117,7 @@ def forgotten(number: int) -> Sequence[Operation]:
 
 def beaten(number: int) -> Operation:
     """A sign of life."""
-    where = _that(row_uuid(Beat, host(number)))
+    where = that(row_uuid(Beat, host(number)))
     return {"op": "mutate", "table": "Beat", "where": where, "mutations": [["count", "+=", 1]]}
 
 
@@ -196,14 +174,3 @@ def _tail(number: int) -> str:
 
 def _hex(text: str) -> str:
     return sha256(text.encode()).hexdigest()
-
-
-def _that(row: UUID) -> Sequence[object]:
-    return [["_uuid", "==", ["uuid", str(row)]]]
-
-
-def _as_json(value: object) -> object:
-    """RFC 7047 5.1."""
-    if isinstance(value, UUID):
-        return ["uuid", str(value)]
-    return ["set", [_as_json(it) for it in value]] if isinstance(value, list | tuple) else value

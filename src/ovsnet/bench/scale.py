@@ -10,12 +10,15 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from ovsnet.bench import crowd
-from ovsnet.bench.crowd import Operation, Size
+from ovsnet.bench.crowd import Size
 from ovsnet.bench.flows import FlowsSeen, flows_seen
 from ovsnet.bench.growth import Measured, ScaleReport, growths, percentile
-from ovsnet.bench.stage import BRIDGE, Stage, opened
+from ovsnet.bench.rows import Operation, inserted
+from ovsnet.bench.stage import Stage, opened
+from ovsnet.bench.station import BRIDGE
 from ovsnet.bench.usage import cpu, memory
 from ovsnet.cluster.schema import DATABASE
 from ovsnet.model.errors import BadRequest, Unavailable
@@ -59,7 +62,8 @@ QUICK = Effort(changes=5, seconds=0.5)
 class ScaleBench:
     """One run over these sizes, the smallest first."""
 
-    def __init__(self, sizes: Sequence[Size], effort: Effort, progress: Progress) -> None:
+    def __init__(self, folder: Path, sizes: Sequence[Size], effort: Effort, progress: Progress) -> None:
+        self._folder = folder
         self._sizes = sizes
         self._effort = effort
         self._progress = progress
@@ -67,7 +71,7 @@ class ScaleBench:
 
     async def run(self) -> ScaleReport:
         """All sizes and cases."""
-        async with opened() as stage:
+        async with opened(self._folder) as stage:
             before = Size(0, 0)
             for size in self._sizes:
                 await self._grow(stage, before, size)
@@ -83,13 +87,13 @@ class ScaleBench:
         """The sentinel, whose flow says that all are there, has an owner that depends on the size."""
         if before.hosts:
             await write(stage, crowd.deleted(crowd.watched(0, before.hosts)))
-        rows = [crowd.inserted(it) for it in (*crowd.growth(before, size), crowd.watched(0, size.hosts))]
+        rows = [inserted(it) for it in (*crowd.growth(before, size), crowd.watched(0, size.hosts))]
         for start in range(0, len(rows), ROWS_AT_ONCE):
             self._progress(f"{size.hosts} hosts, {size.endpoints} endpoints: {start} of {len(rows)} rows are written")
             await write(stage, *rows[start : start + ROWS_AT_ONCE])
 
     async def _facts(self, stage: Stage) -> dict[str, str]:
-        version = (await stage.call("ovs-vswitchd", "--version")).splitlines()[0].rpartition(" ")[2]
+        version = (await stage.crew.call("ovs-vswitchd", "--version")).splitlines()[0].rpartition(" ")[2]
         return {
             "Open vSwitch": version,
             "kernel": os.uname().release,
@@ -117,7 +121,7 @@ class Case:
         self._progress("the agent starts")
         await self._stage.reset(crowd.here(self._networks))
         began = time.monotonic()
-        async with self._stage.agent() as self._agent, self._watching() as seen:
+        async with self._stage.station.agent() as self._agent, self._watching() as seen:
             there = await seen.when(crowd.watched(0, self._size.hosts).mac, there=True, deadline=STARTING)
             into.append(self._figure("start to first forwarding", "s", there - began))
             await self._rest()
@@ -148,7 +152,7 @@ class Case:
         for number in range(1, self._effort.changes + 1):
             self._progress(f"change {number} of {self._effort.changes}")
             it = crowd.watched(number, self._size.hosts)
-            for operation, there, times in ((crowd.inserted(it), True, came), (crowd.deleted(it), False, went)):
+            for operation, there, times in ((inserted(it), True, came), (crowd.deleted(it), False, went)):
                 began = time.monotonic()
                 await write(self._stage, operation)
                 times.append(await seen.when(it.mac, there=there, deadline=DEADLINE) - began)
@@ -203,11 +207,11 @@ class Case:
 
     async def _flows(self) -> int:
         target = programs.management_socket(BRIDGE, self._stage.folder)
-        said = await self._stage.call(*programs.OFCTL, "dump-aggregate", target)
+        said = await self._stage.crew.call(*programs.OFCTL, "dump-aggregate", target)
         return int(said.rpartition("flow_count=")[2].split()[0])
 
     async def _forwards(self) -> int:
-        return (await self._stage.call("bridge", "fdb", "show")).count(" dst ")
+        return (await self._stage.crew.call("bridge", "fdb", "show")).count(" dst ")
 
     # ------------------------------------------------------------ how
 
@@ -215,7 +219,7 @@ class Case:
     async def _watching(self) -> AsyncIterator[FlowsSeen]:
         """From the moment on at which the agent has made its bridge."""
         made = ("wait-until", "Bridge", BRIDGE, "datapath_id!=[]")
-        await self._stage.vsctl(f"--timeout={DEADLINE:.0f}", *made)
+        await self._stage.station.vsctl(f"--timeout={DEADLINE:.0f}", *made)
         async with flows_seen(BRIDGE, self._stage.folder, crowd.WATCHED) as seen:
             yield seen
 

@@ -2,61 +2,34 @@
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-import msgspec
-
-
-class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One measured quantity of one subject: milliseconds over all rounds."""
-
-    case: str
-    subject: str
-    median: float
-    low: float
-    high: float
-    rounds: int
+from ovsnet.bench.report import Better
 
 
-class Ratio(msgspec.Struct, frozen=True, kw_only=True):
-    """A subject against the peer: the median of the ratios of neighbouring runs; below 1 is faster than the peer."""
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The median of some values, the least and the greatest of them."""
 
-    case: str
-    subject: str
-    peer: str
     median: float
     low: float
     high: float
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run of the bench found, and on what."""
-
-    facts: dict[str, str]
-    ratios: list[Ratio]
-    figures: list[Figure]
+def spread(values: Sequence[float]) -> Spread:
+    """Of at least one value."""
+    return Spread(statistics.median(values), min(values), max(values))
 
 
-def figure(case: str, subject: str, seconds: Sequence[float]) -> Figure:
-    """Median, minimum and maximum in milliseconds."""
-    times = [it * 1000 for it in seconds]
-    return Figure(
-        case=case,
-        subject=subject,
-        median=round(statistics.median(times), 3),
-        low=round(min(times), 3),
-        high=round(max(times), 3),
-        rounds=len(times),
-    )
+def advantage(mine: Sequence[float], theirs: Sequence[float], better: Better) -> Spread | None:
+    """How many times as good mine is as theirs: above 1 is in my favour, whichever direction is good.
 
-
-def ratio(case: str, subject: str, peer: str, mine: Sequence[float], theirs: Sequence[float]) -> Ratio:
-    """Pair by pair, so that a machine whose speed drifts does not favour either."""
-    pairs = [a / b for a, b in zip(mine, theirs, strict=True)]
-    return Ratio(
-        case=case,
-        subject=subject,
-        peer=peer,
-        median=round(statistics.median(pairs), 3),
-        low=round(min(pairs), 3),
-        high=round(max(pairs), 3),
-    )
+    Round by round, because neighbours in time are alike: a machine whose speed drifts favours neither. None without
+    rounds that both have, or where a value is 0 and there is no ratio.
+    """
+    pairs = list(zip(mine, theirs, strict=False))
+    if better is Better.LOWER:
+        pairs = [(b, a) for a, b in pairs]
+    if not pairs or any(b == 0 for _, b in pairs):
+        return None
+    return spread([a / b for a, b in pairs])

@@ -19,3 +19,22 @@ def memory(pid: int) -> float:
     """MiB of a process that are in memory."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(it.split()[1]) for it in lines if it.startswith("VmRSS")) / 1024
+
+
+class Window:
+    """What all processors of this machine do from now on, whoever has them do it: packets cost time that the kernel
+    counts for nobody.
+    """
+
+    def __init__(self) -> None:
+        self._before, self._began = _busy(), time.monotonic()
+
+    def busy(self) -> tuple[float, float]:
+        """Seconds of work of all processors since, and seconds that have passed."""
+        return _busy() - self._before, time.monotonic() - self._began
+
+
+def _busy() -> float:
+    """proc_stat(5): user, nice, system, idle, iowait, irq, softirq."""
+    fields = [int(it) for it in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:8]]
+    return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")

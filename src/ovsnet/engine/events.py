@@ -25,7 +25,9 @@ LAST_RETRY = 5.0
 """Seconds between attempts to reach an engine that is away: doubled each time, up to the last."""
 
 PAUSES = 4.0
-"""How many times as long as the listing itself the pause after it is, at least."""
+"""How many times as long as the listing itself the pause after it is."""
+LONGEST_PAUSE = 3.0
+"""Seconds: a listing that was slow once (a disk that stood still) must not keep names away for long."""
 ECHO = 1.0
 """Seconds after which a listing that followed an event is repeated: the engine announces that a running
 container was connected to a network a moment before its lists show it (seen with 20.10).
@@ -103,7 +105,7 @@ class Follower:
                 self._listed = True
                 self._log.info("docker engine listed", networks=len(self._facts.networks))
             await self._tell()
-            await asyncio.sleep(max(self._gap, took * PAUSES))
+            await asyncio.sleep(max(self._gap, min(took * PAUSES, LONGEST_PAUSE)))
 
     async def _wait_for_change(self) -> None:
         try:
