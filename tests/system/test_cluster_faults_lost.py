@@ -75,6 +75,7 @@ def test_a_host_without_power_is_withdrawn_everywhere_and_joins_in_again_by_itse
     assert " dead " in members.stdout
 
 
+@pytest.mark.long
 @pytest.mark.row(93, 60)
 def test_a_host_whose_certificate_nobody_takes_is_told_what_to_do_and_cuts_nobody_but_itself(
     crossing: Crossing, figures: Figures

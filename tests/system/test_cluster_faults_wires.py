@@ -71,6 +71,7 @@ def test_a_cut_of_the_tunnels_alone_is_told_and_heals_by_itself(crossing: Crossi
     assert dead == [[], [], []]
 
 
+@pytest.mark.long
 @pytest.mark.row(61, 90)
 def test_a_way_that_is_narrower_than_what_was_agreed_is_told(crossing: Crossing, figures: Figures) -> None:
     one, narrow, _ = crossing.cluster.hosts

@@ -38,6 +38,7 @@ def test_every_first_process_sees_its_address_and_reaches_its_neighbour(
     assert said.count("reached") == runs, said
 
 
+@pytest.mark.long
 @pytest.mark.row(2)
 def test_fifty_containers_started_at_once_all_run_with_addresses_of_their_own(
     host: NamespaceHost, figures: Figures

@@ -193,6 +193,7 @@ def test_a_host_whose_copy_of_the_database_never_comes_is_taken_back(
     stage.cluster.settle()
 
 
+@pytest.mark.long
 def test_the_word_can_be_given_where_no_list_of_processes_shows_it(stage: Stage) -> None:
     guest, first = stage.guests[2], stage.cluster.hosts[0]
     join = (OVSNET, "cluster", "join", stage.cluster.address(first), "--advertise", "eth1", "--token", "-")

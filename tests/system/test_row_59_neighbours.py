@@ -99,6 +99,7 @@ def test_a_containers_first_program_reaches_another_host_at_once(
     assert max(lost) * 0.05 < 1
 
 
+@pytest.mark.long
 @pytest.mark.row(59)
 def test_no_entry_is_stale_after_many_re_creations(
     web: Mapping[str, Container], session_cluster: Cluster, figures: Figures

@@ -266,6 +266,7 @@ ip -o address show br-phys
 """
 
 
+@pytest.mark.long
 def test_by_a_bridge_of_its_owners_the_same_and_that_stays_as_it_was(rig: Rig) -> None:
     """Its owner goes on to use it: the host has an address there."""
     cluster = Cluster(rig, [rig.host(Shape(trunk=True)) for _ in range(2)])

@@ -101,7 +101,7 @@ def others(web: Web, name: str = "talker") -> Sequence[Party]:
     return [it for it in web.values() if it is not web[name]]
 
 
-@FAMILIES
+@pytest.mark.parametrize("group", [GROUP, pytest.param(GROUP6, marks=pytest.mark.long)], ids=["ipv4", "ipv6"])
 def test_a_group_joined_on_two_hosts_is_received_on_both_and_by_nobody_else(
     web: Web, session_cluster: Cluster, group: str
 ) -> None:

@@ -55,7 +55,7 @@ def started(home: tuple[Host, str], *options: str, network: str = "tiny") -> str
 
 
 @pytest.mark.row(69, 72)
-@pytest.mark.parametrize("count", [25, pytest.param(200, marks=pytest.mark.matrix)])
+@pytest.mark.parametrize("count", [12, pytest.param(200, marks=pytest.mark.matrix)])
 def test_containers_started_at_once_on_two_hosts_have_addresses_of_their_own(
     cluster: Cluster, figures: Figures, count: int
 ) -> None:

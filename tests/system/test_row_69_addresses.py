@@ -104,6 +104,7 @@ def test_two_hundred_requests_at_once_for_an_address_are_given_two_hundred(host:
     assert held(host) == {"10.69.0.1"}
 
 
+@pytest.mark.long
 @pytest.mark.row(72)
 def test_living_containers_keep_their_addresses_when_agent_and_engine_restart(rig: Rig) -> None:
     """In a pool so small that an address forgotten would be given to the next one that asks."""

@@ -48,7 +48,7 @@ def test_a_chosen_address_is_had_and_refused_to_the_next_with_its_holders_name(h
     assert (db.address("lan"), db.address6("lan")) == ("10.71.200.7", "fd00:71::d")
     assert networks.interfaces(db)["eth0"].addresses >= {"10.71.200.7", "fd00:71::d"}
     # The engine tells whose an endpoint is after the start only.
-    wait_until(lambda: holders(host) == ["db"], 10, "the name of db")
+    wait_until(lambda: holders(host) == ["db"], 20, "the name of db")
     before = traces(host)
 
     for taken in (("--ip", "10.71.200.7"), ("--ip6", "fd00:71::d")):

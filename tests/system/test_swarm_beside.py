@@ -111,6 +111,7 @@ def pings_by_name(asking: Container, name: str) -> bool:
     return asking.exec("ping", "-c", "3", "-W", "1", name, check=False).ok
 
 
+@pytest.mark.long
 @pytest.mark.row(62)
 def test_a_swarm_begins_lives_and_ends_and_nothing_of_ours_notices(swarm: Swarm, figures: Figures) -> None:
     manager, worker = swarm.hosts
@@ -202,6 +203,7 @@ def test_the_engine_itself_refuses_services_and_swarm_networks_of_ours(swarm: Sw
     swarm.end()
 
 
+@pytest.mark.long
 def test_agent_and_engine_restart_while_the_swarm_is_active(swarm: Swarm) -> None:
     manager, worker = swarm.hosts
     since = [len(it.agent.log()) for it in swarm.hosts]
