@@ -75,11 +75,16 @@ async def pair(here: Crew, device: str, there: Crew, peer: str, *, mtu: int = 15
 
 async def reach(joined: Joined) -> None:
     """Returns when a packet has come back; Unavailable when none does."""
-    target = joined.server.address
-    try:
-        await joined.client.crew.call("ping", "-c", "1", "-i", "0.2", "-w", str(REACHED), target, deadline=REACHED + 5)
-    except OvsnetError as error:
-        raise Unavailable(joined.subject, f"its two ends do not reach each other: {error}") from None
+    limit = time.monotonic() + REACHED
+    while True:
+        try:
+            await joined.client.crew.call("ping", "-c", "1", "-W", "1", joined.server.address, deadline=REACHED)
+        except OvsnetError as error:
+            if time.monotonic() > limit:
+                reason = f"its two ends do not reach each other within {REACHED} s: {error}"
+                raise Unavailable(joined.subject, reason) from None
+        else:
+            return
 
 
 async def addressed(end: End) -> None:
