@@ -1,60 +1,121 @@
-"""A report for a person at a terminal: ratios first, then the figures, then what is missing."""
+"""A report for a person at a terminal: ratios first, then the figures, then what is missing.
 
-from collections.abc import Iterator
+A table that is wider than the terminal goes on below with the next columns.
+"""
 
-from rich.console import Console, Group, RenderableType
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+from rich import box
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ovsnet.bench.groups import groups
 from ovsnet.bench.report import Quantity, Report
-from ovsnet.bench.stats import advantage, spread
+from ovsnet.bench.stats import Spread, advantage, spread
 
 DIGITS = 3
+COLUMN = 13
+"""Characters of a column with its space: "1.23e+03 ±99%"."""
+
+Cell = Callable[[Quantity, str], Text]
 
 
 def show(report: Report, console: Console) -> None:
     """All of it."""
-    console.print(Group(*_parts(report)))
+    for part in _parts(report, console.width):
+        console.print(part)
 
 
-def _parts(report: Report) -> Iterator[RenderableType]:
-    for mine in report.ours:
-        yield _ratios(report, mine)
-    yield _figures(report)
-    for it in report.missing:
-        what = ": ".join(part for part in (it.subject, it.quantity) if part)
-        yield Text(f"not measured: {what}: {it.reason}", style="dim")
+def _parts(report: Report, width: int) -> Iterator[RenderableType]:
+    for mine in (it for it in report.ours if it in report.measured):
+        if peers := [it for it in report.measured if it != mine]:
+            yield Text(
+                f"{report.bench}: {mine} is so many times as good as … (above 1: {mine} is better)", style="bold"
+            )
+            yield from _tables(report, peers, width, partial(_ratio, report, mine))
+    if report.measured:
+        rounds = max(len(it.values) for it in report.series)
+        yield Text(
+            f"{report.bench}: median of {rounds}, and half of what lies between lowest and highest", style="bold"
+        )
+        yield from _tables(report, report.measured, width, partial(_figure, report))
+    for line in missing_lines(report):
+        yield Text(f"not measured: {line}", style="dim", overflow="ellipsis", no_wrap=True)
     for limit in report.limits:
         yield Text(f"note: {limit}", style="dim")
     yield Text(", ".join(f"{key} {value}" for key, value in report.facts.items()), style="dim")
 
 
-def _ratios(report: Report, mine: str) -> Table:
-    peers = [it for it in report.subjects if it != mine and any(it == series.subject for series in report.series)]
-    table = Table("quantity", *peers, title=f"{report.bench}: {mine} against … (above 1: {mine} is better)")
-    for quantity in report.quantities:
-        table.add_row(quantity.name, *(ratio_text(report, quantity, mine, peer) for peer in peers))
+def _tables(report: Report, columns: Sequence[str], width: int, cell: Cell) -> Iterator[Table]:
+    """One, or as many as the width asks for."""
+    names = max(len(named(it)) for it in report.quantities)
+    fits = max(1, (width - names - 2) // COLUMN)
+    for first in range(0, len(columns), fits):
+        yield _table(groups(report), columns[first : first + fits], cell)
+
+
+def _table(grouped: Mapping[str, Sequence[Quantity]], columns: Sequence[str], cell: Cell) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
+    for it in columns:
+        table.add_column(Text(it), justify="right", width=COLUMN - 1)
+    for name, quantities in grouped.items():
+        table.add_row(Text(name, style="italic"))
+        for quantity in quantities:
+            table.add_row(Text(named(quantity)), *(cell(quantity, it) for it in columns))
+        table.add_section()
     return table
+
+
+def named(quantity: Quantity) -> str:
+    """With its unit, and an arrow where less is better."""
+    return f"{quantity.name} [{quantity.unit}]" if quantity.unit else quantity.name
+
+
+def _ratio(report: Report, mine: str, quantity: Quantity, peer: str) -> Text:
+    found = advantage(report.values(quantity.name, mine), report.values(quantity.name, peer), quantity.better)
+    if found is None:
+        return Text("")
+    style = "green" if found.low > 1 else "red" if found.high < 1 else ""
+    return Text(spread_text(found, digits=2), style=style)
+
+
+def _figure(report: Report, quantity: Quantity, subject: str) -> Text:
+    values = report.values(quantity.name, subject)
+    return Text(spread_text(spread(values)) if values else "")
 
 
 def ratio_text(report: Report, quantity: Quantity, mine: str, peer: str) -> str:
     """How many times as good, with the spread; empty where one of them was not measured."""
-    found = advantage(report.values(quantity.name, mine), report.values(quantity.name, peer), quantity.better)
-    return f"{found.median:.2f} ({found.low:.2f} … {found.high:.2f})" if found else ""
+    return _ratio(report, mine, quantity, peer).plain
 
 
-def _figures(report: Report) -> Table:
-    subjects = [it for it in report.subjects if any(it == series.subject for series in report.series)]
-    table = Table("quantity", "unit", *subjects, title="median (lowest … highest)")
-    for quantity in report.quantities:
-        cells = (figure_text(report.values(quantity.name, it)) for it in subjects)
-        table.add_row(quantity.name, quantity.unit, *cells)
-    return table
+def spread_text(it: Spread, *, digits: int = 0) -> str:
+    """The median, with so many decimals or three digits, and half of the spread in percent of it."""
+    median = f"{it.median:.{digits}f}" if digits else number_text(it.median)
+    return f"{median} ±{50 * (it.high - it.low) / it.median:.0f}%" if it.median and it.high > it.low else median
 
 
-def figure_text(values: list[float]) -> str:
-    """The median with the spread; empty without values."""
-    if not values:
-        return ""
-    found = spread(values)
-    return f"{found.median:.{DIGITS}g} ({found.low:.{DIGITS}g} … {found.high:.{DIGITS}g})"
+def number_text(value: float) -> str:
+    """Three digits, and never an exponent for what a person reads as a number."""
+    if value == int(value) or 1000 <= abs(value) < 1e7:
+        return f"{value:.0f}"
+    return f"{value:#.{DIGITS}g}".rstrip(".")
+
+
+def missing_lines(report: Report) -> list[str]:
+    """What was not measured: subject, quantities, reason; those of one subject and one reason in one line."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for it in report.missing:
+        found.setdefault((it.subject, it.reason), []).append(it.quantity)
+    return [_missing_line(subject, quantities, reason) for (subject, reason), quantities in found.items()]
+
+
+def _missing_line(subject: str, quantities: Sequence[str], reason: str) -> str:
+    wanted = list(dict.fromkeys(it for it in quantities if it))
+    what = f"{', '.join(wanted[:2])}{f' and {len(wanted) - 2} more' if len(wanted) > 2 else ''}"
+    # An error names whom it is about, which is said before it already.
+    why = reason.removeprefix(f"{subject}: ").removeprefix("bench: ")
+    return f"{': '.join(it for it in (subject, what) if it)}: {why}"
