@@ -18,7 +18,7 @@ ALLOWED = {
     "bench/probes/trafgen.py": (2, "windows of time in which packets are counted"),
     "bench/scale.py": (3, "windows of time in which CPU is counted, and signs of life that come evenly"),
     "bench/station.py": (1, "nobody tells when a server that is being started answers"),
-    "bench/wiring.py": (1, "nobody tells when an address may be used, which the kernel first asks others about"),
+    "bench/wiring.py": (1, "nobody tells when an agent has put an interface into its namespace"),
     "cli/cluster.py": (1, "an agent that starts anew cannot tell when it is back"),
     "cli/status.py": (1, "an agent that is not there yet cannot tell when it comes"),
     "control/multicast/groups.py": (

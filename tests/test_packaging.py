@@ -142,6 +142,11 @@ def test_the_locks_name_every_dependency_by_hash_and_no_registry() -> None:
         assert text.count("==") <= text.count("--hash=sha256:")
 
 
+def test_what_is_optional_is_installed_for_the_tests_in_the_same_version() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(extras["plots"]) <= set(extras["dev"])
+
+
 def _plain(requirement: str) -> str:
     name = "".join(it if it.isalnum() or it in "-_" else " " for it in requirement).split()[0]
     return name.replace("_", "-").lower()

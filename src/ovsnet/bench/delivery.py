@@ -9,7 +9,7 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,13 +151,13 @@ def deliver(report: Report, output: Output) -> None:
         sys.exit(NOTHING)
 
 
-def draw(report: Report, folder: Path, name: str = "") -> list[Path]:
+def draw(report: Report, folder: Path, name: str = "", kinds: Sequence[str] = ("png", "svg")) -> list[Path]:
     """Its figures in this folder; what matplotlib keeps for the next time is not kept."""
     with tempfile.TemporaryDirectory() as kept:
         os.environ.setdefault("MPLCONFIGDIR", kept)
         from ovsnet.bench.plots import plots
 
-        return plots(report, folder, name or report.bench)
+        return plots(report, folder, name or report.bench, kinds)
 
 
 @contextmanager

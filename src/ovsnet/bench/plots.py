@@ -37,7 +37,7 @@ STYLE = {
 }
 
 
-def plots(report: Report, folder: Path, name: str, kinds: Sequence[str] = ("png", "svg")) -> list[Path]:
+def plots(report: Report, folder: Path, name: str, kinds: Sequence[str]) -> list[Path]:
     """Write `folder`/`name`-GROUP.KIND for every group that was measured; the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []

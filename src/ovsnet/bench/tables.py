@@ -3,6 +3,7 @@
 A table that is wider than the terminal goes on below with the next columns.
 """
 
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
@@ -16,8 +17,13 @@ from ovsnet.bench.report import Quantity, Report
 from ovsnet.bench.stats import Spread, advantage, spread
 
 DIGITS = 3
+MISSING = "not measured: "
+LONG = 160
+"""Characters of a line that says what is missing and why; the whole of it is in the JSON."""
 COLUMN = 13
-"""Characters of a column with its space: "1.23e+03 ±99%"."""
+"""Characters of a column with its space: "0.0123 ±>99%"."""
+TINY = 0.1
+"""Below it two decimals say too little."""
 
 Cell = Callable[[Quantity, str], Text]
 
@@ -37,12 +43,10 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
             yield from _tables(report, peers, width, partial(_ratio, report, mine))
     if report.measured:
         rounds = max(len(it.values) for it in report.series)
-        yield Text(
-            f"{report.bench}: median of {rounds}, and half of what lies between lowest and highest", style="bold"
-        )
+        yield Text(f"{report.bench}: median of {rounds}, ± half of what is between lowest and highest", style="bold")
         yield from _tables(report, report.measured, width, partial(_figure, report))
-    for line in missing_lines(report):
-        yield Text(f"not measured: {line}", style="dim", overflow="ellipsis", no_wrap=True)
+    for line in missing_lines(report, width - len(MISSING)):
+        yield Text(MISSING + line, style="dim")
     for limit in report.limits:
         yield Text(f"note: {limit}", style="dim")
     yield Text(", ".join(f"{key} {value}" for key, value in report.facts.items()), style="dim")
@@ -87,35 +91,39 @@ def _figure(report: Report, quantity: Quantity, subject: str) -> Text:
     return Text(spread_text(spread(values)) if values else "")
 
 
-def ratio_text(report: Report, quantity: Quantity, mine: str, peer: str) -> str:
+def ratio_text(report: Report, mine: str, quantity: Quantity, peer: str) -> str:
     """How many times as good, with the spread; empty where one of them was not measured."""
     return _ratio(report, mine, quantity, peer).plain
 
 
 def spread_text(it: Spread, *, digits: int = 0) -> str:
-    """The median, with so many decimals or three digits, and half of the spread in percent of it."""
-    median = f"{it.median:.{digits}f}" if digits else number_text(it.median)
-    return f"{median} ±{50 * (it.high - it.low) / it.median:.0f}%" if it.median and it.high > it.low else median
+    """The median, with so many decimals or three digits, and half of the range in percent of it."""
+    median = f"{it.median:.{digits}f}" if digits and it.median >= TINY else number_text(it.median)
+    if not it.median or it.high == it.low:
+        return median
+    percent = 50 * (it.high - it.low) / it.median
+    return f"{median} ±{percent:.0f}%" if percent < 99.5 else f"{median} ±>99%"
 
 
 def number_text(value: float) -> str:
     """Three digits, and never an exponent for what a person reads as a number."""
-    if value == int(value) or 1000 <= abs(value) < 1e7:
+    if value == int(value) or 999.5 <= abs(value) < 1e7:
         return f"{value:.0f}"
     return f"{value:#.{DIGITS}g}".rstrip(".")
 
 
-def missing_lines(report: Report) -> list[str]:
+def missing_lines(report: Report, width: int = LONG) -> list[str]:
     """What was not measured: subject, quantities, reason; those of one subject and one reason in one line."""
     found: dict[tuple[str, str], list[str]] = {}
     for it in report.missing:
         found.setdefault((it.subject, it.reason), []).append(it.quantity)
-    return [_missing_line(subject, quantities, reason) for (subject, reason), quantities in found.items()]
+    lines = (_missing_line(subject, quantities, reason) for (subject, reason), quantities in found.items())
+    return [textwrap.shorten(it, width, placeholder=" …") for it in lines]
 
 
 def _missing_line(subject: str, quantities: Sequence[str], reason: str) -> str:
     wanted = list(dict.fromkeys(it for it in quantities if it))
-    what = f"{', '.join(wanted[:2])}{f' and {len(wanted) - 2} more' if len(wanted) > 2 else ''}"
+    what = f"{' and '.join(wanted[:2])}{f' and {len(wanted) - 2} more' if len(wanted) > 2 else ''}"
     # An error names whom it is about, which is said before it already.
-    why = reason.removeprefix(f"{subject}: ").removeprefix("bench: ")
+    why = reason.removeprefix(f"{subject} is not available: ").removeprefix(f"{subject}: ").removeprefix("bench: ")
     return f"{': '.join(it for it in (subject, what) if it)}: {why}"
