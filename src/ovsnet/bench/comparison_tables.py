@@ -7,8 +7,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ovsnet.bench.compare import ENDLESS, Comparison, Difference, Verdict
-from ovsnet.bench.tables import number_text
+from ovsnet.bench.compare import ENDLESS, ENOUGH, Comparison, Difference, Verdict
+from ovsnet.bench.tables import number_text, ratio_number
 
 STYLES = {Verdict.BETTER: "green", Verdict.WORSE: "bold red", Verdict.ALIKE: "dim", Verdict.UNKNOWN: ""}
 SHOWN_ALONE = 10
@@ -38,23 +38,22 @@ def _parts(found: Comparison) -> Iterator[RenderableType]:
         yield Text(f"and {len(found.alone) - SHOWN_ALONE} more that only one of them has", style="dim")
     counts = {it: sum(difference.verdict is it for difference in found.ratios or found.figures) for it in Verdict}
     yield Text(", ".join(f"{count} {it}" for it, count in counts.items() if count), style="bold")
+    if counts[Verdict.UNKNOWN]:
+        yield Text(f"unknown: fewer than {ENOUGH} rounds in one of them, so nobody knows the spread", style="dim")
 
 
 def _table(them: Sequence[Difference]) -> Table:
-    table = _plain("quantity", "subject", "A", "B", "times as good", "")
-    for number in (2, 3, 4):
+    """By quantity, which is a line of its own: names are long, terminals are not."""
+    table = _plain("", "A", "B", "times as good", "")
+    for number in (1, 2, 3):
         table.columns[number].justify = "right"
-    for it in them:
-        unit = f" {it.unit}" if it.unit else ""
-        subject = f"{it.subject} by {it.peer}" if it.peer else it.subject
-        table.add_row(
-            Text(it.quantity),
-            Text(subject),
-            number_text(it.a),
-            f"{number_text(it.b)}{unit}",
-            "∞" if it.factor == ENDLESS else f"{it.factor:.2f}",
-            Text(it.verdict, style=STYLES[it.verdict]),
-        )
+    for quantity in dict.fromkeys((it.quantity, it.unit) for it in them):
+        table.add_row(Text(f"{quantity[0]} [{quantity[1]}]" if quantity[1] else quantity[0], style="italic"))
+        for it in (it for it in them if (it.quantity, it.unit) == quantity):
+            factor = "∞" if it.factor == ENDLESS else ratio_number(it.factor)
+            cells = number_text(it.a), number_text(it.b), factor
+            subject = f"  {it.subject} by {it.peer}" if it.peer else f"  {it.subject}"
+            table.add_row(Text(subject), *cells, Text(it.verdict, style=STYLES[it.verdict]))
     return table
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from ovsnet.bench.groups import groups
 from ovsnet.bench.report import Quantity, Report
 from ovsnet.bench.stats import spread
-from ovsnet.bench.tables import missing_lines, named, ratio_text, spread_text
+from ovsnet.bench.tables import missing_lines, named, ratio_number, ratio_text, spread_text
 from ovsnet.bench.targets import TARGETS, Judged, State, judged
 
 HEAD = """# Benchmarks
@@ -47,7 +47,7 @@ def _targets(reports: Sequence[Report]) -> Iterator[str]:
 def _target(it: Judged) -> str:
     target = it.target
     wanted = f"{target.factor:g} × {target.peer}"  # noqa: RUF001 - a sign people know
-    found = f"{spread_text(it.measured, digits=2)}" if it.measured else ""
+    found = spread_text(it.measured, ratio_number) if it.measured else ""
     state = f"**{it.state}**" if it.state is State.MISSED else str(it.state)
     return _row(target.bench, target.datapath, f"{target.quantity}, {target.subject}", wanted, found, state)
 
@@ -79,7 +79,9 @@ def _table(report: Report, columns: Sequence[str], cell: Callable[[Quantity, str
     for name, quantities in groups(report).items():
         yield _row(f"*{name}*", *[""] * len(columns))
         for it in quantities:
-            yield _row(_cell(named(it)), *(cell(it, column) for column in columns))
+            cells = [cell(it, column) for column in columns]
+            if any(cells):
+                yield _row(_cell(named(it)), *cells)
     yield ""
 
 

@@ -14,12 +14,14 @@ from matplotlib.figure import Figure
 from ovsnet.bench.groups import CPU, groups
 from ovsnet.bench.report import Better, Quantity, Report
 from ovsnet.bench.stats import advantage, spread
-from ovsnet.bench.tables import number_text
+from ovsnet.bench.tables import number_text, ratio_number
 
 OURS, ALSO_OURS, PEER, INK, FAINT = "#0072B2", "#56B4E9", "#B8B8B8", "#222222", "#666666"
 """Colours that people who see few colours tell apart, by lightness, too (Okabe and Ito)."""
-PANELS, COLUMNS = 6, 3
-"""Quantities in a figure, and beside each other."""
+PANELS = 6
+"""Quantities in a figure."""
+COLUMNS = {1: 1, 2: 2, 3: 3, 4: 2, 5: 3, 6: 3}
+"""How many of so many are beside each other."""
 WIDTH, HEIGHT, DPI = 12.8, 7.2, 100
 """Inches: 1280 by 720 points."""
 ROOM = {1: 1.25, 2: 1.45, 3: 1.75}
@@ -61,7 +63,7 @@ def _pages(report: Report) -> Iterator[tuple[str, Sequence[Quantity]]]:
 
 
 def _figure(report: Report, group: str, quantities: Sequence[Quantity]) -> Figure:
-    columns = min(COLUMNS, len(quantities))
+    columns = COLUMNS[len(quantities)]
     rows = -(-len(quantities) // columns)
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI)
     axes = figure.subplots(rows, columns, squeeze=False)
@@ -103,6 +105,8 @@ def _panel(panel: Axes, report: Report, quantity: Quantity, subjects: Sequence[s
         weight = "bold" if subject in report.ours else "normal"
         words = _words(report, quantity, subject)
         panel.text(it.high + 0.02 * room, place, words, va="center", fontsize=SIZE[columns], weight=weight)
+    for place in set(places) - {place for place, _ in found}:
+        panel.text(0.01 * room, place, "not measured", va="center", fontsize=SIZE[columns] - 1, color=FAINT)
     title = f"{quantity.name}{f' ({quantity.unit})' if quantity.unit else ''}"
     panel.set_title(title, fontsize=min(11.5, 400 / columns / len(title) * 3.2), loc="left")
     panel.spines[["top", "right", "bottom"]].set_visible(False)
@@ -134,7 +138,7 @@ def _words(report: Report, quantity: Quantity, subject: str) -> str:
     text = number_text(spread(values).median)
     chief = report.ours[0] if report.ours else subject
     found = advantage(report.values(quantity.name, chief), values, quantity.better)
-    return text if subject == chief or found is None else f"{text}  (x {found.median:.2f})"
+    return text if subject == chief or found is None else f"{text}  (x {ratio_number(found.median)})"
 
 
 def _title(report: Report, group: str, quantities: Sequence[Quantity]) -> str:

@@ -68,7 +68,9 @@ def _table(grouped: Mapping[str, Sequence[Quantity]], columns: Sequence[str], ce
     for name, quantities in grouped.items():
         table.add_row(Text(name, style="italic"))
         for quantity in quantities:
-            table.add_row(Text(named(quantity)), *(cell(quantity, it) for it in columns))
+            cells = [cell(quantity, it) for it in columns]
+            if any(it.plain for it in cells):
+                table.add_row(Text(named(quantity)), *cells)
         table.add_section()
     return table
 
@@ -83,7 +85,7 @@ def _ratio(report: Report, mine: str, quantity: Quantity, peer: str) -> Text:
     if found is None:
         return Text("")
     style = "green" if found.low > 1 else "red" if found.high < 1 else ""
-    return Text(spread_text(found, digits=2), style=style)
+    return Text(spread_text(found, ratio_number), style=style)
 
 
 def _figure(report: Report, quantity: Quantity, subject: str) -> Text:
@@ -96,13 +98,18 @@ def ratio_text(report: Report, mine: str, quantity: Quantity, peer: str) -> str:
     return _ratio(report, mine, quantity, peer).plain
 
 
-def spread_text(it: Spread, *, digits: int = 0) -> str:
-    """The median, with so many decimals or three digits, and half of the range in percent of it."""
-    median = f"{it.median:.{digits}f}" if digits and it.median >= TINY else number_text(it.median)
+def spread_text(it: Spread, number: Callable[[float], str] | None = None) -> str:
+    """The median, and half of the range in percent of it."""
+    median = (number or number_text)(it.median)
     if not it.median or it.high == it.low:
         return median
     percent = 50 * (it.high - it.low) / it.median
     return f"{median} ±{percent:.0f}%" if percent < 99.5 else f"{median} ±>99%"
+
+
+def ratio_number(value: float) -> str:
+    """Two decimals, or two digits where these would say too little."""
+    return f"{value:.2f}" if value >= TINY else f"{value:.2g}"
 
 
 def number_text(value: float) -> str:
@@ -123,7 +130,7 @@ def missing_lines(report: Report, width: int = LONG) -> list[str]:
 
 def _missing_line(subject: str, quantities: Sequence[str], reason: str) -> str:
     wanted = list(dict.fromkeys(it for it in quantities if it))
-    what = f"{' and '.join(wanted[:2])}{f' and {len(wanted) - 2} more' if len(wanted) > 2 else ''}"
+    what = f"{wanted[0]}{f' and {len(wanted) - 1} more' if len(wanted) > 1 else ''}" if wanted else ""
     # An error names whom it is about, which is said before it already.
     why = reason.removeprefix(f"{subject} is not available: ").removeprefix(f"{subject}: ").removeprefix("bench: ")
     return f"{': '.join(it for it in (subject, what) if it)}: {why}"

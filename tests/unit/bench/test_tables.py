@@ -5,7 +5,7 @@ import pytest
 
 from ovsnet.bench.report import Missing
 from ovsnet.bench.stats import Spread
-from ovsnet.bench.tables import missing_lines, number_text, show, spread_text
+from ovsnet.bench.tables import missing_lines, number_text, ratio_number, show, spread_text
 from tests.unit.bench.reports import COST, DELAY, RATE, VETH, report
 from tests.unit.bench.terminal import shown
 
@@ -39,7 +39,7 @@ def test_ratios_come_first_and_rows_of_a_group_stand_together() -> None:
 def test_what_is_missing_is_one_line_for_subject_and_reason() -> None:
     assert missing_lines(report()) == [
         "ovsnet internal port: it is not available",
-        f"{VETH}: {RATE.name} and {COST.name}: x failed",
+        f"{VETH}: {RATE.name} and 1 more: x failed",
     ]
 
 
@@ -56,7 +56,7 @@ def test_a_spread_is_half_of_the_way_from_lowest_to_highest() -> None:
     assert spread_text(Spread(10.0, 10.0, 10.0)) == "10"
     assert spread_text(Spread(0.0, 0.0, 1.0)) == "0"
     assert spread_text(Spread(1.0, 0.1, 9.0)) == "1 ±>99%"
-    assert spread_text(Spread(0.0123, 0.0123, 0.0123), digits=2) == "0.0123"
+    assert spread_text(Spread(0.0123, 0.0123, 0.0123), ratio_number) == "0.012"
 
 
 def test_a_long_reason_is_cut_where_the_terminal_ends() -> None:
