@@ -26,7 +26,8 @@ HIDDEN = ("/run", "/proc", "/sys")
 """What a sandbox has of its own: files there would be gone with it."""
 NOTHING = 2
 """Exit code when nothing was measured."""
-INSTALL_PLOTS = "pip install 'ovsnet[plots]', or Debian's python3-matplotlib where ovsnet runs on Debian's Python"
+PLOTS = "matplotlib>=3.11,<4"
+"""What the extra `plots` of the package brings."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,7 +56,8 @@ class Output:
             above = next(it for it in (wanted.absolute(), *wanted.absolute().parents) if it.exists())
             _check_folder("--plot", wanted, above)
             if importlib.util.find_spec("matplotlib") is None:
-                raise BadRequest(f"--plot: matplotlib is not installed, which draws: {INSTALL_PLOTS}")
+                how = f"install ovsnet[plots], or: {sys.executable} -m pip install '{PLOTS}'"
+                raise BadRequest(f"--plot {self.plots}: matplotlib, which draws, is not installed; {how}")
 
 
 def output_options(verb: Callable[P, R]) -> Callable[..., R]:
