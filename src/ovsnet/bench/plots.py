@@ -94,7 +94,7 @@ def _panel(panel: Axes, report: Report, quantity: Quantity, subjects: Sequence[s
         medians,
         height=0.72,
         color=[_colour(report, it) for _, it in found],
-        xerr=whiskers,
+        xerr=whiskers if any(it.high > it.low for it in spreads) else None,
         error_kw={"ecolor": FAINT, "elinewidth": 1.2, "capsize": 2.5},
     )
     longest = max((it.high for it in spreads), default=0.0) or 1.0
