@@ -121,6 +121,9 @@ def measured(run: Callable[[Path, Progress], Awaitable[Report]], output: Output)
     logs.configure(Settings(log_level="error"))
 
     def work(folder: Path) -> None:
+        # What is made for a moment only goes with the folder, whatever ends us.
+        tempfile.tempdir = str(folder)
+
         async def reported() -> Report:
             with progress() as tell:
                 return await run(folder, tell)
