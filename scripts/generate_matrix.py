@@ -7,10 +7,11 @@ generate_matrix.py --check    exit 1 when it differs
 import json
 import re
 import sys
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+import generated
+from generated import ROOT
+
 RESULTS = ROOT / "docs" / "results" / "matrix.json"
 PAGE = ROOT / "docs" / "matrix.md"
 # test_a_deleted_port_is_back[trixie-delete_link], and the order in which the page shows combinations.
@@ -26,19 +27,6 @@ packets on a host of that combination; what they do is in `tests/system/test_mat
 agent on that suite's own Python; `kernel-` runs on that suite's kernel and the kernel datapath, the others on the
 machine's kernel and the userspace datapath. An empty field: the engine does not have this, or it is not tried there.
 """
-
-
-def main() -> int:
-    """Write or compare."""
-    text = render(json.loads(RESULTS.read_text()))
-    if "--check" in sys.argv:
-        same = PAGE.exists() and PAGE.read_text() == text
-        if not same:
-            print("docs/matrix.md is not what the recorded results say; run: make matrix", file=sys.stderr)
-        return 0 if same else 1
-    PAGE.write_text(text)
-    print(f"wrote {PAGE.relative_to(ROOT)}")
-    return 0
 
 
 def render(results: dict[str, Any]) -> str:
@@ -79,4 +67,5 @@ def _table(head: str, names: list[str], rows: dict[str, dict[str, str]]) -> list
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    page = render(json.loads(RESULTS.read_text()))
+    sys.exit(generated.main(str(__doc__), {PAGE: page}, again="make matrix"))

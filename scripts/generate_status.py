@@ -12,7 +12,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+import generated
+from generated import ROOT
+
 STATUS = ROOT / "docs" / "status.md"
 HEAD = """# What works today
 
@@ -20,19 +22,6 @@ Made by `make status` from the tests that carry a row's number; not edited by ha
 *done*: every test of the row passed in the last recorded run. *not yet*: no test carries it.
 Priorities: M must, S should, C could, X out of scope.
 """
-
-
-def main() -> int:
-    """Write or compare."""
-    text = render(_rows(), _runs())
-    if "--check" in sys.argv:
-        same = STATUS.exists() and STATUS.read_text() == text
-        if not same:
-            print("docs/status.md is not what the recorded results say; run: make status", file=sys.stderr)
-        return 0 if same else 1
-    STATUS.write_text(text)
-    print(f"wrote {STATUS.relative_to(ROOT)}")
-    return 0
 
 
 def render(rows: list[dict[str, Any]], runs: dict[str, Any]) -> str:
@@ -85,4 +74,4 @@ def _runs() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(generated.main(str(__doc__), {STATUS: render(_rows(), _runs())}, again="make status"))

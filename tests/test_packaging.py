@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ovsnet.bench.delivery import PLOTS
 from ovsnet.cluster.__main__ import NO_MEMBER
 from ovsnet.cluster.identity import identity_files
 from ovsnet.cluster.process import control_socket
@@ -140,6 +141,12 @@ def test_the_locks_name_every_dependency_by_hash_and_no_registry() -> None:
         assert {_plain(name) for name in names} <= locked
         assert "://" not in text
         assert text.count("==") <= text.count("--hash=sha256:")
+
+
+def test_what_is_optional_is_installed_for_the_tests_in_the_same_version() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(extras["plots"]) <= set(extras["dev"])
+    assert extras["plots"] == [PLOTS]
 
 
 def _plain(requirement: str) -> str:

@@ -9,8 +9,10 @@ import click
 import msgspec
 
 from ovsnet.bench.crowd import Size
+from ovsnet.bench.delivery import Output, deliver, effort_options, measured, output_options
 from ovsnet.bench.growth import ScaleReport, rows_of
-from ovsnet.bench.stats import Report
+from ovsnet.bench.report import Report
+from ovsnet.bench.rounds import Effort
 from ovsnet.settings import Settings
 
 
@@ -35,14 +37,10 @@ def bench() -> None:
     help="Containers started at once.",
 )
 @click.option("--docker-socket", default=Settings().docker_socket, show_default=True, help="The engine's socket.")
-@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
-def attach(rounds: int, parallel: int, docker_socket: str, *, as_json: bool) -> None:
+@output_options
+def attach(rounds: int, parallel: int, docker_socket: str, output: Output) -> None:
     """What ovsnet adds to a container's start and to `network connect`, against Docker's bridge driver."""
-    report = asyncio.run(_attach(rounds, parallel, docker_socket))
-    if as_json:
-        click.echo(msgspec.json.encode(report).decode())
-    else:
-        _print(report)
+    deliver(asyncio.run(_attach(rounds, parallel, docker_socket)), output)
 
 
 async def _attach(rounds: int, parallel: int, docker_socket: str) -> Report:
@@ -50,7 +48,71 @@ async def _attach(rounds: int, parallel: int, docker_socket: str) -> Report:
     from ovsnet.bench.engine import BenchEngine
 
     async with BenchEngine(docker_socket) as engine:
-        return await AttachBench(engine, rounds, parallel, lambda text: click.echo(text, file=sys.stderr)).run()
+        report: Report = await AttachBench(
+            engine, rounds, parallel, lambda text: click.echo(text, file=sys.stderr)
+        ).run()
+        return report
+
+
+@bench.command()
+@effort_options
+@click.option("--only", multiple=True, metavar="NAME", help="Only this subject, as the table names it; repeatable.")
+@click.option(
+    "--probe", multiple=True, metavar="NAME", help="Only tcp, udp, latency, packets, connections; repeatable."
+)
+@click.option(
+    "--datapath",
+    type=click.Choice(["auto", "system", "netdev"]),
+    default="auto",
+    show_default=True,
+    help="Open vSwitch's: of the kernel, or in userspace; auto is the kernel's where there is one.",
+)
+@click.option("--tso/--no-tso", default=True, show_default=True, help="Large segments in the userspace datapath.")
+@output_options
+def connection(
+    effort: Effort, only: Sequence[str], probe: Sequence[str], datapath: str, output: Output, *, tso: bool
+) -> None:
+    """Two containers of one host: ours against what others use, in turns. Needs root; leaves nothing behind."""
+    from ovsnet.bench.connection.bench import Plan, run
+    from ovsnet.bench.datapath import chosen_datapath
+    from ovsnet.bench.probes.choice import probes_of
+
+    probes_of(probe)
+    plan = Plan(effort, chosen_datapath(datapath), only, probe, tso)
+    measured(lambda folder, progress: run(folder, plan, progress), output)
+
+
+@bench.command()
+@click.argument("a", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("b", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--fail-below",
+    type=click.FloatRange(0, min_open=True),
+    metavar="FACTOR",
+    help="Exit 1 when B has one of ours less than so many times as good as A, by more than the spread.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The comparison as JSON.")
+def compare(a: Path, b: Path, fail_below: float | None, *, as_json: bool) -> None:
+    """What is better or worse in report B than in report A, both made with --json.
+
+    Ratios to the others of the same run are what survives another machine: where there are any, `--fail-below` looks
+    at these.
+    """
+    from ovsnet.bench.compare import comparison, failing
+    from ovsnet.bench.comparison_tables import show_comparison
+    from ovsnet.bench.report import from_json
+
+    found = comparison(*(from_json(it.read_bytes(), str(it)) for it in (a, b)))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
+    else:
+        from rich.console import Console
+
+        show_comparison(found, Console())
+    worse = failing(found, fail_below) if fail_below else []
+    for it in worse:
+        click.echo(f"ovsnet: {it.told}: {it.factor:.2f} times as good as before, below {fail_below:g}", err=True)
+    sys.exit(1 if worse else 0)
 
 
 @bench.command()
@@ -107,25 +169,4 @@ def _print_scale(report: ScaleReport) -> None:
             table.add_row(quantity, *(f"{it.value:.4g} {it.unit}".rstrip() if it else "" for it in found))
         console.print(table)
     console.print("not measured: " + "; ".join(report.unmeasured), style="dim")
-    console.print(", ".join(f"{key} {value}" for key, value in report.facts.items()), style="dim")
-
-
-def _print(report: Report) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    table = Table(
-        "case",
-        "ours / bridge",
-        "spread",
-        title="attach: time against Docker's bridge driver (below 1: faster)",
-    )
-    for it in report.ratios:
-        table.add_row(it.case, f"{it.median:.2f}", f"{it.low:.2f} … {it.high:.2f}")
-    console.print(table)
-    table = Table("case", "driver", "median ms", "spread ms")
-    for row in report.figures:
-        table.add_row(row.case, row.subject, f"{row.median:.1f}", f"{row.low:.1f} … {row.high:.1f}")
-    console.print(table)
     console.print(", ".join(f"{key} {value}" for key, value in report.facts.items()), style="dim")

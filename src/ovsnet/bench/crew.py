@@ -33,13 +33,13 @@ class Crew:
         self._started: list[Process] = []
 
     async def call(self, *command: str, deadline: float = PATIENCE) -> str:
-        """What a program prints. OvsnetError with its words when it fails, Unavailable when it is not there."""
+        """What a program prints. OvsnetError when it fails or does not end, Unavailable when it is not there."""
         try:
             done = await processes.run((*self._inside, *command), deadline=deadline, environment=self._environment)
         except FileNotFoundError:
             raise Unavailable(command[0], "it is not installed") from None
         except TimeoutError:
-            raise Unavailable(command[0], f"no end within {deadline:g} s") from None
+            raise OvsnetError(f"{command[0]} has not ended within {deadline:g} s") from None
         if done.code:
             raise OvsnetError(f"bench: {' '.join(command)}: {done.complaint or done.output.decode().strip()}")
         return done.output.decode()

@@ -41,11 +41,17 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Missing(msgspec.Struct, frozen=True, kw_only=True):
-    """What was not measured and why. Without a quantity: nothing of this subject was."""
+    """What was not measured and why. Without a quantity: nothing of this subject was; without a subject: of none.
+
+    The reason is one line, whatever a program has said.
+    """
 
     subject: str
     reason: str
     quantity: str = ""
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "reason", " ".join(self.reason.split()))
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +74,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     def values(self, quantity: str, subject: str) -> list[float]:
         """Those of all rounds; empty when it was not measured."""
         return next((it.values for it in self.series if (it.quantity, it.subject) == (quantity, subject)), [])
+
+    @property
+    def measured(self) -> list[str]:
+        """The subjects of which anything was measured."""
+        found = {it.subject for it in self.series if it.values}
+        return [it for it in self.subjects if it in found]
 
     @property
     def peers(self) -> list[str]:

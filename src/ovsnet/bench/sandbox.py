@@ -1,6 +1,7 @@
 """Namespaces of its own for a measurement: nothing it makes is on the machine, and nothing is left of it.
 
-    parent: waits, hands signals on, removes the folder
+    parent: waits, hands signals on
+       ├─ caretaker: waits until the child has ended, then removes the folder; outlives a parent that is killed
        └─ child: process 1 of namespaces of its own, which does the work
 
 The kernel ends everything in the namespaces when the child ends, however it ends; the child ends with the parent.
@@ -8,12 +9,14 @@ The kernel ends everything in the namespaces when the child ends, however it end
 
 import ctypes
 import os
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -42,11 +45,12 @@ def enclosed(work: Callable[[Path], None]) -> NoReturn:
     is up as its only interface.
     """
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    caretaker, line = _hire_caretaker(folder)
     try:
-        code = _run(work, folder)
+        code = _run(work, folder, line)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        _remove_cgroups(folder.name)
+        os.close(line)
+        os.waitpid(caretaker, 0)
     sys.exit(code)
 
 
@@ -55,7 +59,40 @@ def cgroup_parent(inside: Path) -> str:
     return next(f"/{it.name}" for it in (inside, *inside.parents) if it.name.startswith(PREFIX))
 
 
-def _run(work: Callable[[Path], None], folder: Path) -> int:
+def _hire_caretaker(folder: Path) -> tuple[int, int]:
+    """Its process id, and a pipe to tell it the child's.
+
+    Before the namespaces: what this process starts later is in them, and ends with them.
+    """
+    hears, line = os.pipe()
+    caretaker = os.fork()
+    if not caretaker:
+        os.close(line)
+        _take_care(folder, hears)
+    os.close(hears)
+    return caretaker, line
+
+
+def _take_care(folder: Path, hears: int) -> NoReturn:
+    try:
+        # Neither Ctrl-C nor a closed terminal ends it.
+        os.setsid()
+        for number in (*HANDED_ON, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        # Nothing comes when everybody who could tell has ended.
+        if child := os.read(hears, 32):
+            with suppress(ProcessLookupError):
+                # Readable when all that was in the child's namespaces has ended, too (pid_namespaces(7)).
+                select.select([os.pidfd_open(int(child))], [], [])
+        shutil.rmtree(folder, ignore_errors=True)
+        _remove_cgroups(folder.name)
+    except BaseException as error:  # noqa: BLE001 - the process ends here, and somebody must be told
+        click.echo(f"ovsnet: of the bench something may be left in {folder}: {error}", err=True)
+    finally:
+        os._exit(0)
+
+
+def _run(work: Callable[[Path], None], folder: Path, line: int) -> int:
     parent = os.getpid()
     _check(_libc.unshare(CLONE_NEWPID) == 0)
     sys.stdout.flush()
@@ -63,9 +100,16 @@ def _run(work: Callable[[Path], None], folder: Path) -> int:
     child = os.fork()
     if not child:
         _become_first(parent, work, folder)
+    os.write(line, str(child).encode())
     for number in HANDED_ON:
-        signal.signal(number, lambda number, _: os.kill(child, number))
+        signal.signal(number, lambda number, _: _hand_on(child, number))
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _hand_on(child: int, number: int) -> None:
+    # A second Ctrl-C, when the child has ended.
+    with suppress(ProcessLookupError):
+        os.kill(child, number)
 
 
 def _become_first(parent: int, work: Callable[[Path], None], folder: Path) -> NoReturn:

@@ -21,15 +21,19 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(statistics.median(values), min(values), max(values))
 
 
-def advantage(mine: Sequence[float], theirs: Sequence[float], better: Better) -> Spread | None:
-    """How many times as good mine is as theirs: above 1 is in my favour, whichever direction is good.
+def advantages(mine: Sequence[float], theirs: Sequence[float], better: Better) -> list[float]:
+    """How many times as good mine is as theirs in each round: above 1 is in my favour, whichever direction is good.
 
-    Round by round, because neighbours in time are alike: a machine whose speed drifts favours neither. None without
+    Round by round, because neighbours in time are alike: a machine whose speed drifts favours neither. Empty without
     rounds that both have, or where a value is 0 and there is no ratio.
     """
     pairs = list(zip(mine, theirs, strict=False))
     if better is Better.LOWER:
         pairs = [(b, a) for a, b in pairs]
-    if not pairs or any(b == 0 for _, b in pairs):
-        return None
-    return spread([a / b for a, b in pairs])
+    return [] if any(b == 0 for _, b in pairs) else [a / b for a, b in pairs]
+
+
+def advantage(mine: Sequence[float], theirs: Sequence[float], better: Better) -> Spread | None:
+    """The same with its spread; None where there is none."""
+    found = advantages(mine, theirs, better)
+    return spread(found) if found else None

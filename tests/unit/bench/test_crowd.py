@@ -4,6 +4,7 @@ import pytest
 
 from ovsnet.bench import crowd
 from ovsnet.bench.crowd import NETWORKS, Size
+from ovsnet.bench.rows import inserted
 from ovsnet.bench.scale import sizes_of
 from ovsnet.model.cluster import Cluster, Lease, RemoteEndpoint
 from ovsnet.model.errors import BadRequest
@@ -58,7 +59,7 @@ def test_a_host_needs_to_know_of_its_own_networks(networks: int) -> None:
 
 def test_rows_are_written_as_json_has_them() -> None:
     it = crowd.endpoint(7, 10)
-    operation = crowd.inserted(it)
+    operation = inserted(it)
     assert operation["table"] == "Endpoint"
     row = operation["row"]
     assert isinstance(row, dict)

@@ -42,5 +42,6 @@ class Latency:
         said = await joined.client.crew.call("sockperf", "ping-pong", *where, *how, deadline=seconds + SLACK)
         found = {float(it["percent"]): float(it["value"]) for it in _PERCENTILE.finditer(said)}
         if not found.keys() >= self._names.keys():
-            raise OvsnetError(f"sockperf: no answers came back: {said.strip()[-200:]}")
+            why = said.strip().rpartition("\n")[2].removeprefix("sockperf: ")
+            raise OvsnetError(f"sockperf: no answers came back: {why}")
         return {name: found[percent] for percent, name in self._names.items()}
