@@ -18,8 +18,8 @@ from ovsnet.bench.stats import Spread, advantage, spread
 
 DIGITS = 3
 MISSING = "not measured: "
-LONG = 160
-"""Characters of a line that says what is missing and why; the whole of it is in the JSON."""
+LONG = 150
+"""Characters of what says what is missing and why, two lines of a terminal; the whole of it is in the JSON."""
 COLUMN = 13
 """Characters of a column with its space: "0.0123 ±>99%"."""
 TINY = 0.1
@@ -45,7 +45,7 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
         rounds = max(len(it.values) for it in report.series)
         yield Text(f"{report.bench}: median of {rounds}, ± half of what is between lowest and highest", style="bold")
         yield from _tables(report, report.measured, width, partial(_figure, report))
-    for line in missing_lines(report, width - len(MISSING)):
+    for line in missing_lines(report):
         yield Text(MISSING + line, style="dim")
     for limit in report.limits:
         yield Text(f"note: {limit}", style="dim")
@@ -119,13 +119,13 @@ def number_text(value: float) -> str:
     return f"{value:#.{DIGITS}g}".rstrip(".")
 
 
-def missing_lines(report: Report, width: int = LONG) -> list[str]:
+def missing_lines(report: Report) -> list[str]:
     """What was not measured: subject, quantities, reason; those of one subject and one reason in one line."""
     found: dict[tuple[str, str], list[str]] = {}
     for it in report.missing:
         found.setdefault((it.subject, it.reason), []).append(it.quantity)
     lines = (_missing_line(subject, quantities, reason) for (subject, reason), quantities in found.items())
-    return [textwrap.shorten(it, width, placeholder=" …") for it in lines]
+    return [textwrap.shorten(it, LONG, placeholder=" …") for it in lines]
 
 
 def _missing_line(subject: str, quantities: Sequence[str], reason: str) -> str:
