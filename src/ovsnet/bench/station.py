@@ -30,6 +30,8 @@ SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 BRIDGE = "br-bench"
 LOOK_AGAIN = 0.02
 """Seconds until a server that is being started is asked again."""
+PRIORITY = ("nice", "-n", "-10")
+"""That of ovs-vswitchd wherever Open vSwitch's own script starts it (ovs-ctl(8), --ovs-vswitchd-priority)."""
 KERNEL, USERSPACE = "system", "netdev"
 
 
@@ -75,7 +77,7 @@ class Station:
         """Returns when it has taken up what the database says."""
         only = ("--disable-system",) if self._userspace_only else ()
         pid_file = f"--pidfile={self.folder}/ovs-vswitchd.pid"
-        self.switch = await self.crew.start("ovs-vswitchd", *only, pid_file, f"unix:{self.settings.ovsdb_socket}")
+        self.switch = await self.crew.start(*PRIORITY, "ovs-vswitchd", *only, pid_file, f"unix:{self.settings.ovsdb_socket}")
         await self.vsctl("set", "Open_vSwitch", ".", f"external_ids:bench={self.switch.pid}")
 
     async def want(self, *values: Network | Endpoint) -> None:
