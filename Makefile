@@ -101,8 +101,9 @@ matrix: venv  ## only the long matrices of `make test-full`
 	@$(PYTEST) tests/rig tests/system -m matrix --record-rows docs/results/matrix.json $(ARGS); result=$$?; \
 	$(BIN)/python scripts/generate_matrix.py; exit $$result
 
-bench: venv  ## measure what the agent adds to `docker run`, against Docker's own bridge (root)
-	@$(BIN)/python -m tests.rig.bench $(ARGS)
+bench: venv  ## measure everything, against other networks (root, two hours); ARGS=--quick: see that it works
+	@scripts/setup-machine bench
+	@scripts/bench $(ARGS)
 
 docs: venv  ## documents against code: tables, options, verbs, errors
 	@$(SAY) "documents"

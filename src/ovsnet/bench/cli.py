@@ -1,19 +1,20 @@
 """The `ovsnet bench` verbs."""
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 
-from ovsnet.bench.crowd import Size
-from ovsnet.bench.delivery import Output, deliver, effort_options, measured, output_options
-from ovsnet.bench.growth import ScaleReport, rows_of
-from ovsnet.bench.report import Report
+from ovsnet.bench.delivery import Output, effort_options, measured, output_options
+from ovsnet.bench.options import datapath_option, numbers, only_option, rounds_option
 from ovsnet.bench.rounds import Effort
-from ovsnet.settings import Settings
+
+QUICK_ATTACH = {"rounds": 1, "parallel": 3, "filled": "0,3"}
+PEERS = "Hosts of a cluster that this one is a member of, as rows of its database; 0: no cluster."
+RATE = click.FloatRange(0.1, 100)
 
 
 @click.group()
@@ -22,51 +23,65 @@ def bench() -> None:
 
 
 @bench.command()
+@rounds_option(5)
 @click.option(
-    "--rounds",
-    default=10,
-    show_default=True,
-    type=click.IntRange(1, 1000),
-    help="Counted rounds of each case.",
+    "--parallel", default=50, show_default=True, type=click.IntRange(2, 500), help="Containers started at once."
 )
-@click.option(
-    "--parallel",
-    default=10,
-    show_default=True,
-    type=click.IntRange(1, 200),
-    help="Containers started at once.",
-)
-@click.option("--docker-socket", default=Settings().docker_socket, show_default=True, help="The engine's socket.")
+@click.option("--filled", default="0,100,1000", show_default=True, help="Endpoints that are there, one case each.")
+@click.option("--peers", default=0, show_default=True, type=click.IntRange(0, 1000), help=PEERS)
+@only_option
+@datapath_option
+@click.option("--quick", is_flag=True, help="One round with few containers: to see that it works.")
 @output_options
-def attach(rounds: int, parallel: int, docker_socket: str, output: Output) -> None:
-    """What ovsnet adds to a container's start and to `network connect`, against Docker's bridge driver."""
-    deliver(asyncio.run(_attach(rounds, parallel, docker_socket)), output)
+def attach(only: Sequence[str], datapath: str, output: Output, *, quick: bool, **sizes: Any) -> None:
+    """What a network adds to a container's start and to `network connect`: ours and Docker's. Needs root."""
+    from ovsnet.bench.attach.bench import Plan, run
+    from ovsnet.bench.datapath import chosen_datapath
+
+    sizes |= QUICK_ATTACH if quick else {}
+    filled = numbers("--filled", sizes.pop("filled"))
+    plan = Plan(filled=filled, datapath=chosen_datapath(datapath), only=only, warm_up=not quick, **sizes)
+    measured(lambda folder, progress: run(folder, plan, progress), output)
 
 
-async def _attach(rounds: int, parallel: int, docker_socket: str) -> Report:
-    from ovsnet.bench.attach import AttachBench
-    from ovsnet.bench.engine import BenchEngine
+@bench.command()
+@rounds_option(5)
+@click.option("--seconds", default=10, show_default=True, type=click.IntRange(1, 3600), help="Seconds of each round.")
+@click.option("--rate", default=2.0, show_default=True, type=RATE, help="Containers that come in a second.")
+@datapath_option
+@click.option("--quick", is_flag=True, help="One short round: to see that it works.")
+@output_options
+def churn(rounds: int, seconds: int, rate: float, datapath: str, output: Output, *, quick: bool) -> None:
+    """Containers come and go while two others exchange packets: what they notice, what is left. Needs root."""
+    from ovsnet.bench.churn import Plan, run
+    from ovsnet.bench.datapath import chosen_datapath
 
-    async with BenchEngine(docker_socket) as engine:
-        report: Report = await AttachBench(
-            engine, rounds, parallel, lambda text: click.echo(text, file=sys.stderr)
-        ).run()
-        return report
+    plan = Plan(1 if quick else rounds, 1 if quick else seconds, rate, chosen_datapath(datapath), warm_up=not quick)
+    measured(lambda folder, progress: run(folder, plan, progress), output)
+
+
+@bench.command()
+@rounds_option(5)
+@click.option("--event", multiple=True, metavar="NAME", help="Only this event, as the table names it; repeatable.")
+@datapath_option
+@click.option("--quick", is_flag=True, help="One round: to see that it works.")
+@output_options
+def restart(rounds: int, event: Sequence[str], datapath: str, output: Output, *, quick: bool) -> None:
+    """What containers notice while agent, switch and engine are killed and started again. Needs root."""
+    from ovsnet.bench.datapath import chosen_datapath
+    from ovsnet.bench.restart import Plan, run
+
+    plan = Plan(1 if quick else rounds, 0.5 if quick else 3.0, chosen_datapath(datapath), event, warm_up=not quick)
+    measured(lambda folder, progress: run(folder, plan, progress), output)
 
 
 @bench.command()
 @effort_options
-@click.option("--only", multiple=True, metavar="NAME", help="Only this subject, as the table names it; repeatable.")
+@only_option
 @click.option(
     "--probe", multiple=True, metavar="NAME", help="Only tcp, udp, latency, packets, connections; repeatable."
 )
-@click.option(
-    "--datapath",
-    type=click.Choice(["auto", "system", "netdev"]),
-    default="auto",
-    show_default=True,
-    help="Open vSwitch's: of the kernel, or in userspace; auto is the kernel's where there is one.",
-)
+@datapath_option
 @click.option("--tso/--no-tso", default=True, show_default=True, help="Large segments in the userspace datapath.")
 @output_options
 def connection(
@@ -121,52 +136,10 @@ def compare(a: Path, b: Path, fail_below: float | None, *, as_json: bool) -> Non
     "--endpoints", default="100,1000,10000", show_default=True, help="Endpoints on other hosts, as many sizes as hosts."
 )
 @click.option("--quick", is_flag=True, help="Short windows and few changes, at the first size only.")
-@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
-def scale(hosts: str, endpoints: str, *, quick: bool, as_json: bool) -> None:
+@output_options
+def scale(hosts: str, endpoints: str, output: Output, *, quick: bool) -> None:
     """What a larger cluster costs one of its members; the other hosts are rows of its database. Needs root."""
-    from ovsnet.agent import logs
-    from ovsnet.bench.sandbox import enclosed
-    from ovsnet.bench.scale import sizes_of
+    from ovsnet.bench.scale import FULL, QUICK, ScaleBench, sizes_of
 
-    sizes = sizes_of(hosts, endpoints)[: 1 if quick else None]
-    logs.configure(Settings(log_level="error"))
-
-    def work(folder: Path) -> None:
-        report = asyncio.run(_scale(folder, sizes, quick=quick))
-        if as_json:
-            click.echo(msgspec.json.encode(report).decode())
-        else:
-            _print_scale(report)
-
-    enclosed(work)
-
-
-async def _scale(folder: Path, sizes: Sequence[Size], *, quick: bool) -> ScaleReport:
-    from ovsnet.bench.scale import QUICK, Effort, ScaleBench
-
-    effort = QUICK if quick else Effort()
-    return await ScaleBench(folder, sizes, effort, lambda text: click.echo(text, err=True)).run()
-
-
-def _print_scale(report: ScaleReport) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    for case in dict.fromkeys(it.case for it in report.growth):
-        steps = list(dict.fromkeys(it.step for it in report.growth))
-        title = f"scale, the host has {case}: growth by that of what it needs to know (1 and less: no faster)"
-        table = Table("quantity", *steps, title=title)
-        for row in rows_of([it for it in report.growth if it.case == case], lambda it: it.step, steps):
-            table.add_row(
-                row[0], *(f"{it.relative:.2f} ({it.grew:.1f} by {it.known:.1f})" if it else "" for it in row[1])
-            )
-        console.print(table)
-    for case in dict.fromkeys(it.case for it in report.figures):
-        sizes = list(dict.fromkeys(it.size for it in report.figures))
-        table = Table("quantity", *sizes, title=f"scale, the host has {case}: hosts/endpoints")
-        for quantity, found in rows_of([it for it in report.figures if it.case == case], lambda it: it.size, sizes):
-            table.add_row(quantity, *(f"{it.value:.4g} {it.unit}".rstrip() if it else "" for it in found))
-        console.print(table)
-    console.print("not measured: " + "; ".join(report.unmeasured), style="dim")
-    console.print(", ".join(f"{key} {value}" for key, value in report.facts.items()), style="dim")
+    sizes, effort = sizes_of(hosts, endpoints)[: 1 if quick else None], QUICK if quick else FULL
+    measured(lambda folder, progress: ScaleBench(folder, sizes, effort, progress).run(), output)

@@ -10,8 +10,10 @@ from pathlib import Path
 from ovsnet.bench.crew import Crew
 from ovsnet.bench.engine import IMAGE, BenchEngine
 from ovsnet.bench.sandbox import cgroup_parent
+from ovsnet.bench.together import together
 from ovsnet.model.errors import OvsnetError, Unavailable
 
+REMOVED_AT_ONCE = 8
 STARTED = 60.0
 LOOK_AGAIN = 0.1
 """Seconds until an engine that is being started is asked again."""
@@ -38,19 +40,30 @@ class Dockerd:
     async def running(self) -> AsyncIterator[BenchEngine]:
         """It answers, and has the image of the bench; its containers end with it. Unavailable says why it does not."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        server = await self._crew.start("dockerd", *self._command())
+        self._server = await self._crew.start("dockerd", *self._command())
         try:
             async with BenchEngine(str(self.socket)) as self.engine:
-                await self._answers(server)
+                await self._answers()
                 await self.engine.make_image()
-                try:
-                    yield self.engine
-                finally:
-                    await self._remove_containers()
+                yield self.engine
+                await self._remove_containers()
+        except BaseException:
+            # Interrupted or failed: the sandbox ends what runs in it, and nobody waits for containers to be removed.
+            self._server.kill()
+            raise
         finally:
-            if server.returncode is None:
-                server.terminate()
-            await server.wait()
+            await self._end()
+
+    async def restart(self) -> None:
+        """End it in an orderly way and start it again; returns when it answers."""
+        await self._end()
+        self._server = await self._crew.start("dockerd", *self._command())
+        await self._answers()
+
+    async def _end(self) -> None:
+        if self._server.returncode is None:
+            self._server.terminate()
+        await self._server.wait()
 
     async def network(self, name: str, driver: str, subnet: str, **options: object) -> None:
         """Make a network; `options` are fields of the engine's request."""
@@ -59,6 +72,14 @@ class Dockerd:
 
     async def container(self, name: str, network: str) -> Container:
         """Start one that does nothing."""
+        await self.create(name, network)
+        await self.start(name)
+        said = await self.engine.call("GET", f"/containers/{name}/json")
+        address = said["NetworkSettings"]["Networks"][network]["IPAddress"]
+        return Container(f"/proc/{said['State']['Pid']}/ns/net", address)
+
+    async def create(self, name: str, network: str) -> None:
+        """Make one that does nothing, and do not start it."""
         body = {
             "Image": IMAGE,
             "Cmd": ["/bin/sleep", "1000000"],
@@ -66,10 +87,22 @@ class Dockerd:
             "StopSignal": "SIGKILL",
         }
         await self.engine.call("POST", f"/containers/create?name={name}", body)
+
+    async def start(self, name: str) -> None:
+        """Returns when its process runs."""
         await self.engine.call("POST", f"/containers/{name}/start")
-        said = await self.engine.call("GET", f"/containers/{name}/json")
-        address = said["NetworkSettings"]["Networks"][network]["IPAddress"]
-        return Container(f"/proc/{said['State']['Pid']}/ns/net", address)
+
+    async def connect(self, name: str, network: str) -> None:
+        """Put it on one more network."""
+        await self.engine.call("POST", f"/networks/{network}/connect", {"Container": name})
+
+    async def disconnect(self, name: str, network: str) -> None:
+        """Take it off."""
+        await self.engine.call("POST", f"/networks/{network}/disconnect", {"Container": name})
+
+    async def remove(self, name: str) -> None:
+        """Whether it runs, was only made, or is not there."""
+        await self.engine.call("DELETE", f"/containers/{name}?force=1", missing_ok=True)
 
     def _command(self) -> Sequence[str]:
         folder = self.folder
@@ -83,18 +116,18 @@ class Dockerd:
             *self._options,
         )
 
-    async def _answers(self, server: asyncio.subprocess.Process) -> None:
+    async def _answers(self) -> None:
         end = time.monotonic() + STARTED
         while True:
             try:
                 await self.engine.call("GET", "/_ping")
             except OvsnetError:
-                if server.returncode is not None or time.monotonic() > end:
+                if self._server.returncode is not None or time.monotonic() > end:
                     raise Unavailable("dockerd", f"it does not come up: {self._crew.last_words()}") from None
                 await asyncio.sleep(LOOK_AGAIN)
             else:
                 return
 
     async def _remove_containers(self) -> None:
-        for it in await self.engine.call("GET", "/containers/json?all=1"):
-            await self.engine.call("DELETE", f"/containers/{it['Id']}?force=1", missing_ok=True)
+        names = [it["Id"] for it in await self.engine.call("GET", "/containers/json?all=1")]
+        await together(self.remove, names, at_once=REMOVED_AT_ONCE)

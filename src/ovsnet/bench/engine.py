@@ -19,7 +19,7 @@ class BenchEngine:
     """A Docker engine on its unix socket."""
 
     def __init__(self, socket: str) -> None:
-        self._session = aiohttp.ClientSession(connector=aiohttp.UnixConnector(path=socket))
+        self._session = aiohttp.ClientSession(connector=aiohttp.UnixConnector(path=socket, limit=0))
 
     async def __aenter__(self) -> Self:
         return self
@@ -34,8 +34,8 @@ class BenchEngine:
         try:
             async with self._session.request(method, f"http://docker{path}", json=body) as answer:
                 text = await answer.text()
-        except aiohttp.ClientError as error:
-            raise Unavailable("the Docker engine", str(error)) from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unavailable("the Docker engine", f"{method} {path}: {str(error) or 'no answer in time'}") from error
         if answer.status >= 400 and not (missing_ok and answer.status == 404):
             raise OvsnetError(f"engine: {method} {path}: {text.strip()}")
         return _json(text)

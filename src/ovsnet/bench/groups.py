@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from ovsnet.bench.report import Quantity, Report
 
 CPU = "Processor time"
+GROWTH = "growth"
+"""How the names of quantities begin that tell how another one grows."""
 BY_UNIT = {
     "Gbit/s": "Throughput",
     "Mbit/s": "Throughput",
@@ -18,9 +20,11 @@ BY_UNIT = {
 
 
 def group_of(quantity: Quantity) -> str:
-    """Its name for people: what a processor does for it is one group, the others go by their unit."""
+    """Its name for people: what a processor does for it is one group, growth another, the others go by their unit."""
     if quantity.name.startswith("CPU"):
         return CPU
+    if quantity.name.startswith(GROWTH):
+        return GROWTH.capitalize()
     return BY_UNIT.get(quantity.unit, "Counts")
 
 

@@ -1,10 +1,15 @@
 """Figures of clusters of several sizes, and how much faster they grow than what a host needs to know. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import TypeVar
 
 import msgspec
+
+from ovsnet.bench.report import Better, Quantity, Report, Series
+
+KNOWN = "hosts and endpoints to know"
+GROWN = "growth: times it grew, divided by the times that what the host needs to know grew; 1 and less is no faster"
+MORE_IS_BETTER = {"commits"}
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +26,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def size(self) -> str:
         """For people."""
-        return f"{self.hosts}/{self.endpoints}"
+        return f"{self.hosts} hosts/{self.endpoints} endpoints"
 
 
 class Growth(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,18 +44,6 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
     relative: float
 
 
-R = TypeVar("R", Measured, Growth)
-
-
-class ScaleReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run found, on what, and what it cannot tell."""
-
-    facts: dict[str, str]
-    growth: list[Growth]
-    figures: list[Measured]
-    unmeasured: list[str]
-
-
 def growths(figures: Iterable[Measured]) -> Iterator[Growth]:
     """Of every quantity of every case, from each size to the next larger one."""
     rows: dict[tuple[str, str], list[Measured]] = {}
@@ -62,19 +55,36 @@ def growths(figures: Iterable[Measured]) -> Iterator[Growth]:
                 yield _growth(small, large)
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value that this share of all does not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+def report_of(figures: Sequence[Measured], facts: Mapping[str, str], unmeasured: Sequence[str]) -> Report:
+    """As all verbs report: a subject for each case, and a quantity for each figure at each size and for its growth."""
+    found = [*map(_as_figure, figures), *map(_as_known, figures), *map(_as_growth, growths(figures))]
+    series = {(quantity.name, subject): value for quantity, subject, value in found}
+    cases = list(dict.fromkeys(it.case for it in figures))
+    return Report(
+        bench="scale",
+        facts=dict(facts),
+        quantities=list({quantity.name: quantity for quantity, _, _ in found}.values()),
+        subjects=cases,
+        ours=cases,
+        series=[Series(quantity=name, subject=subject, values=[value]) for (name, subject), value in series.items()],
+        limits=[GROWN, *(f"not measured: {it}" for it in unmeasured)],
+    )
 
 
-def rows_of(
-    them: Sequence[R], column: Callable[[R], str], columns: Sequence[str]
-) -> Iterator[tuple[str, Sequence[R | None]]]:
-    """By quantity, with a place for each column."""
-    for quantity in dict.fromkeys(it.quantity for it in them):
-        found = {column(it): it for it in them if it.quantity == quantity}
-        yield quantity, [found.get(it) for it in columns]
+Found = tuple[Quantity, str, float]
+
+
+def _as_figure(it: Measured) -> Found:
+    better = Better.HIGHER if it.quantity in MORE_IS_BETTER else Better.LOWER
+    return Quantity(f"{it.quantity}, {it.size}", it.unit, better), it.case, it.value
+
+
+def _as_known(it: Measured) -> Found:
+    return Quantity(f"{KNOWN}, {it.size}", "", Better.LOWER), it.case, it.known
+
+
+def _as_growth(it: Growth) -> Found:
+    return Quantity(f"growth of {it.quantity}, {it.step}", "", Better.LOWER), it.case, it.relative
 
 
 def _growth(small: Measured, large: Measured) -> Growth:

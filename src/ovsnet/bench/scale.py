@@ -5,7 +5,6 @@ agents would write them (`crowd`). Two cases: the member has a container on ever
 """
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -14,18 +13,22 @@ from pathlib import Path
 
 from ovsnet.bench import crowd
 from ovsnet.bench.crowd import Size
+from ovsnet.bench.facts import machine
 from ovsnet.bench.flows import FlowsSeen, flows_seen
-from ovsnet.bench.growth import Measured, ScaleReport, growths, percentile
+from ovsnet.bench.growth import Measured, report_of
+from ovsnet.bench.report import Report
 from ovsnet.bench.rows import Operation, inserted
 from ovsnet.bench.stage import Stage, opened
 from ovsnet.bench.station import BRIDGE
+from ovsnet.bench.stats import percentile
+from ovsnet.bench.tally import Progress
 from ovsnet.bench.usage import cpu, memory
 from ovsnet.cluster.schema import DATABASE
 from ovsnet.model.errors import BadRequest, Unavailable
 from ovsnet.ovs import programs
 from ovsnet.ovsdb.question import transact
 
-Progress = Callable[[str], None]
+Say = Callable[[str], None]
 CASES = {"every network": crowd.NETWORKS, "a tenth of the networks": crowd.NETWORKS // 10}
 ROWS_AT_ONCE = 2000
 DEADLINE = 120.0
@@ -56,6 +59,7 @@ class Effort:
     seconds: float = 3.0
 
 
+FULL = Effort()
 QUICK = Effort(changes=5, seconds=0.5)
 
 
@@ -68,20 +72,21 @@ class ScaleBench:
         self._effort = effort
         self._progress = progress
         self._figures: list[Measured] = []
+        self._done = 0.0
 
-    async def run(self) -> ScaleReport:
+    async def run(self) -> Report:
         """All sizes and cases."""
         async with opened(self._folder) as stage:
+            facts = await self._facts(stage)
             before = Size(0, 0)
-            for size in self._sizes:
+            for number, size in enumerate(self._sizes):
+                self._done = number / len(self._sizes)
                 await self._grow(stage, before, size)
                 for case, networks in CASES.items():
-                    await Case(stage, size, case, networks, self._effort, self._progress).measure(self._figures)
+                    await Case(stage, size, case, networks, self._effort, self._say).measure(self._figures)
                 before = size
-            facts = await self._facts(stage)
-        return ScaleReport(
-            facts=facts, growth=list(growths(self._figures)), figures=self._figures, unmeasured=UNMEASURED
-        )
+        self._progress("done", 1.0)
+        return report_of(self._figures, facts, UNMEASURED)
 
     async def _grow(self, stage: Stage, before: Size, size: Size) -> None:
         """The sentinel, whose flow says that all are there, has an owner that depends on the size."""
@@ -89,31 +94,28 @@ class ScaleBench:
             await write(stage, crowd.deleted(crowd.watched(0, before.hosts)))
         rows = [inserted(it) for it in (*crowd.growth(before, size), crowd.watched(0, size.hosts))]
         for start in range(0, len(rows), ROWS_AT_ONCE):
-            self._progress(f"{size.hosts} hosts, {size.endpoints} endpoints: {start} of {len(rows)} rows are written")
+            self._say(f"{size.hosts} hosts, {size.endpoints} endpoints: {start} of {len(rows)} rows are written")
             await write(stage, *rows[start : start + ROWS_AT_ONCE])
 
+    def _say(self, what: str) -> None:
+        """The sizes are the steps: how long one takes depends on the machine."""
+        self._progress(what, self._done)
+
     async def _facts(self, stage: Stage) -> dict[str, str]:
-        version = (await stage.crew.call("ovs-vswitchd", "--version")).splitlines()[0].rpartition(" ")[2]
-        return {
-            "Open vSwitch": version,
-            "kernel": os.uname().release,
-            "cores": str(os.cpu_count()),
-            "load": f"{os.getloadavg()[0]:.1f}",
-            "changes": str(self._effort.changes),
-            "networks": str(crowd.NETWORKS),
-        }
+        facts = await machine(stage.crew, ["ovs-vswitchd"])
+        return facts | {"changes": str(self._effort.changes), "networks": str(crowd.NETWORKS)}
 
 
 class Case:
     """One case at one size."""
 
-    def __init__(self, stage: Stage, size: Size, case: str, networks: int, effort: Effort, progress: Progress) -> None:
+    def __init__(self, stage: Stage, size: Size, case: str, networks: int, effort: Effort, say: Say) -> None:
         self._stage = stage
         self._size = size
         self._case = case
         self._networks = networks
         self._effort = effort
-        self._say = progress
+        self._say = say
         self._agent = 0
 
     async def measure(self, into: list[Measured]) -> None:

@@ -23,14 +23,17 @@ from ovsnet.model.network import Network
 from ovsnet.ovsdb.question import Local, transact
 
 DEVICE = "eth1"
+NOBODY_IS_DEAD = 1e6
+"""Seconds: the setting of a host whose peers give no signs of life."""
 
 
 class Stage:
     """Everything but the agent."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, station: Station | None = None) -> None:
+        """`station` is the measured host, where it is not one without an engine."""
         # The other hosts are rows, and give signs of life only while it is measured what these cost.
-        self.station = Station(folder / "h", dead_after=1e6)
+        self.station = station or Station(folder / "h", dead_after=NOBODY_IS_DEAD)
         self.crew = self.station.crew
         own = authority.new_authority("bench", time.time())
         voters = (str(crowd.vtep(crowd.SERVER)),)

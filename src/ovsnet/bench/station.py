@@ -38,7 +38,7 @@ KERNEL, USERSPACE = "system", "netdev"
 class Station:
     """A host. `folder` is short: socket paths have at most 107 bytes. `datapath` is as in the settings."""
 
-    def __init__(self, folder: Path, *, datapath: str = USERSPACE, namespace: str = "", **settings: object) -> None:
+    def __init__(self, folder: Path, datapath: str = USERSPACE, *, namespace: str = "", **settings: object) -> None:
         for it in (folder, folder / "r"):
             it.mkdir(mode=0o700, exist_ok=True)
         self.folder = folder
@@ -58,15 +58,15 @@ class Station:
         self.settings = msgspec.convert(places | settings, Settings)
         switch = {"OVS_RUNDIR": str(folder), "OVS_LOGDIR": str(folder), "OVS_DBDIR": str(folder)}
         self.crew = Crew(folder / "log", namespace=namespace, environment=switch)
-        self._store: Process | None = None
+        self.store: Process | None = None
         self.switch: Process | None = None
+        self._database: Process | None = None
 
     async def open_switch(self, **other_config: str) -> None:
         """The switch database and the switch."""
         database = self.folder / "conf.db"
         await self.crew.call("ovsdb-tool", "create", str(database), str(SCHEMA))
-        await self.crew.start("ovsdb-server", str(database), f"--remote=punix:{self.settings.ovsdb_socket}")
-        await answers(Path(self.settings.ovsdb_socket))
+        await self._start_database()
         await self.vsctl("--no-wait", "init")
         for key, value in other_config.items():
             pair = f"other_config:{key.replace('_', '-')}={value}"
@@ -82,14 +82,36 @@ class Station:
         )
         await self.vsctl("set", "Open_vSwitch", ".", f"external_ids:bench={self.switch.pid}")
 
+    async def restart_switch(self) -> None:
+        """Kill the switch and start it again."""
+        await self._stop(self.switch)
+        await self.start_switch()
+
+    async def restart_all_of_it(self) -> None:
+        """Kill the switch and its database, and start both again."""
+        await self._stop(self.switch)
+        await self._stop(self._database)
+        await self._start_database()
+        await self.start_switch()
+
+    async def _start_database(self) -> None:
+        Path(self.settings.ovsdb_socket).unlink(missing_ok=True)  # noqa: ASYNC240 - one system call
+        where = (str(self.folder / "conf.db"), f"--remote=punix:{self.settings.ovsdb_socket}")
+        self._database = await self.crew.start("ovsdb-server", *where)
+        await answers(Path(self.settings.ovsdb_socket))
+
+    async def _stop(self, server: Process | None) -> None:
+        if server is not None:
+            await self.crew.stop(server)
+
     async def want(self, *values: Network | Endpoint) -> None:
         """Begin anew with a store that wants this."""
-        if self._store is not None:
-            await self.crew.stop(self._store)
+        if self.store is not None:
+            await self.crew.stop(self.store)
         Path(self.settings.state_dir, "ovsnet.db").unlink(missing_ok=True)  # noqa: ASYNC240 - one system call
         store_process.create_if_missing(Path(self.settings.state_dir))
         socket_path = store_process.store_socket(self.settings)
-        self._store = await self.crew.start(*store_process.command(self.settings))
+        self.store = await self.crew.start(*store_process.command(self.settings))
         await answers(socket_path)
         await transact(Local(socket_path), LOCAL.database, list(map(inserted_here, values)), deadline=PATIENCE)
 

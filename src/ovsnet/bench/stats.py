@@ -21,16 +21,22 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(statistics.median(values), min(values), max(values))
 
 
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that this share of all does not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
 def advantages(mine: Sequence[float], theirs: Sequence[float], better: Better) -> list[float]:
     """How many times as good mine is as theirs in each round: above 1 is in my favour, whichever direction is good.
 
     Round by round, because neighbours in time are alike: a machine whose speed drifts favours neither. Empty without
-    rounds that both have, or where a value is 0 and there is no ratio.
+    rounds that both have, or where a value is not above 0 and there is no ratio.
     """
     pairs = list(zip(mine, theirs, strict=False))
     if better is Better.LOWER:
         pairs = [(b, a) for a, b in pairs]
-    return [] if any(b == 0 for _, b in pairs) else [a / b for a, b in pairs]
+    return [] if any(a <= 0 or b <= 0 for a, b in pairs) else [a / b for a, b in pairs]
 
 
 def advantage(mine: Sequence[float], theirs: Sequence[float], better: Better) -> Spread | None:

@@ -36,7 +36,9 @@ def show(report: Report, console: Console) -> None:
 
 def _parts(report: Report, width: int) -> Iterator[RenderableType]:
     for mine in (it for it in report.ours if it in report.measured):
-        if peers := [it for it in report.measured if it != mine]:
+        # Ours among themselves once: against the chief one.
+        others = report.peers if mine != report.ours[0] else [it for it in report.subjects if it != mine]
+        if peers := [it for it in report.measured if it in others]:
             yield Text(
                 f"{report.bench}: {mine} is so many times as good as … (above 1: {mine} is better)", style="bold"
             )

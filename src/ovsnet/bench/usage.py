@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 SCHEDULED = 2
@@ -19,6 +21,24 @@ def memory(pid: int) -> float:
     """MiB of a process that are in memory."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(it.split()[1]) for it in lines if it.startswith("VmRSS")) / 1024
+
+
+def memory_of_family(pid: int) -> float:
+    """MiB of a process and of all that descend from it."""
+    children: dict[int, list[int]] = {}
+    for it in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = int(it.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(it.parent.name))
+    return _memory_below(pid, children)
+
+
+def _memory_below(pid: int, children: Mapping[int, Sequence[int]]) -> float:
+    try:
+        own = memory(pid)
+    except (OSError, StopIteration):
+        own = 0.0  # it has ended meanwhile
+    return own + sum(_memory_below(it, children) for it in children.get(pid, ()))
 
 
 class Window:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from ovsnet.bench.connection.openvswitch import TSO
@@ -10,6 +11,18 @@ from ovsnet.bench.wiring import Joined, Subject, dress, namespace, pair
 
 BARE, AF_XDP = "bare OVS bridge", "bare OVS bridge, AF_XDP"
 BRIDGE = "br-plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """How two ends are joined: the first letters of what is made for it, options of the ports in Open vSwitch, and
+    whether packets are handed on without a checksum.
+    """
+
+    subject: str
+    tag: str
+    port: tuple[str, ...] = ()
+    offload: bool = True
 
 
 class Bare:
@@ -41,18 +54,24 @@ class Bare:
         station = Station(self._folder / tag, datapath=self._datapath)
         stack.push_async_callback(station.crew.close)
         await station.open_switch(**other_config)
-        await station.vsctl("add-br", BRIDGE, "--", "set", "Bridge", BRIDGE, f"datapath_type={self._datapath}")
-        ends = []
-        for number in (0, 1):
-            name = f"{tag}bare{number}"
-            crew = await namespace(name, self._folder)
-            await pair(station.crew, name, crew, "eth0")
-            await station.crew.call("ip", "link", "set", name, "up")
-            if not offload:
-                # As our agent does it: this datapath hands packets on as they are, without a checksum too.
-                await crew.call("ethtool", "-K", "eth0", "tx", "off")
-                await station.crew.call("ethtool", "-K", name, "tx", "off")
-            how = ("--", "set", "Interface", name, *port) if port else ()
-            await station.vsctl("add-port", BRIDGE, name, *how)
-            ends.append(await dress(crew, "eth0", f"198.51.100.{number + 1}/24"))
-        return Joined(subject, *ends)
+        return await bare_bridge(station, self._folder, Joining(subject, tag, port, offload))
+
+
+async def bare_bridge(station: Station, folder: Path, how: Joining) -> Joined:
+    """Two namespaces on a bridge of this switch, which runs."""
+    datapath = station.settings.datapath
+    await station.vsctl("add-br", BRIDGE, "--", "set", "Bridge", BRIDGE, f"datapath_type={datapath}")
+    ends = []
+    for number in (0, 1):
+        name = f"{how.tag}bare{number}"
+        crew = await namespace(name, folder)
+        await pair(station.crew, name, crew, "eth0")
+        await station.crew.call("ip", "link", "set", name, "up")
+        if not how.offload:
+            # As our agent does it: this datapath hands packets on as they are, without a checksum too.
+            await crew.call("ethtool", "-K", "eth0", "tx", "off")
+            await station.crew.call("ethtool", "-K", name, "tx", "off")
+        options = ("--", "set", "Interface", name, *how.port) if how.port else ()
+        await station.vsctl("add-port", BRIDGE, name, *options)
+        ends.append(await dress(crew, "eth0", f"198.51.100.{number + 1}/24"))
+    return Joined(how.subject, *ends)

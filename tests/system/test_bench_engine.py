@@ -1,0 +1,48 @@
+"""`ovsnet bench attach`, `churn` and `restart`: small runs with real engines, so that they cannot rot, and one that is
+interrupted while containers run.
+"""
+
+import signal
+
+from tests.functional.bench_run import interrupted, measured
+from tests.rows import Figures
+
+NETDEV = ("--datapath", "netdev")
+
+
+def test_attach_compares_networks_and_tells_what_they_add(figures: Figures) -> None:
+    report = measured("attach", "--quick", "--only", "ovsnet", "--only", "Docker bridge", *NETDEV, deadline=120).report
+    assert (report.measured, report.missing) == (["ovsnet", "Docker bridge", "no network"], [])
+    for filled in (0, 3):
+        for what in ("start", "connect", "start of 3 at once", "start of 3 at once, p95 of one"):
+            (took,) = report.values(f"{what}, {filled} endpoints there", "ovsnet")
+            assert took > 0
+            figures[f"attach: {what}, {filled} there"] = took
+        (memory,) = report.values(f"memory of the control plane, {filled} endpoints there", "ovsnet")
+        assert 10 < memory < 500
+        start, floor = (report.values(f"start, {filled} endpoints there", it)[0] for it in ("ovsnet", "no network"))
+        (added,) = report.values(f"start beyond no network, {filled} endpoints there", "ovsnet")
+        assert abs(added - (start - floor)) < 0.1
+
+
+def test_churn_loses_no_packet_of_others_and_leaves_nothing(figures: Figures) -> None:
+    report = measured("churn", "--quick", *NETDEV, deadline=120).report
+    assert (report.measured, report.missing) == (["ovsnet", "Docker bridge"], [])
+    assert report.values("packets lost", "ovsnet") == [0.0]
+    for it in ("ports", "links", "flows", "rows"):
+        assert report.values(f"{it} left", "ovsnet") == [0.0]
+    figures |= {f"churn: {it.quantity}, {it.subject}": it.values[0] for it in report.series}
+
+
+def test_an_agent_that_is_killed_costs_no_packet_and_a_switch_some(figures: Figures) -> None:
+    events = ("agent killed", "ovs-vswitchd killed")
+    report = measured("restart", "--quick", *(f"--event={it}" for it in events), *NETDEV, deadline=120).report
+    assert (report.measured, report.missing) == (["ovsnet", "bare OVS bridge"], [])
+    assert report.values("packets lost, agent killed", "ovsnet") == [0.0]
+    assert report.values("packets lost, ovs-vswitchd killed", "ovsnet")[0] > 0
+    figures |= {f"restart: {it.quantity}, {it.subject}": it.values[0] for it in report.series}
+
+
+def test_a_run_that_is_interrupted_while_containers_run_leaves_nothing() -> None:
+    said = interrupted("attach", "--quick", "--only", "ovsnet", *NETDEV, at="3 of 3 containers", signal=signal.SIGINT)
+    assert "interrupted; nothing is left behind" in said
