@@ -12,7 +12,7 @@ from ovsnet.bench.delivery import Output, effort_options, measured, output_optio
 from ovsnet.bench.options import datapath_option, numbers, only_option, rounds_option
 from ovsnet.bench.rounds import Effort
 
-QUICK_ATTACH = {"rounds": 1, "parallel": 3, "filled": "0,3"}
+QUICK_ATTACH = {"rounds": 1, "parallel": 2, "filled": "3"}
 PEERS = "Hosts of a cluster that this one is a member of, as rows of its database; 0: no cluster."
 RATE = click.FloatRange(0.1, 100)
 
