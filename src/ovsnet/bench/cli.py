@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from ovsnet.bench.crowd import Size
-from ovsnet.bench.delivery import Output, deliver, effort_options, measured, output_options
+from ovsnet.bench.delivery import Output, deliver, effort_options, measured, output_options, subject_options
 from ovsnet.bench.growth import ScaleReport, rows_of
 from ovsnet.bench.report import Report
 from ovsnet.bench.rounds import Effort
@@ -56,17 +56,7 @@ async def _attach(rounds: int, parallel: int, docker_socket: str) -> Report:
 
 @bench.command()
 @effort_options
-@click.option("--only", multiple=True, metavar="NAME", help="Only this subject, as the table names it; repeatable.")
-@click.option(
-    "--probe", multiple=True, metavar="NAME", help="Only tcp, udp, latency, packets, connections; repeatable."
-)
-@click.option(
-    "--datapath",
-    type=click.Choice(["auto", "system", "netdev"]),
-    default="auto",
-    show_default=True,
-    help="Open vSwitch's: of the kernel, or in userspace; auto is the kernel's where there is one.",
-)
+@subject_options
 @click.option("--tso/--no-tso", default=True, show_default=True, help="Large segments in the userspace datapath.")
 @output_options
 def connection(
@@ -79,6 +69,30 @@ def connection(
 
     probes_of(probe)
     plan = Plan(effort, chosen_datapath(datapath), only, probe, tso)
+    measured(lambda folder, progress: run(folder, plan, progress), output)
+
+
+@bench.command()
+@effort_options
+@subject_options
+@click.option(
+    "--underlay-offload/--no-underlay-offload",
+    "offload",
+    default=True,
+    show_default=True,
+    help="Whether the wire between the hosts carries large packets in one piece, as NICs with offloads for tunnels do.",
+)
+@output_options
+def overlay(
+    effort: Effort, only: Sequence[str], probe: Sequence[str], datapath: str, output: Output, *, offload: bool
+) -> None:
+    """Containers of two hosts: ours against what others use, in turns. Needs root; leaves nothing behind."""
+    from ovsnet.bench.datapath import chosen_datapath
+    from ovsnet.bench.overlay.bench import Plan, run
+    from ovsnet.bench.probes.choice import probes_of
+
+    probes_of(probe)
+    plan = Plan(effort, chosen_datapath(datapath), only, probe, offload)
     measured(lambda folder, progress: run(folder, plan, progress), output)
 
 

@@ -112,6 +112,27 @@ def effort_options(verb: Callable[P, R]) -> Callable[..., R]:
     return with_options
 
 
+def subject_options(verb: Callable[P, R]) -> Callable[P, R]:
+    """`--only`, `--probe`, `--datapath`: which subjects, measured in which ways, on which switch."""
+    for option in (
+        click.option(
+            "--datapath",
+            type=click.Choice(["auto", "system", "netdev"]),
+            default="auto",
+            show_default=True,
+            help="Open vSwitch's: of the kernel, or in userspace; auto is the kernel's where there is one.",
+        ),
+        click.option(
+            "--probe", multiple=True, metavar="NAME", help="Only tcp, udp, latency, packets, connections; repeatable."
+        ),
+        click.option(
+            "--only", multiple=True, metavar="NAME", help="Only this subject, as the table names it; repeatable."
+        ),
+    ):
+        verb = option(verb)
+    return verb
+
+
 def measured(run: Callable[[Path, Progress], Awaitable[Report]], output: Output) -> NoReturn:
     """Run in a sandbox, with its folder, and deliver. Ends the process: 0, or 2 when nothing was measured."""
     from ovsnet.agent import logs
