@@ -77,7 +77,9 @@ class Station:
         """Returns when it has taken up what the database says."""
         only = ("--disable-system",) if self._userspace_only else ()
         pid_file = f"--pidfile={self.folder}/ovs-vswitchd.pid"
-        self.switch = await self.crew.start(*PRIORITY, "ovs-vswitchd", *only, pid_file, f"unix:{self.settings.ovsdb_socket}")
+        self.switch = await self.crew.start(
+            *PRIORITY, "ovs-vswitchd", *only, pid_file, f"unix:{self.settings.ovsdb_socket}"
+        )
         await self.vsctl("set", "Open_vSwitch", ".", f"external_ids:bench={self.switch.pid}")
 
     async def want(self, *values: Network | Endpoint) -> None:
