@@ -3,69 +3,32 @@
 import os
 import signal
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from tests.functional.bench_run import COMMAND, interrupted, own_folder
 
 from ovsnet.bench.report import Report, from_json
 
-COMMAND = [sys.executable, "-c", "from ovsnet.cli.main import main; main()", "bench"]
-TINY = [*COMMAND, "connection", "--quick", "--only", "ovsnet", "--only", "veth", "--datapath", "netdev"]
+TINY = ["connection", "--quick", "--only", "ovsnet", "--only", "veth", "--datapath", "netdev"]
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Where a run puts what it needs. Not pytest's: socket paths would be longer than the 107 bytes Linux allows."""
-    made = Path(tempfile.mkdtemp(prefix="t"))
-    yield made
-    made.rmdir()  # refused while anything is in it
+    """Where a run puts what it needs; a run that leaves something there fails the test."""
+    with own_folder() as made:
+        yield made
 
 
 def environment(folder: Path) -> Mapping[str, str]:
     return {**os.environ, "TMPDIR": str(folder)}
 
 
-def mentions(name: str) -> list[bytes]:
-    """The programs of this machine whose command line speaks of it."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            command = (process / "cmdline").read_bytes()
-            if name.encode() in command:
-                found.append(command)
-    return found
-
-
-def cgroups(name: str) -> list[Path]:
-    """Of every hierarchy there is."""
-    return [*Path("/sys/fs/cgroup").glob(name), *Path("/sys/fs/cgroup").glob(f"*/{name}")]
-
-
-@contextmanager
-def started(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A run that is in the midst of measuring, and the name of what it has on this machine."""
-    with subprocess.Popen(
-        [*TINY, "--probe", "tcp"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(folder),
-    ) as run:
-        assert run.stderr is not None
-        assert any("TCP, 1 stream, ovsnet" in line for line in run.stderr)
-        (made,) = folder.iterdir()
-        assert mentions(made.name)
-        yield run, made.name
-
-
 def test_a_tiny_run_gives_a_report_and_figures_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     where = ["--json", str(tmp_path / "a.json"), "--csv", "-", "--plot", str(tmp_path / "figures")]
     done = subprocess.run(
-        [*TINY, "--probe", "packets", *where],
+        [*COMMAND, *TINY, "--probe", "packets", *where],
         capture_output=True,
         text=True,
         check=False,
@@ -91,25 +54,14 @@ def assert_it_is_like_itself(kept: Path, report: Report) -> None:
     assert all(it.name in done.stdout for it in report.quantities)
 
 
-def test_an_interrupted_run_leaves_nothing(folder: Path) -> None:
-    with started(folder) as (run, name):
-        run.send_signal(signal.SIGINT)
-        _, said = run.communicate(timeout=60)
-    assert run.returncode == 130
+def test_an_interrupted_run_leaves_nothing() -> None:
+    said = interrupted(*TINY, "--probe", "tcp", at="TCP, 1 stream, ovsnet", signal=signal.SIGINT)
     assert "interrupted; nothing is left behind" in said
-    assert not list(folder.iterdir())
-    assert not mentions(name)
-    assert not cgroups(name)
 
 
-def test_a_killed_run_leaves_nothing(folder: Path) -> None:
+def test_a_killed_run_leaves_nothing() -> None:
     """Who has killed it does not clean up after it; its caretaker does, and holds stderr until it has."""
-    with started(folder) as (run, name):
-        run.kill()
-        run.communicate(timeout=60)
-    assert not list(folder.iterdir())
-    assert not mentions(name)
-    assert not cgroups(name)
+    interrupted(*TINY, "--probe", "tcp", at="TCP, 1 stream, ovsnet", signal=signal.SIGKILL)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ Verb = TypeVar("Verb", bound=Callable[..., Any])
 only_option = click.option(
     "--only", multiple=True, metavar="NAME", help="Only this subject, as the table names it; repeatable."
 )
+probe_option = click.option(
+    "--probe", multiple=True, metavar="NAME", help="Only tcp, udp, latency, packets, connections; repeatable."
+)
 datapath_option = click.option(
     "--datapath",
     type=click.Choice(["auto", "system", "netdev"]),
@@ -19,6 +22,11 @@ datapath_option = click.option(
     show_default=True,
     help="Open vSwitch's: of the kernel, or in userspace; auto is the kernel's where there is one.",
 )
+
+
+def subject_options(verb: Verb) -> Verb:
+    """`--only`, `--probe`, `--datapath`: which subjects, measured in which ways, on which switch."""
+    return only_option(probe_option(datapath_option(verb)))
 
 
 def rounds_option(default: int) -> Callable[[Verb], Verb]:
