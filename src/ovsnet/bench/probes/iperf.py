@@ -42,9 +42,9 @@ class Throughput:
         where = ("--client", joined.server.address, "--port", str(PORT), "--json")
         how = ("--time", f"{seconds:.0f}", "--parallel", str(self._streams), *udp)
         window = Window()
-        said = json.loads(await joined.client.crew.call("iperf3", *where, *how, deadline=seconds + SLACK))["end"]
+        said = json.loads(await joined.client.crew.call("iperf3", *where, *how, deadline=seconds + SLACK))
         busy, took = window.busy()
-        rate = _arrived(said) / 1e9
+        rate = _arrived(said["end"]) / 1e9
         return {self._rate: rate, self._cost: 1000 * busy / (rate * took) if rate else 0.0}
 
 

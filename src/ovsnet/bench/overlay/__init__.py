@@ -1,0 +1,1 @@
+"""`ovsnet bench overlay`: containers of two hosts, joined by ours and by what others use."""
