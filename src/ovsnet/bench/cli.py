@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from ovsnet.bench.delivery import Output, effort_options, measured, output_options
-from ovsnet.bench.options import datapath_option, numbers, only_option, rounds_option
+from ovsnet.bench.options import datapath_option, numbers, only_option, probe_option, rounds_option
 from ovsnet.bench.rounds import Effort
 
 QUICK_ATTACH = {"rounds": 1, "parallel": 2, "filled": "3"}
@@ -78,9 +78,7 @@ def restart(rounds: int, event: Sequence[str], datapath: str, output: Output, *,
 @bench.command()
 @effort_options
 @only_option
-@click.option(
-    "--probe", multiple=True, metavar="NAME", help="Only tcp, udp, latency, packets, connections; repeatable."
-)
+@probe_option
 @datapath_option
 @click.option("--tso/--no-tso", default=True, show_default=True, help="Large segments in the userspace datapath.")
 @output_options
@@ -94,6 +92,32 @@ def connection(
 
     probes_of(probe)
     plan = Plan(effort, chosen_datapath(datapath), only, probe, tso)
+    measured(lambda folder, progress: run(folder, plan, progress), output)
+
+
+@bench.command()
+@effort_options
+@only_option
+@probe_option
+@datapath_option
+@click.option(
+    "--underlay-offload/--no-underlay-offload",
+    "offload",
+    default=True,
+    show_default=True,
+    help="Whether the wire between the hosts carries large packets in one piece, as NICs with offloads for tunnels do.",
+)
+@output_options
+def overlay(
+    effort: Effort, only: Sequence[str], probe: Sequence[str], datapath: str, output: Output, *, offload: bool
+) -> None:
+    """Containers of two hosts: ours against what others use, in turns. Needs root; leaves nothing behind."""
+    from ovsnet.bench.datapath import chosen_datapath
+    from ovsnet.bench.overlay.bench import Plan, run
+    from ovsnet.bench.probes.choice import probes_of
+
+    probes_of(probe)
+    plan = Plan(effort, chosen_datapath(datapath), only, probe, offload)
     measured(lambda folder, progress: run(folder, plan, progress), output)
 
 

@@ -12,6 +12,9 @@ Verb = TypeVar("Verb", bound=Callable[..., Any])
 only_option = click.option(
     "--only", multiple=True, metavar="NAME", help="Only this subject, as the table names it; repeatable."
 )
+probe_option = click.option(
+    "--probe", multiple=True, metavar="NAME", help="Only tcp, udp, latency, packets, connections; repeatable."
+)
 datapath_option = click.option(
     "--datapath",
     type=click.Choice(["auto", "system", "netdev"]),

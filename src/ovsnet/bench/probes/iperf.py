@@ -8,6 +8,7 @@ from ovsnet.bench.probes.interface import SLACK, listens
 from ovsnet.bench.report import Better, Quantity
 from ovsnet.bench.usage import Window
 from ovsnet.bench.wiring import End, Joined
+from ovsnet.model.errors import OvsnetError
 
 PORT = 5201
 PROGRAMS = {"iperf3": "iperf3", "ss": "iproute2"}
@@ -44,13 +45,16 @@ class Throughput:
         window = Window()
         said = json.loads(await joined.client.crew.call("iperf3", *where, *how, deadline=seconds + SLACK))
         busy, took = window.busy()
-        rate = _arrived(said["end"]) / 1e9
+        rate = _arrived(said) / 1e9
         return {self._rate: rate, self._cost: 1000 * busy / (rate * took) if rate else 0.0}
 
 
 def _arrived(said: Any) -> float:
     """Bits per second that came in."""
-    if "lost_packets" in said.get("sum", {}):
-        lost = float(said["sum"]["lost_packets"]) / max(1.0, float(said["sum"]["packets"]))
-        return float(said["sum"]["bits_per_second"]) * max(0.0, 1 - lost)
-    return float(said["sum_received"]["bits_per_second"])
+    total = said.get("end", {})
+    if "lost_packets" in total.get("sum", {}):
+        lost = float(total["sum"]["lost_packets"]) / max(1.0, float(total["sum"]["packets"]))
+        return float(total["sum"]["bits_per_second"]) * max(0.0, 1 - lost)
+    if "sum_received" not in total:
+        raise OvsnetError(f"iperf3: it ended without a result: {said.get('error', 'it does not say why')}")
+    return float(total["sum_received"]["bits_per_second"])
