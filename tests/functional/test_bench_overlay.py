@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.functional.test_bench_scale import commands, left, ours
 
+from ovsnet.bench.overlay.buffers import LARGE, enlarge
 from ovsnet.bench.overlay.kernel import BRIDGED
 from ovsnet.bench.overlay.ours import AUTOMATIC
 from ovsnet.bench.overlay.underlay import NAME as UNDERLAY
@@ -65,3 +67,11 @@ def test_an_interrupted_run_leaves_nothing(folder: Path) -> None:
         run.send_signal(signal.SIGINT)
         run.stderr.read()
         assert run.wait(60) == 130
+
+
+def test_the_packet_sockets_of_a_process_hold_more_and_others_do_not() -> None:
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as packets, socket.socket() as stream:
+        before = stream.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        assert enlarge(os.getpid()) == 1
+        assert packets.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == LARGE
+        assert stream.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == before

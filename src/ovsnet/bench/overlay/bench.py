@@ -71,6 +71,7 @@ def how(plan: Plan) -> dict[str, str]:
     """How it was measured."""
     return {
         "datapath": "kernel" if plan.datapath == KERNEL else "userspace",
+        "net.core.rmem_default": f"{Path('/proc/sys/net/core/rmem_default').read_text().strip()} bytes",
         "offloads of the wire": "on" if plan.offload else "off",
         "rounds": str(plan.effort.rounds),
         "seconds of each": f"{plan.effort.seconds:g}",

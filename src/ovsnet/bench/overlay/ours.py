@@ -15,10 +15,11 @@ from pathlib import Path
 from ovsnet.bench import crowd
 from ovsnet.bench.cluster_server import ClusterServer
 from ovsnet.bench.crew import PATIENCE, Crew
+from ovsnet.bench.overlay.buffers import enlarge
 from ovsnet.bench.overlay.underlay import ADDRESSES, DEVICE, Ground, give_address
 from ovsnet.bench.rows import inserted
 from ovsnet.bench.station import KERNEL, USERSPACE, Station
-from ovsnet.bench.wiring import End, Joined, Subject, addressed
+from ovsnet.bench.wiring import End, Joined, Subject, addressed, reach
 from ovsnet.cluster import authority, process, rbac
 from ovsnet.cluster.schema import DATABASE
 from ovsnet.model.cluster import Role
@@ -44,13 +45,16 @@ class Kind:
     what: str
     tunnel: str
     tso: bool = False
+    buffers: bool = False
+    """Whether the switch's packet sockets hold more than by themselves."""
 
 
 AUTOMATIC = "ovsnet"
 KINDS = {
     USERSPACE: (
         Kind(AUTOMATIC, "as it is by itself: a vxlan device of the kernel, with userspace-tso", "auto", tso=True),
-        Kind("ovsnet, no TSO", "the same without userspace-tso", "auto"),
+        Kind("ovsnet, large buffers", "the same with net.core.rmem_default at 4 MiB", "auto", tso=True, buffers=True),
+        Kind("ovsnet, no TSO", "as ovsnet, without userspace-tso", "auto"),
         # With userspace-tso they carry no TCP at all (decision 28).
         Kind("ovsnet, OVS tunnel, no TSO", "with tunnel=ovs: Open vSwitch's own tunnel port", "ovs"),
     ),
@@ -101,7 +105,13 @@ class _Cluster:
         ends = [End(it, str(address(number).ip)) for number, it in enumerate(containers)]
         for it in ends:
             await addressed(it)
-        return Joined(self._kind.name, *ends)
+        joined = Joined(self._kind.name, *ends)
+        if self._kind.buffers:
+            # All ports are there as soon as packets pass.
+            await reach(joined)
+            for switch in filter(None, (it.switch for it in stations)):
+                enlarge(switch.pid)
+        return joined
 
     def _station(self, host: Crew) -> Station:
         name = Path(host.namespace).name

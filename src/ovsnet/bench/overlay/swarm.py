@@ -24,7 +24,7 @@ def docker_overlay(ground: Ground) -> Subject:
             engine = Dockerd(ground.folder / f"d{number}", Crew(log, namespace=host.namespace))
             await stack.enter_async_context(engine.running())
             engines.append(engine)
-        await _swarm(engines, stack)
+        await _swarm(engines)
         await engines[0].network(NETWORK, "overlay", SUBNET, Attachable=True)
         ends = [await end(it, f"bench{number}", NETWORK) for number, it in enumerate(engines)]
         return Joined(NAME, *ends)
@@ -32,12 +32,11 @@ def docker_overlay(ground: Ground) -> Subject:
     return Subject(NAME, "a network of Docker's overlay driver, in a swarm of two engines", build)
 
 
-async def _swarm(engines: list[Dockerd], stack: AsyncExitStack) -> None:
+async def _swarm(engines: list[Dockerd]) -> None:
+    """Nobody leaves it: it ends with the engines."""
     manager, worker = (it.engine for it in engines)
     asked = [{"ListenAddr": f"0.0.0.0:{PORT}", "AdvertiseAddr": it} for it in ADDRESSES]
     await manager.call("POST", "/swarm/init", asked[0])
-    stack.push_async_callback(manager.call, "POST", "/swarm/leave?force=1")
     token = (await manager.call("GET", "/swarm"))["JoinTokens"]["Worker"]
     place = f"{ADDRESSES[0]}:{PORT}"
     await worker.call("POST", "/swarm/join", {**asked[1], "RemoteAddrs": [place], "JoinToken": token})
-    stack.push_async_callback(worker.call, "POST", "/swarm/leave?force=1")
