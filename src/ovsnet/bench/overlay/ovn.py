@@ -14,7 +14,7 @@ from ovsnet.bench.overlay.ours import hold_wire
 from ovsnet.bench.overlay.underlay import ADDRESSES, INNER, Ground, give_address, plug
 from ovsnet.bench.station import USERSPACE, Station, answers
 from ovsnet.bench.wiring import End, Joined, Subject
-from ovsnet.model.errors import Unavailable
+from ovsnet.model.errors import OvsnetError, Unavailable
 
 NAME = "OVN"
 PROGRAMS = ("ovn-northd", "ovn-nbctl", "ovn-controller")
@@ -26,6 +26,8 @@ PORT = 6642
 INNER_MTU = 1442
 """Geneve with OVN's option takes 58 bytes."""
 SWITCH = "bench"
+IN_FORCE = 30
+"""Seconds until everything is where it belongs."""
 
 
 def ovn(ground: Ground, datapath: str) -> Subject:
@@ -46,7 +48,9 @@ def ovn(ground: Ground, datapath: str) -> Subject:
         await _open_center(stations[0])
         for station in stations:
             await _start(station, "ovn-controller", f"unix:{station.settings.ovsdb_socket}")
-        return Joined(NAME, *(await _ends(ground, stations, datapath)))
+        ends = await _ends(ground, stations, datapath)
+        await _in_force(stations[0])
+        return Joined(NAME, *ends)
 
     return Subject(NAME, "a logical switch of OVN, over Geneve", build)
 
@@ -95,6 +99,17 @@ async def _ends(ground: Ground, stations: Sequence[Station], datapath: str) -> S
         await station.vsctl("add-port", "br-int", f"p{number}", *interface)
         ends.append(end)
     return ends
+
+
+async def _in_force(station: Station) -> None:
+    """Returns when both controllers say that their switches have what is wanted."""
+    try:
+        wait = (f"--timeout={IN_FORCE}", "--wait=hv", "sync")
+        await station.crew.call("ovn-nbctl", f"--db=unix:{_socket(station, NORTH)}", *wait)
+    except OvsnetError:
+        # Most often: Linux without zones, marks and labels of connections, which OVN's flows name in any case.
+        reason = f"its flows are not in force within {IN_FORCE} s; its last words: {station.crew.last_words()}"
+        raise Unavailable(NAME, reason) from None
 
 
 async def _start(station: Station, *command: str) -> None:
