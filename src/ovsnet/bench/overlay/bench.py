@@ -1,5 +1,6 @@
 """One run of `ovsnet bench overlay`."""
 
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,8 +72,14 @@ def how(plan: Plan) -> dict[str, str]:
     """How it was measured."""
     return {
         "datapath": "kernel" if plan.datapath == KERNEL else "userspace",
-        "net.core.rmem_default": f"{Path('/proc/sys/net/core/rmem_default').read_text().strip()} bytes",
+        "receive buffer": f"{own_buffer()} bytes",
         "offloads of the wire": "on" if plan.offload else "off",
         "rounds": str(plan.effort.rounds),
         "seconds of each": f"{plan.effort.seconds:g}",
     }
+
+
+def own_buffer() -> int:
+    """What a packet socket holds by itself (net.core.rmem_default, which not every kernel shows in a namespace)."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as it:
+        return it.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
