@@ -40,7 +40,7 @@ class Dockerd:
     async def running(self) -> AsyncIterator[BenchEngine]:
         """It answers, and has the image of the bench; its containers end with it. Unavailable says why it does not."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._server = await self._crew.start("dockerd", *self._command())
+        self._server = await self._crew.start(*self._command())
         try:
             async with BenchEngine(str(self.socket)) as self.engine:
                 await self._answers()
@@ -57,7 +57,7 @@ class Dockerd:
     async def restart(self) -> None:
         """End it in an orderly way and start it again; returns when it answers."""
         await self._end()
-        self._server = await self._crew.start("dockerd", *self._command())
+        self._server = await self._crew.start(*self._command())
         await self._answers()
 
     async def _end(self) -> None:
@@ -107,6 +107,10 @@ class Dockerd:
     def _command(self) -> Sequence[str]:
         folder = self.folder
         return (
+            # A containerd that is slow to end writes there what it was doing.
+            "env",
+            f"TMPDIR={folder}",
+            "dockerd",
             f"--data-root={folder / 'data'}",
             f"--exec-root={folder / 'run'}",
             f"--pidfile={folder / 'dockerd.pid'}",
