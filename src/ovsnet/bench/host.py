@@ -66,8 +66,8 @@ class Host:
             return
         stack.push_async_callback(self._stage.close)
         await self._stage.open()
-        # Host 0 serves the database, host 1 is this one.
-        size = Size(self._peers + 1, self._peers * ENDPOINTS_OF_A_PEER)
+        # Host 0 serves the database and has no endpoints, host 1 is this one.
+        size = Size(self._peers + 1, (self._peers - 1) * ENDPOINTS_OF_A_PEER)
         rows = [inserted(it) for it in crowd.growth(Size(0, 0), size)]
         await transact(self._stage.database, DATABASE, rows, deadline=PATIENCE)
 
