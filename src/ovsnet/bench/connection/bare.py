@@ -51,7 +51,9 @@ class Bare:
         self, stack: AsyncExitStack, subject: str, other_config: dict[str, str], port: tuple[str, ...], *, offload: bool
     ) -> Joined:
         tag = "x" if port else "b"
-        station = Station(self._folder / tag, datapath=self._datapath)
+        # Each switch in a namespace of its own: the userspace datapath's devices have the same names everywhere.
+        host = await namespace(f"{tag}host", self._folder)
+        station = Station(self._folder / tag, datapath=self._datapath, namespace=host.namespace)
         stack.push_async_callback(station.crew.close)
         await station.open_switch(**other_config)
         return await bare_bridge(station, self._folder, Joining(subject, tag, port, offload))

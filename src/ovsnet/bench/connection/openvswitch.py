@@ -30,7 +30,10 @@ class Ours:
         self._tag = "n" if datapath != KERNEL and not tso else "h"
         self._kinds = (PortKind.VETH, PortKind.INTERNAL) if datapath == KERNEL else (PortKind.VETH,)
         self._inside: dict[EndpointId, Crew] = {}
-        self.station = Station(folder / self._tag, datapath=datapath, instance=f"ovsnet-{self._tag}")
+        # In a namespace of its own: the userspace datapath's devices have the same names everywhere.
+        self._host = f"{self._tag}host"
+        where = str(NAMESPACES / self._host)
+        self.station = Station(folder / self._tag, datapath=datapath, namespace=where, instance=f"ovsnet-{self._tag}")
 
     def subjects(self) -> Iterator[Subject]:
         """With userspace-tso all, without it the one that differs."""
@@ -62,6 +65,7 @@ class Ours:
         endpoints = [self._endpoint(it, number) for it in networks for number in (0, 1)]
         for it in endpoints:
             self._inside[it.id] = await namespace(Path(it.sandbox).name, self._folder)
+        await namespace(self._host, self._folder)
         stack.push_async_callback(self.station.crew.close)
         await self.station.open_switch(**(TSO if self._tso else {}))
         await self.station.want(*networks, *endpoints)
