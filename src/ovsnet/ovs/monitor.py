@@ -3,7 +3,7 @@
 import asyncio
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from ovsnet.ovs import programs
 
 MIN_PAUSE, MAX_PAUSE = 0.1, 1.0
 """Seconds between attempts to reach a switch that is away: the first, and what doubling ends at."""
+LOOK_AGAIN = 0.005
+"""Seconds until the control socket of a monitor is looked for again."""
 LISTENING = "OFPST_FLOW_MONITOR reply"
 """What the monitor prints once the switch has accepted it."""
 DIE_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
@@ -113,11 +115,20 @@ async def monitoring(wish: Wish, target: str, control_socket: Path, *, deadline:
                 await it.listening()
         except TimeoutError:
             raise programs.unavailable(f"no {wish.what} within {deadline:g} s") from None
+        await _appeared(control_socket, process, deadline)
         await _send(control_socket, wish, deadline)
         yield it
     finally:
         await processes.end(process)
         _remove(control_socket)
+
+
+async def _appeared(control_socket: Path, process: Process, deadline: float) -> None:
+    """The program makes it a moment after it has said that it listens, and tells nobody."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(deadline):
+            while process.returncode is None and not control_socket.exists():  # noqa: ASYNC110, ASYNC240 - see above
+                await asyncio.sleep(LOOK_AGAIN)
 
 
 def _remove(control_socket: Path) -> None:
