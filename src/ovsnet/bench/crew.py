@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -58,6 +59,7 @@ class Crew:
                 stderr=log,
                 pass_fds=keep,
                 umask=umask,
+                start_new_session=True,
             )
         self._started.append(started)
         return started
@@ -67,9 +69,9 @@ class Crew:
         return self._log.read_text(errors="replace")[-LAST_WORDS:].strip() if self._log.exists() else ""
 
     async def stop(self, server: Process) -> None:
-        """End one of them at once."""
+        """End one of them at once, with those it has started itself: trafgen's workers would go on sending."""
         with suppress(ProcessLookupError):
-            server.kill()
+            os.killpg(server.pid, signal.SIGKILL)
         await server.wait()
         self._started.remove(server)
 
