@@ -12,10 +12,11 @@ from pathlib import Path
 
 from ovsnet.bench.bystanders import Pair, pairs_on
 from ovsnet.bench.containers import Containers, timed
+from ovsnet.bench.datapath import datapath_name
 from ovsnet.bench.facts import machine
 from ovsnet.bench.host import Host
 from ovsnet.bench.inventory import left_over, taken
-from ovsnet.bench.networks import BRIDGE, INTERNAL, NETWORKS, OURS, chosen
+from ovsnet.bench.networks import BRIDGE, INTERNAL, NETWORKS, OURS, chosen_networks
 from ovsnet.bench.numbered import FPING, numbered
 from ovsnet.bench.report import Better, Quantity, Report
 from ovsnet.bench.stats import percentile
@@ -58,7 +59,7 @@ class Plan:
 async def run(folder: Path, plan: Plan, progress: Progress) -> Report:
     """In a sandbox, with its folder."""
     names = [OURS, *([INTERNAL] if plan.datapath == "system" else []), BRIDGE]
-    networks = chosen(NETWORKS, names)
+    networks = chosen_networks(NETWORKS, names)
     tally, host = Tally(), Host(folder, plan.datapath)
     facts = await machine(host.crew, ["ovs-vswitchd", "dockerd", FPING])
     progress("switch, agent and engine start", 0.0)
@@ -141,7 +142,7 @@ class Churn:
 
 def _facts(plan: Plan) -> dict[str, str]:
     return {
-        "datapath": "kernel" if plan.datapath == "system" else "userspace",
+        "datapath": datapath_name(plan.datapath),
         "rounds": str(plan.rounds),
         "seconds of each": f"{plan.seconds:g}",
         "containers in a second": f"{plan.rate:g}",

@@ -10,7 +10,7 @@ import msgspec
 
 from ovsnet.bench.delivery import Output, effort_options, measured, output_options
 from ovsnet.bench.options import datapath_option, numbers, only_option, rounds_option, subject_options
-from ovsnet.bench.rounds import Effort
+from ovsnet.bench.tally import Effort
 
 QUICK_ATTACH = {"rounds": 1, "parallel": 2, "filled": "3"}
 PEERS = "Hosts of a cluster that this one is a member of, as rows of its database; 0: no cluster."

@@ -5,6 +5,11 @@ from ovsnet.model.errors import Unavailable
 from ovsnet.ovs.kernel import kernel_has_datapath
 
 
+def datapath_name(datapath: str) -> str:
+    """For people, in the facts of a report."""
+    return "kernel" if datapath == KERNEL else "userspace"
+
+
 def chosen_datapath(wanted: str) -> str:
     """What `auto`, `system` or `netdev` means on this machine; Unavailable when it cannot be had."""
     if wanted == USERSPACE:

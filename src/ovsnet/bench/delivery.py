@@ -17,8 +17,9 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
 
+from ovsnet.bench.options import rounds_option
 from ovsnet.bench.report import Report, to_csv, to_json
-from ovsnet.bench.rounds import Effort, Progress
+from ovsnet.bench.tally import Effort, Progress
 from ovsnet.model.errors import BadRequest
 
 STDOUT = "-"
@@ -100,13 +101,7 @@ def effort_options(verb: Callable[P, R]) -> Callable[..., R]:
             type=click.IntRange(1, 3600),
             help="Seconds of each measurement.",
         ),
-        click.option(
-            "--rounds",
-            default=5,
-            show_default=True,
-            type=click.IntRange(1, 1000),
-            help="Rounds that count, after one that does not.",
-        ),
+        rounds_option(5),
     ):
         with_options = option(with_options)
     return with_options

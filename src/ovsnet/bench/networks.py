@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ovsnet.bench.choosing import chosen
 from ovsnet.bench.crew import Crew
 from ovsnet.bench.host import Host
 from ovsnet.bench.station import KERNEL
-from ovsnet.model.errors import BadRequest, Unavailable
+from ovsnet.model.errors import Unavailable
 
 OURS, GATEWAY, INTERNAL = "ovsnet", "ovsnet with Docker's gateway", "ovsnet internal port"
 BRIDGE, MACVLAN, OVERLAY, NONE = "Docker bridge", "Docker macvlan", "Docker overlay", "no network"
@@ -75,10 +76,6 @@ async def _wire(crew: Crew, name: str, *addresses: str) -> None:
         await crew.call("ip", "link", "set", it, "up")
 
 
-def chosen(networks: Sequence[EngineNetwork], only: Sequence[str]) -> list[EngineNetwork]:
+def chosen_networks(networks: Sequence[EngineNetwork], only: Sequence[str]) -> list[EngineNetwork]:
     """Those of these names, or all; BadRequest names one that is not there."""
-    known = {it.subject: it for it in networks}
-    for name in only:
-        if name not in known:
-            raise BadRequest(f"--only {name}: there is no such network; there are: {', '.join(known)}")
-    return [it for it in networks if not only or it.subject in only]
+    return chosen("network", networks, only, lambda it: it.subject)

@@ -12,16 +12,18 @@ from functools import partial
 from pathlib import Path
 
 from ovsnet.bench.bystanders import pairs_on
+from ovsnet.bench.choosing import check_names
 from ovsnet.bench.connection.bare import BARE, Joining, bare_bridge
+from ovsnet.bench.datapath import datapath_name
 from ovsnet.bench.facts import machine
 from ovsnet.bench.host import Host
-from ovsnet.bench.networks import BRIDGE, INTERNAL, NETWORKS, OURS, chosen
+from ovsnet.bench.networks import BRIDGE, INTERNAL, NETWORKS, OURS, chosen_networks
 from ovsnet.bench.numbered import FPING, numbered
 from ovsnet.bench.report import Better, Quantity, Report
 from ovsnet.bench.station import KERNEL, Station
 from ovsnet.bench.tally import Progress, Step, Tally, take_turns
 from ovsnet.bench.wiring import Joined, namespace, reach
-from ovsnet.model.errors import BadRequest, OvsnetError
+from ovsnet.model.errors import OvsnetError
 
 Event = Callable[[], Awaitable[None]]
 """Makes it happen; returns when all is as before."""
@@ -49,11 +51,9 @@ class Plan:
 
 async def run(folder: Path, plan: Plan, progress: Progress) -> Report:
     """In a sandbox, with its folder. BadRequest when there is no such event."""
-    unknown = [it for it in plan.only if it not in EVENTS]
-    if unknown:
-        raise BadRequest(f"--event {unknown[0]}: there is no such event; there are: {', '.join(EVENTS)}")
+    check_names("--event", "event", plan.only, EVENTS)
     names = [OURS, *([INTERNAL] if plan.datapath == "system" else []), BRIDGE]
-    networks = chosen(NETWORKS, names)
+    networks = chosen_networks(NETWORKS, names)
     tally, host = Tally(), Host(folder, plan.datapath, LIVE_RESTORE)
     facts = await machine(host.crew, ["ovs-vswitchd", "dockerd", FPING])
     progress("switches, agent and engine start", 0.0)
@@ -69,7 +69,7 @@ async def run(folder: Path, plan: Plan, progress: Progress) -> Report:
     progress("done", 1.0)
     return Report(
         bench="restart",
-        facts=facts | {"datapath": "kernel" if plan.datapath == "system" else "userspace", "rounds": str(plan.rounds)},
+        facts=facts | {"datapath": datapath_name(plan.datapath), "rounds": str(plan.rounds)},
         quantities=tally.quantities,
         subjects=[*(it.subject for it in networks), BARE],
         ours=[it.subject for it in networks if it.ours],

@@ -1,75 +1,102 @@
-"""Measuring subjects in turns with probes between their two ends."""
+"""Measuring subjects in turns with probes between their two ends: what `connection` and `overlay` have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
+from ovsnet.bench.crew import Crew
+from ovsnet.bench.datapath import datapath_name
+from ovsnet.bench.facts import machine
+from ovsnet.bench.probes.choice import TOOLS, probes_of
 from ovsnet.bench.probes.interface import Probe, lacking
-from ovsnet.bench.report import Missing, Quantity, Series
-from ovsnet.bench.tally import Progress, Step, Tally, take_turns
+from ovsnet.bench.report import Missing, Report
+from ovsnet.bench.tally import Effort, Progress, Step, Tally, take_turns
 from ovsnet.bench.wiring import Joined, Subject, reach
 from ovsnet.model.errors import OvsnetError
 
-__all__ = ["Effort", "Progress", "Turns"]
+
+@dataclass(frozen=True, slots=True)
+class ProbePlan:
+    """What is to be measured. `only` are names of subjects, `probes` of probes; none for all."""
+
+    effort: Effort
+    datapath: str
+    only: Sequence[str] = ()
+    probes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
-    """`rounds` that count, after one that does not; `seconds` of each measurement."""
+class Theme:
+    """What a bench of this kind is about. `how` are facts of its own, `programs` those whose versions count; `ours` are
+    the names of subjects; `missing` is what it never measures.
+    """
 
-    rounds: int
-    seconds: float
+    bench: str
+    ours: Sequence[str]
+    programs: Sequence[str]
+    how: Mapping[str, str]
+    limits: Sequence[str]
+    missing: Sequence[Missing] = ()
 
 
-class Turns:
-    """One run. What cannot be built or measured is left out from there on, and it is said why."""
+async def measured_in_turns(
+    folder: Path, theme: Theme, plan: ProbePlan, subjects: Sequence[Subject], progress: Progress
+) -> Report:
+    """Build all, measure all, take all away. What cannot be built or measured is left out from there on, and the report
+    says why. BadRequest when there is no such probe.
+    """
+    probes = probes_of(plan.probes)
+    facts = await machine(Crew(folder / "facts.log"), [*theme.programs, *TOOLS])
+    tally = Tally()
+    await _measure(subjects, probes, plan.effort, tally, progress)
+    effort = {"rounds": str(plan.effort.rounds), "seconds of each": f"{plan.effort.seconds:g}"}
+    return Report(
+        bench=theme.bench,
+        facts=facts | {"datapath": datapath_name(plan.datapath), **theme.how, **effort},
+        quantities=tally.quantities,
+        subjects=[it.name for it in subjects],
+        ours=[it.name for it in subjects if it.name in theme.ours],
+        series=tally.series,
+        missing=[*tally.missing, *theme.missing],
+        limits=list(theme.limits),
+    )
 
-    def __init__(self, effort: Effort, progress: Progress) -> None:
-        self._effort = effort
-        self._progress = progress
-        self._tally = Tally()
 
-    async def run(self, subjects: Sequence[Subject], probes: Sequence[Probe]) -> None:
-        """Build all, measure all, take all away."""
-        able = [it for it in probes if not self._lacks(it)]
-        async with AsyncExitStack() as stack:
-            built = [it for subject in subjects if (it := await self._build(subject, able, stack))]
-            steps = [
-                Step(it.subject, probe.quantities, partial(probe.measure, it, self._effort.seconds))
-                for probe in able
-                for it in built
-            ]
-            await take_turns(steps, self._effort.rounds, self._tally, self._progress)
-        self._progress("done", 1.0)
+async def _measure(
+    subjects: Sequence[Subject], probes: Sequence[Probe], effort: Effort, tally: Tally, progress: Progress
+) -> None:
+    able = [it for it in probes if not _lacks(it, tally)]
+    async with AsyncExitStack() as stack:
+        built = []
+        for subject in subjects:
+            progress(f"building: {subject.name}", 0.0)
+            built += await _build(subject, able, tally, stack)
+        steps = [
+            Step(it.subject, probe.quantities, partial(probe.measure, it, effort.seconds))
+            for probe in able
+            for it in built
+        ]
+        await take_turns(steps, effort.rounds, tally, progress)
+    progress("done", 1.0)
 
-    @property
-    def quantities(self) -> list[Quantity]:
-        """Those of which there is at least one value."""
-        return self._tally.quantities
 
-    @property
-    def series(self) -> list[Series]:
-        return self._tally.series
+def _lacks(probe: Probe, tally: Tally) -> bool:
+    reason = lacking(probe)
+    if reason:
+        tally.lacks("", reason, probe.quantities)
+    return bool(reason)
 
-    @property
-    def missing(self) -> list[Missing]:
-        return self._tally.missing
 
-    def _lacks(self, probe: Probe) -> bool:
-        reason = lacking(probe)
-        if reason:
-            self._tally.lacks("", reason, probe.quantities)
-        return bool(reason)
-
-    async def _build(self, subject: Subject, probes: Sequence[Probe], stack: AsyncExitStack) -> Joined | None:
-        self._progress(f"building: {subject.name}", 0.0)
-        try:
-            joined = await subject.build(stack)
-            await reach(joined)
-            for probe in probes:
-                await probe.serve(joined.server)
-        except OvsnetError as error:
-            self._tally.lacks(subject.name, str(error))
-            return None
-        return joined
+async def _build(subject: Subject, probes: Sequence[Probe], tally: Tally, stack: AsyncExitStack) -> list[Joined]:
+    """One, or none when it cannot be built."""
+    try:
+        joined = await subject.build(stack)
+        await reach(joined)
+        for probe in probes:
+            await probe.serve(joined.server)
+    except OvsnetError as error:
+        tally.lacks(subject.name, str(error))
+        return []
+    return [joined]

@@ -32,6 +32,8 @@ LOOK_AGAIN = 0.02
 """Seconds until a server that is being started is asked again."""
 PRIORITY = ("nice", "-n", "-10")
 """That of ovs-vswitchd wherever Open vSwitch's own script starts it (ovs-ctl(8), --ovs-vswitchd-priority)."""
+TSO = {"userspace_tso_enable": "true"}
+"""What `open_switch` is told for large segments in the userspace datapath."""
 KERNEL, USERSPACE = "system", "netdev"
 
 

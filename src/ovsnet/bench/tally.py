@@ -16,6 +16,14 @@ DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
+class Effort:
+    """`rounds` that count, after one that does not; `seconds` of each measurement."""
+
+    rounds: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """Measures some quantities of one subject once. The first of them names it for people."""
 

@@ -56,10 +56,8 @@ async def namespace(name: str, folder: Path) -> Crew:
     return crew
 
 
-async def dress(crew: Crew, device: str, address: str, *, mac: str = "", name: str = "eth0") -> End:
-    """Give an interface its name, its address (with prefix length) and its MAC, and bring it up."""
-    if mac:
-        await crew.call("ip", "link", "set", device, "address", mac)
+async def dress(crew: Crew, device: str, address: str, *, name: str = "eth0") -> End:
+    """Give an interface its name and its address (with prefix length), and bring it up."""
     if device != name:
         await crew.call("ip", "link", "set", device, "name", name)
     await crew.call("ip", "addr", "add", address, "dev", name)

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from ovsnet.bench.delivery import NOTHING, Output, deliver, effort_options, output_options
 from ovsnet.bench.report import from_json, to_csv
-from ovsnet.bench.rounds import Effort
+from ovsnet.bench.tally import Effort
 from ovsnet.model.errors import BadRequest
 from tests.unit.bench.reports import report
 

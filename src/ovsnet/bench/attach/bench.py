@@ -11,9 +11,10 @@ from pathlib import Path
 
 from ovsnet.bench.attach.figures import Names, beyond, names_of
 from ovsnet.bench.containers import Containers
+from ovsnet.bench.datapath import datapath_name
 from ovsnet.bench.facts import machine
 from ovsnet.bench.host import Host
-from ovsnet.bench.networks import NETWORKS, NONE, OURS, EngineNetwork, chosen, make
+from ovsnet.bench.networks import NETWORKS, NONE, OURS, EngineNetwork, chosen_networks, make
 from ovsnet.bench.report import Report
 from ovsnet.bench.stats import percentile
 from ovsnet.bench.tally import Progress, Step, Tally, part, take_turns
@@ -50,7 +51,7 @@ class Plan:
 
 async def run(folder: Path, plan: Plan, progress: Progress) -> Report:
     """In a sandbox, with its folder. BadRequest when there is no such subject."""
-    networks = chosen(NETWORKS, plan.only)
+    networks = chosen_networks(NETWORKS, plan.only)
     tally = Tally()
     host = Host(folder, plan.datapath, peers=plan.peers)
     facts = await machine(host.crew, ["ovs-vswitchd", "dockerd"])
@@ -150,7 +151,7 @@ async def _made(network: EngineNetwork, host: Host, tally: Tally) -> bool:
 
 def _facts(plan: Plan) -> dict[str, str]:
     return {
-        "datapath": "kernel" if plan.datapath == "system" else "userspace",
+        "datapath": datapath_name(plan.datapath),
         "rounds": str(plan.rounds),
         "started at once": str(plan.parallel),
         "other hosts of the cluster": str(plan.peers),

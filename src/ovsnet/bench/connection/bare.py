@@ -5,8 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from ovsnet.bench.connection.openvswitch import TSO
-from ovsnet.bench.station import KERNEL, Station
+from ovsnet.bench.station import KERNEL, TSO, Station
 from ovsnet.bench.wiring import Joined, Subject, dress, namespace, pair
 
 BARE, AF_XDP = "bare OVS bridge", "bare OVS bridge, AF_XDP"

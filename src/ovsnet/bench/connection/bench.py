@@ -1,21 +1,19 @@
 """One run of `ovsnet bench connection`."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from ovsnet.bench.choosing import chosen
 from ovsnet.bench.connection.bare import Bare
 from ovsnet.bench.connection.docker import docker_bridge
 from ovsnet.bench.connection.openvswitch import INTERNAL, NO_TSO, VETH, Ours
 from ovsnet.bench.connection.plain import Plain
-from ovsnet.bench.crew import Crew
-from ovsnet.bench.facts import machine
-from ovsnet.bench.probes.choice import TOOLS, probes_of
 from ovsnet.bench.report import Report
-from ovsnet.bench.rounds import Effort, Progress, Turns
+from ovsnet.bench.rounds import ProbePlan, Theme, measured_in_turns
 from ovsnet.bench.station import KERNEL
+from ovsnet.bench.tally import Progress
 from ovsnet.bench.wiring import Subject
-from ovsnet.model.errors import BadRequest
 
 LIMITS = [
     "CPU is that of the whole machine, the programs that send and receive included: it differs less than the networks",
@@ -25,34 +23,23 @@ LIMITS = [
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to be measured. `only` are names of subjects, none for all; `tso` is for the userspace datapath."""
+class Plan(ProbePlan):
+    """`tso` is for the userspace datapath."""
 
-    effort: Effort
-    datapath: str
-    only: Sequence[str] = ()
-    probes: Sequence[str] = field(default=())
     tso: bool = True
 
 
 async def run(folder: Path, plan: Plan, progress: Progress) -> Report:
     """In a sandbox, with its folder. BadRequest when there is no such subject or probe."""
-    subjects = chosen(list(everything(folder, plan)), plan.only)
-    probes = probes_of(plan.probes)
-    turns = Turns(plan.effort, progress)
-    crew = Crew(folder / "facts.log")
-    facts = await machine(crew, ["ovs-vswitchd", "dockerd", *TOOLS])
-    await turns.run(subjects, probes)
-    return Report(
+    subjects = chosen("subject", list(everything(folder, plan)), plan.only, lambda it: it.name)
+    theme = Theme(
         bench="connection",
-        facts=facts | switch_facts(plan),
-        quantities=turns.quantities,
-        subjects=[it.name for it in subjects],
-        ours=[it.name for it in subjects if it.name in {VETH, NO_TSO, INTERNAL}],
-        series=turns.series,
-        missing=turns.missing,
+        ours=(VETH, NO_TSO, INTERNAL),
+        programs=("ovs-vswitchd", "dockerd"),
+        how={} if plan.datapath == KERNEL else {"userspace-tso": "on" if plan.tso else "off"},
         limits=LIMITS,
     )
+    return await measured_in_turns(folder, theme, plan, subjects, progress)
 
 
 def everything(folder: Path, plan: Plan) -> Iterator[Subject]:
@@ -63,23 +50,3 @@ def everything(folder: Path, plan: Plan) -> Iterator[Subject]:
     yield from Bare(folder, plan.datapath, tso=plan.tso).subjects()
     yield docker_bridge(folder)
     yield from Plain(folder).subjects()
-
-
-def switch_facts(plan: Plan) -> dict[str, str]:
-    """How it was measured."""
-    kernel = plan.datapath == KERNEL
-    return {
-        "datapath": "kernel" if kernel else "userspace",
-        **({} if kernel else {"userspace-tso": "on" if plan.tso else "off"}),
-        "rounds": str(plan.effort.rounds),
-        "seconds of each": f"{plan.effort.seconds:g}",
-    }
-
-
-def chosen(subjects: Sequence[Subject], only: Sequence[str]) -> list[Subject]:
-    """Those of these names, or all; BadRequest names one that is not there."""
-    known = {it.name: it for it in subjects}
-    for name in only:
-        if name not in known:
-            raise BadRequest(f"--only {name}: there is no such subject; there are: {', '.join(known)}")
-    return [it for it in subjects if not only or it.name in only]

@@ -7,7 +7,7 @@ from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
 from ovsnet.bench.crew import Crew
-from ovsnet.bench.station import KERNEL, Station
+from ovsnet.bench.station import KERNEL, TSO, Station
 from ovsnet.bench.wiring import NAMESPACES, End, Joined, Subject, addressed, namespace
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import Unavailable
@@ -17,7 +17,6 @@ from ovsnet.plan.names import internal_port
 
 SUBNETS = {PortKind.VETH: IPv4Network("10.191.0.0/24"), PortKind.INTERNAL: IPv4Network("10.192.0.0/24")}
 VETH, NO_TSO, INTERNAL = "ovsnet", "ovsnet, no TSO", "ovsnet internal port"
-TSO = {"userspace_tso_enable": "true"}
 
 
 class Ours:

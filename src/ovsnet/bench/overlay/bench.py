@@ -1,22 +1,18 @@
 """One run of `ovsnet bench overlay`."""
 
 import socket
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from ovsnet.bench.connection.bench import chosen
-from ovsnet.bench.crew import Crew
-from ovsnet.bench.facts import machine
+from ovsnet.bench.choosing import chosen
 from ovsnet.bench.overlay.kernel import KernelVxlan
 from ovsnet.bench.overlay.ours import kinds, subject
 from ovsnet.bench.overlay.ovn import ovn
 from ovsnet.bench.overlay.swarm import docker_overlay
 from ovsnet.bench.overlay.underlay import Ground, underlay
-from ovsnet.bench.probes.choice import TOOLS, probes_of
 from ovsnet.bench.report import Missing, Report
-from ovsnet.bench.rounds import Effort, Progress, Turns
-from ovsnet.bench.station import KERNEL
+from ovsnet.bench.rounds import ProbePlan, Theme, measured_in_turns
+from ovsnet.bench.tally import Progress
 from ovsnet.bench.wiring import Subject
 
 LIMITS = [
@@ -31,34 +27,25 @@ NOT_MEASURED = [
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to be measured. `only` are names of subjects, none for all."""
+class Plan(ProbePlan):
+    """`offload` is that of the wire between the hosts."""
 
-    effort: Effort
-    datapath: str
-    only: Sequence[str] = ()
-    probes: Sequence[str] = field(default=())
     offload: bool = True
 
 
 async def run(folder: Path, plan: Plan, progress: Progress) -> Report:
     """In a sandbox, with its folder. BadRequest when there is no such subject, probe or datapath."""
-    ours = [it.name for it in kinds(plan.datapath)]
-    subjects = chosen(everything(Ground(folder, offload=plan.offload), plan.datapath), plan.only)
-    probes = probes_of(plan.probes)
-    turns = Turns(plan.effort, progress)
-    facts = await machine(Crew(folder / "facts.log"), ["ovs-vswitchd", "ovn-controller", "dockerd", *TOOLS])
-    await turns.run(subjects, probes)
-    return Report(
+    everything_there = everything(Ground(folder, offload=plan.offload), plan.datapath)
+    theme = Theme(
         bench="overlay",
-        facts=facts | how(plan),
-        quantities=turns.quantities,
-        subjects=[it.name for it in subjects],
-        ours=[it.name for it in subjects if it.name in ours],
-        series=turns.series,
-        missing=[*turns.missing, *([] if plan.only else NOT_MEASURED)],
+        ours=[it.name for it in kinds(plan.datapath)],
+        programs=("ovs-vswitchd", "ovn-controller", "dockerd"),
+        how={"receive buffer": f"{own_buffer()} bytes", "offloads of the wire": "on" if plan.offload else "off"},
         limits=LIMITS,
+        missing=[] if plan.only else NOT_MEASURED,
     )
+    subjects = chosen("subject", everything_there, plan.only, lambda it: it.name)
+    return await measured_in_turns(folder, theme, plan, subjects, progress)
 
 
 def everything(ground: Ground, datapath: str) -> list[Subject]:
@@ -66,17 +53,6 @@ def everything(ground: Ground, datapath: str) -> list[Subject]:
     ours = [subject(ground, datapath, number, kind) for number, kind in enumerate(kinds(datapath))]
     others = [*KernelVxlan(ground).subjects(), docker_overlay(ground), ovn(ground, datapath)]
     return [*ours, *others, underlay(ground)]
-
-
-def how(plan: Plan) -> dict[str, str]:
-    """How it was measured."""
-    return {
-        "datapath": "kernel" if plan.datapath == KERNEL else "userspace",
-        "receive buffer": f"{own_buffer()} bytes",
-        "offloads of the wire": "on" if plan.offload else "off",
-        "rounds": str(plan.effort.rounds),
-        "seconds of each": f"{plan.effort.seconds:g}",
-    }
 
 
 def own_buffer() -> int:

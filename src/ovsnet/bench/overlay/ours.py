@@ -18,7 +18,7 @@ from ovsnet.bench.crew import PATIENCE, Crew
 from ovsnet.bench.overlay.buffers import enlarge
 from ovsnet.bench.overlay.underlay import ADDRESSES, DEVICE, Ground, give_address
 from ovsnet.bench.rows import inserted
-from ovsnet.bench.station import KERNEL, USERSPACE, Station
+from ovsnet.bench.station import KERNEL, TSO, USERSPACE, Station
 from ovsnet.bench.wiring import End, Joined, Subject, addressed, reach
 from ovsnet.cluster import authority, process, rbac
 from ovsnet.cluster.schema import DATABASE
@@ -34,7 +34,6 @@ NETWORK = replace(crowd.network(0), options=replace(crowd.network(0).options, eg
 UPLINK = "br-up"
 """The bridge that holds the wire where Open vSwitch's own tunnels need it: on the userspace datapath it looks for the
 tunnel's address on bridges of its own."""
-TSO = {"userspace_tso_enable": "true"}
 
 
 @dataclass(frozen=True, slots=True)

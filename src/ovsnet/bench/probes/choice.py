@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from ovsnet.bench.choosing import check_names
 from ovsnet.bench.probes.connections import Connections
 from ovsnet.bench.probes.interface import Probe
 from ovsnet.bench.probes.iperf import UDP_LARGE, Throughput
 from ovsnet.bench.probes.sockperf import Latency
 from ovsnet.bench.probes.trafgen import PacketRate
-from ovsnet.model.errors import BadRequest
 
 PROBES: Mapping[str, Sequence[Probe]] = {
     "tcp": (Throughput(1), Throughput(8)),
@@ -21,7 +21,5 @@ TOOLS = ("iperf3", "sockperf", "trafgen", "wrk", "civetweb")
 
 def probes_of(names: Sequence[str]) -> list[Probe]:
     """Those of these names, or all; BadRequest names one that is not there."""
-    for name in names:
-        if name not in PROBES:
-            raise BadRequest(f"--probe {name}: there is no such probe; there are: {', '.join(PROBES)}")
+    check_names("--probe", "probe", names, PROBES)
     return [probe for name, group in PROBES.items() if not names or name in names for probe in group]
