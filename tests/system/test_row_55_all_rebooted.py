@@ -56,7 +56,8 @@ def test_all_hosts_reboot_at_once_and_cluster_networks_and_containers_are_back(
     cluster_under_systemd: Cluster, figures: Figures
 ) -> None:
     cluster = cluster_under_systemd
-    cluster.network("web", "10.55.0.0/24", "--ipv6", "--subnet", "fd00:55::/64", "--label", "a=b")
+    automatic = ("--ip-range", "10.55.0.128/25")  # or one of them may be given what is asked for by --ip below
+    cluster.network("web", "10.55.0.0/24", *automatic, "--ipv6", "--subnet", "fd00:55::/64", "--label", "a=b")
     homes = [(host, f"10.55.0.{10 + number}") for number, host in enumerate(cluster.hosts)]
     for host, address in homes:
         host.start_container("always", "--restart", "always", "--ip", address, network="web")
