@@ -1,7 +1,7 @@
 """Rows 49 and 58 with Open vSwitch's own tunnels, which on this datapath leave by a bridge that holds the NIC.
 
 ovs-vswitchd forgets its copy of the routes at each change of the host's and reads them again, and a packet it has to
-look up meanwhile goes nowhere (decision 28). A container that starts changes routes: a ping may be lost, and is repeated.
+look up meanwhile goes nowhere (decision 28). A container that starts changes some: a ping may be lost and is repeated.
 """
 
 from collections.abc import Iterator
