@@ -1,4 +1,5 @@
-"""Make docs/benchmarks.md and its figures of the reports in docs/benchmarks/*.json.
+"""Make docs/benchmarks.md and its figures of the reports in docs/benchmarks/*.json, and of limits.toml there, which says
+why targets are missed.
 
 generate_benchmarks.py            write them
 generate_benchmarks.py --check    exit 1 when one differs
@@ -9,13 +10,16 @@ import tempfile
 from pathlib import Path
 
 import generated
+import msgspec
 from generated import ROOT
 
 from ovsnet.bench.delivery import draw
 from ovsnet.bench.page import page
 from ovsnet.bench.report import from_json
+from ovsnet.bench.targets import Limit
 
 KEPT = ROOT / "docs" / "benchmarks"
+LIMITS = KEPT / "limits.toml"
 
 
 def files() -> dict[Path, str | bytes]:
@@ -28,7 +32,12 @@ def files() -> dict[Path, str | bytes]:
             for figure in draw(report, Path(folder), name, ("svg",)):
                 names.setdefault(name, []).append(figure.name)
                 made[KEPT / figure.name] = figure.read_bytes()
-    return {ROOT / "docs" / "benchmarks.md": page(reports, names), **made}
+    return {ROOT / "docs" / "benchmarks.md": page(reports, names, limits()), **made}
+
+
+def limits() -> list[Limit]:
+    """What is known of why targets are missed."""
+    return msgspec.toml.decode(LIMITS.read_bytes(), type=dict[str, list[Limit]]).get("limit", [])
 
 
 if __name__ == "__main__":

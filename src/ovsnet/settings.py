@@ -67,6 +67,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             pattern="^(auto|ovs|kernel)$",
         ),
     ] = "auto"
+    receive_buffer: Annotated[
+        int,
+        _help(
+            "bytes that wait at each of our ports until the userspace datapath takes them, as the kernel counts them; "
+            "0: what net.core.rmem_default says",
+            ge=0,
+            le=1 << 30,
+        ),
+    ] = 4 << 20
     trunk: Annotated[
         str,
         _help(

@@ -1,12 +1,9 @@
 """`ovsnet bench overlay`: a tiny run, and one that is interrupted."""
 
-import os
 import signal
-import socket
 
 from tests.functional.bench_run import interrupted, measured
 
-from ovsnet.bench.overlay.buffers import LARGE, enlarge
 from ovsnet.bench.overlay.kernel import BRIDGED
 from ovsnet.bench.overlay.ours import AUTOMATIC
 from ovsnet.bench.overlay.underlay import NAME as UNDERLAY
@@ -27,11 +24,3 @@ def test_a_tiny_run_measures_ours_and_others() -> None:
 
 def test_an_interrupted_run_leaves_nothing() -> None:
     interrupted(*TINY, at="warm-up", signal=signal.SIGINT)
-
-
-def test_the_packet_sockets_of_a_process_hold_more_and_others_do_not() -> None:
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as packets, socket.socket() as stream:
-        before = stream.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-        assert enlarge(os.getpid()) == 1
-        assert packets.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == LARGE
-        assert stream.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == before

@@ -59,6 +59,7 @@ from ovsnet.ovs.bridge import BridgeApplier
 from ovsnet.ovs.openflow import FlowApplier
 from ovsnet.ovs.ports import PortApplier
 from ovsnet.ovs.programs import management_socket
+from ovsnet.ovs.receivebuffers import ReceiveBuffers
 from ovsnet.ovs.reportwatch import send_out, watch_reports
 from ovsnet.ovs.switch import Switch
 from ovsnet.pipeline.tables import Table
@@ -122,6 +123,7 @@ class Agent:
             deadline=SLOW_SWITCH,
         )
         self.ports = PortApplier(self.switch)
+        self.buffers = ReceiveBuffers(self.switch, settings.receive_buffer, settings.ovs_run_dir)
         self.converger = Converger(
             {
                 Kind.BRIDGES: BridgeApplier(self.switch, {int(it): it.name.lower() for it in Table}),
@@ -208,6 +210,7 @@ class Agent:
                 group.create_task(self._reconcile()),
                 group.create_task(self.flows.watch(self.loop.nudge, control_socket)),
                 group.create_task(self.after_round.run()),
+                group.create_task(self.buffers.run()),
                 group.create_task(self.groups.run()),
                 group.create_task(self._hear_reports()),
                 group.create_task(self.follower.run()),

@@ -10,7 +10,7 @@ from ovsnet.bench.groups import groups
 from ovsnet.bench.report import Quantity, Report
 from ovsnet.bench.stats import spread
 from ovsnet.bench.tables import missing_lines, named, ratio_number, ratio_text, spread_text
-from ovsnet.bench.targets import TARGETS, Judged, State, judged
+from ovsnet.bench.targets import TARGETS, Judged, Limit, State, judged
 
 HEAD = """# Benchmarks
 
@@ -26,29 +26,40 @@ NOTHING = (
 )
 
 
-def page(reports: Mapping[str, Report], figures: Mapping[str, Sequence[str]]) -> str:
-    """The whole page, of reports by file name without its ending, and the file names of the figures of each."""
-    parts = [HEAD, *_targets(list(reports.values()))]
+def page(reports: Mapping[str, Report], figures: Mapping[str, Sequence[str]], limits: Sequence[Limit] = ()) -> str:
+    """The whole page, of reports by file name without its ending, the file names of the figures of each, and what keeps
+    targets out of reach.
+    """
+    parts = [HEAD, *_targets(list(reports.values()), limits)]
     for name, report in reports.items():
         parts += _section(name, report, figures.get(name, ()))
     return "\n".join([*parts, *([] if reports else [NOTHING, ""])])
 
 
-def _targets(reports: Sequence[Report]) -> Iterator[str]:
+def _targets(reports: Sequence[Report], limits: Sequence[Limit]) -> Iterator[str]:
     """Shown without a report, too: what is not measured is no secret."""
+    found = judged(TARGETS, reports)
+    missed = [it.target for it in found if it.state is State.MISSED]
+    told = [it for it in limits if any(map(it.concerns, missed))]
     yield "## Targets\n"
     yield _row("Bench", "Datapath", "Quantity", "At least", "Measured", "")
     yield _row(*["---"] * 6)
-    for it in judged(TARGETS, reports):
-        yield _target(it)
+    for it in found:
+        yield _target(it, told)
     yield ""
+    if told:
+        yield "Why they are missed:\n"
+        yield "\n".join(f"{number}. {it.why}" for number, it in enumerate(told, 1)) + "\n"
 
 
-def _target(it: Judged) -> str:
+def _target(it: Judged, told: Sequence[Limit]) -> str:
     target = it.target
     wanted = f"{target.factor:g} × {target.peer}"  # noqa: RUF001 - a sign people know
     found = spread_text(it.measured, ratio_number) if it.measured else ""
-    state = f"**{it.state}**" if it.state is State.MISSED else str(it.state)
+    state = str(it.state)
+    if it.state is State.MISSED:
+        numbers = [str(number) for number, limit in enumerate(told, 1) if limit.concerns(target)]
+        state = f"**{state}** ({', '.join(numbers)})" if numbers else f"**{state}**"
     return _row(target.bench, target.datapath, f"{target.quantity}, {target.subject}", wanted, found, state)
 
 

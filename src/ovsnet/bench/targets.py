@@ -4,15 +4,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 from ovsnet.bench.report import Report
 from ovsnet.bench.stats import Spread, advantage
 
-KERNEL, USERSPACE = "kernel", "userspace"
+KERNEL, USERSPACE, EITHER = "kernel", "userspace", "either"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`subject` is meant to be at least `factor` times as good as `peer`; `datapath` as in the facts of a report."""
+    """`subject` is meant to be at least `factor` times as good as `peer`.
+
+    `datapath` is as in the facts of a report, or EITHER.
+    """
 
     bench: str
     quantity: str
@@ -37,9 +42,30 @@ def _targets() -> Iterator[Target]:
     for quantity in ("TCP, 1 stream", "TCP, 8 streams"):
         yield Target("overlay", quantity, "ovsnet", "Docker overlay", 0.5, USERSPACE)
     yield Target("overlay", "TCP, 1 stream", "ovsnet", "Weave", 5.5, KERNEL)
+    for quantity in ("start, {} endpoints there", "connect, {} endpoints there"):
+        for filled in (0, 1000):
+            yield Target("attach", quantity.format(filled), "ovsnet", "Docker bridge", 1.0, EITHER)
 
 
 TARGETS: Sequence[Target] = tuple(_targets())
+
+
+class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why targets are out of reach, in words for people; of these quantities and peers, or of all of the bench."""
+
+    bench: str
+    datapath: str
+    why: str
+    quantities: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
+
+    def concerns(self, target: Target) -> bool:
+        """Whether it speaks of this target."""
+        return (
+            (self.bench, self.datapath) == (target.bench, target.datapath)
+            and (not self.quantities or target.quantity in self.quantities)
+            and (not self.peers or target.peer in self.peers)
+        )
 
 
 class State(StrEnum):
@@ -75,7 +101,7 @@ def _measured(target: Target, reports: Sequence[Report]) -> Spread | None:
 
 
 def _ratio(target: Target, report: Report) -> Spread | None:
-    if (report.bench, report.facts.get("datapath")) != (target.bench, target.datapath):
+    if report.bench != target.bench or target.datapath not in (EITHER, report.facts.get("datapath")):
         return None
     quantity = next((it for it in report.quantities if it.name == target.quantity), None)
     if quantity is None:

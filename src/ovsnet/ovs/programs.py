@@ -30,6 +30,14 @@ def daemon_lives(ovs_run_dir: str | Path) -> bool:
     return any(_listens(path) for path in Path(ovs_run_dir).glob("ovs-vswitchd.*.ctl"))
 
 
+def daemon_pid(ovs_run_dir: str | Path) -> int:
+    """The process id of ovs-vswitchd, as it says itself; 0 while there is none."""
+    try:
+        return int(Path(ovs_run_dir, "ovs-vswitchd.pid").read_text())
+    except (OSError, ValueError):
+        return 0
+
+
 def _listens(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(0)  # with a full queue it would wait for the daemon

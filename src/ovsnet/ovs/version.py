@@ -20,11 +20,10 @@ def control_socket(run_dir: Path) -> str:
 
     Unavailable when there is no process id.
     """
-    pid_file = run_dir / "ovs-vswitchd.pid"
-    try:
-        return str(run_dir / f"ovs-vswitchd.{int(pid_file.read_text())}.ctl")
-    except (OSError, ValueError) as error:
-        raise programs.unavailable(f"{pid_file} cannot be read ({error})") from error
+    pid = programs.daemon_pid(run_dir)
+    if not pid:
+        raise programs.unavailable(f"{run_dir / 'ovs-vswitchd.pid'} does not say which process it is")
+    return str(run_dir / f"ovs-vswitchd.{pid}.ctl")
 
 
 class Version:

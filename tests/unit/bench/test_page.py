@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from ovsnet.bench.page import page
-from ovsnet.bench.targets import TARGETS, State, Target, judged
+from ovsnet.bench.targets import TARGETS, Limit, State, Target, judged
 from tests.unit.bench.reports import BRIDGE, OURS, RATE, report
 
 
@@ -56,3 +56,17 @@ def test_the_worst_report_counts() -> None:
     )
     (found,) = judged([target(1.5)], [report(), halved])
     assert found.state is State.MISSED
+
+
+@pytest.mark.parametrize(
+    ("limit", "speaks"),
+    [
+        (Limit(bench="connection", datapath="kernel", why="w"), True),
+        (Limit(bench="connection", datapath="kernel", why="w", quantities=(RATE.name,), peers=(BRIDGE,)), True),
+        (Limit(bench="connection", datapath="kernel", why="w", quantities=("other",)), False),
+        (Limit(bench="connection", datapath="kernel", why="w", peers=("nobody",)), False),
+        (Limit(bench="connection", datapath="userspace", why="w"), False),
+    ],
+)
+def test_a_limit_speaks_of_its_own_targets_only(limit: Limit, speaks: bool) -> None:
+    assert limit.concerns(target(2.1)) is speaks

@@ -22,7 +22,7 @@ LIMITS = [
 ]
 NOT_MEASURED = [
     Missing(subject="WireGuard", reason="no kernel it could be tried on has it"),
-    Missing(subject="Weave", reason="its programs are in no package and its project has ended"),
+    Missing(subject="Weave", reason="its programs are in no package"),
 ]
 
 

@@ -15,11 +15,10 @@ from pathlib import Path
 from ovsnet.bench import crowd
 from ovsnet.bench.cluster_server import ClusterServer
 from ovsnet.bench.crew import PATIENCE, Crew
-from ovsnet.bench.overlay.buffers import enlarge
 from ovsnet.bench.overlay.underlay import ADDRESSES, DEVICE, Ground, give_address
 from ovsnet.bench.rows import inserted
 from ovsnet.bench.station import KERNEL, TSO, USERSPACE, Station
-from ovsnet.bench.wiring import End, Joined, Subject, addressed, reach
+from ovsnet.bench.wiring import End, Joined, Subject, addressed
 from ovsnet.cluster import authority, process, rbac
 from ovsnet.cluster.schema import DATABASE
 from ovsnet.model.cluster import Role
@@ -28,6 +27,7 @@ from ovsnet.model.errors import BadRequest
 from ovsnet.model.ids import EndpointId, Mac, NetworkId
 from ovsnet.model.network import Egress, Network
 from ovsnet.ovsdb.question import Local, transact
+from ovsnet.settings import Settings
 
 NOTHING, TWO_HOSTS = crowd.Size(0, 0), crowd.Size(2, 0)
 NETWORK = replace(crowd.network(0), options=replace(crowd.network(0).options, egress=Egress.NONE))
@@ -44,15 +44,15 @@ class Kind:
     what: str
     tunnel: str
     tso: bool = False
-    buffers: bool = False
-    """Whether the switch's packet sockets hold more than by themselves."""
+    buffers: bool = True
+    """Whether more waits at our ports than Open vSwitch has by itself."""
 
 
 AUTOMATIC = "ovsnet"
 KINDS = {
     USERSPACE: (
         Kind(AUTOMATIC, "as it is by itself: a vxlan device of the kernel, with userspace-tso", "auto", tso=True),
-        Kind("ovsnet, large buffers", "the same with net.core.rmem_default at 4 MiB", "auto", tso=True, buffers=True),
+        Kind("ovsnet, small buffers", "the same with receive_buffer=0", "auto", tso=True, buffers=False),
         Kind("ovsnet, no TSO", "as ovsnet, without userspace-tso", "auto"),
         # With userspace-tso they carry no TCP at all (decision 28).
         Kind("ovsnet, OVS tunnel, no TSO", "with tunnel=ovs: Open vSwitch's own tunnel port", "ovs"),
@@ -104,13 +104,7 @@ class _Cluster:
         ends = [End(it, str(address(number).ip)) for number, it in enumerate(containers)]
         for it in ends:
             await addressed(it)
-        joined = Joined(self._kind.name, *ends)
-        if self._kind.buffers:
-            # All ports are there as soon as packets pass.
-            await reach(joined)
-            for switch in filter(None, (it.switch for it in stations)):
-                enlarge(switch.pid)
-        return joined
+        return Joined(self._kind.name, *ends)
 
     def _station(self, host: Crew) -> Station:
         name = Path(host.namespace).name
@@ -121,6 +115,7 @@ class _Cluster:
             namespace=host.namespace,
             instance=f"ovsnet-{name}",
             tunnel=self._kind.tunnel,
+            receive_buffer=Settings().receive_buffer if self._kind.buffers else 0,
         )
 
     async def _open_switch(self, station: Station, number: int) -> None:
