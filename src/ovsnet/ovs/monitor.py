@@ -14,7 +14,9 @@ from ovsnet.model.errors import Unavailable
 from ovsnet.ovs import programs
 
 MIN_PAUSE, MAX_PAUSE = 0.1, 1.0
-"""Seconds between attempts to reach a switch that is away: the first, and what doubling ends at."""
+"""Seconds between attempts to monitor a switch that is there: the first, and what doubling ends at."""
+AWAY = 0.05
+"""Seconds between two looks whether a switch that is away is back: as long as it takes, more packets are lost."""
 LOOK_AGAIN = 0.005
 """Seconds until the control socket of a monitor is looked for again."""
 LISTENING = "OFPST_FLOW_MONITOR reply"
@@ -98,7 +100,16 @@ async def keep_monitoring(
                 followed = False
                 lost()
         await asyncio.sleep(pause)
-        pause = min(MAX_PAUSE, pause * 2)
+        pause = min(MAX_PAUSE, pause * 2) if await _is_back(target) else MIN_PAUSE
+
+
+async def _is_back(target: str) -> bool:
+    """Returns when the switch listens, which nobody tells; True when it had done so all the time."""
+    there = True
+    while not programs.listens(target):
+        there = False
+        await asyncio.sleep(AWAY)
+    return there
 
 
 @asynccontextmanager

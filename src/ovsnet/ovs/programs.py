@@ -27,7 +27,7 @@ def unavailable(reason: str) -> Unavailable:
 
 def daemon_lives(ovs_run_dir: str | Path) -> bool:
     """Whether an ovs-vswitchd listens on its control socket: it may be slow then, but it is not gone."""
-    return any(_listens(path) for path in Path(ovs_run_dir).glob("ovs-vswitchd.*.ctl"))
+    return any(listens(f"unix:{path}") for path in Path(ovs_run_dir).glob("ovs-vswitchd.*.ctl"))
 
 
 def daemon_pid(ovs_run_dir: str | Path) -> int:
@@ -38,11 +38,13 @@ def daemon_pid(ovs_run_dir: str | Path) -> int:
         return 0
 
 
-def _listens(path: Path) -> bool:
+def listens(target: str) -> bool:
+    """Whether somebody listens on this socket, as Open vSwitch's programs write it: unix:PATH."""
+    path = target.removeprefix("unix:")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(0)  # with a full queue it would wait for the daemon
         try:
-            probe.connect(str(path))
+            probe.connect(path)
         except BlockingIOError:
             return True
         except OSError:

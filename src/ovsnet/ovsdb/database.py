@@ -25,7 +25,7 @@ from ovsnet.ovsdb.schema import Wanted, fetch_schema, socket_path
 
 T = TypeVar("T")
 
-MIN_PAUSE, MAX_PAUSE = 0.05, 1.0
+MIN_PAUSE, MAX_PAUSE = 0.05, 0.4
 """Seconds between attempts to reach the server: the first one, and what doubling ends at."""
 SILENCE, LONGEST_SILENCE = 10.0, 160.0
 """Seconds a server may send nothing at all before its replica is complete: the first time, and what doubling ends at.
