@@ -12,11 +12,13 @@ from ipaddress import (
 from hypothesis import strategies as st
 
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool
+from ovsnet.model.datapath import Datapath
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import MAX_VNI, EndpointId, Mac, NetworkId, PoolId, Vlan, Vni
 from ovsnet.model.listening import EVERYTHING, MUTED, to_groups
 from ovsnet.model.network import Egress, Mode, Multicast, Network, NetworkOptions, PortKind
 from ovsnet.model.state import Counters
+from ovsnet.model.uplink import Hold, HostAddress, HostRoute, NicSettings, Phase, Uplink
 from ovsnet.store.interface import Value
 
 ids = st.text("0123456789abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=64)
@@ -109,9 +111,53 @@ def _allocations(pool: str) -> st.SearchStrategy[list[Allocation]]:
     return st.lists(one, max_size=4, unique_by=lambda it: it.address)
 
 
+numbers = st.integers(0, 2**32 - 1)
+addresses = st.builds(
+    HostAddress,
+    address=faces4 | faces6,
+    peer=st.none() | v4 | v6,
+    broadcast=st.none() | v4,
+    label=texts,
+    scope=st.integers(0, 255),
+    flags=numbers,
+    metric=numbers,
+    valid=numbers,
+    preferred=numbers,
+)
+routes = st.builds(
+    HostRoute,
+    destination=nets4 | nets6,
+    table=numbers,
+    protocol=st.integers(0, 255),
+    scope=st.integers(0, 255),
+    gateway=st.none() | v4 | v6,
+    metric=numbers,
+    source=st.none() | v4 | v6,
+    metrics=st.lists(st.tuples(st.integers(1, 17), numbers), max_size=2).map(tuple),
+    expires=numbers,
+)
+
+
+def _uplinks(nic: str) -> st.SearchStrategy[Uplink]:
+    return st.builds(
+        Uplink,
+        nic=st.just(nic),
+        bridge=texts,
+        hold=st.sampled_from(Hold),
+        phase=st.sampled_from(Phase),
+        datapath=st.sampled_from(Datapath),
+        settings=st.builds(NicSettings, mac=macs, mtu=st.integers(0, 65535), ipv6=st.booleans(), joins=st.booleans()),
+        addresses=st.lists(addresses, max_size=3).map(tuple),
+        routes=st.lists(routes, max_size=3).map(tuple),
+        probes=st.lists(v4 | v6, max_size=2).map(tuple),
+        boot=texts,
+        created_at=times,
+    )
+
+
 @st.composite
 def values_of_one_state(draw: st.DrawFn) -> list[Value]:
-    """Networks with endpoints, pools with allocations, and the counters."""
+    """Networks with endpoints, pools with allocations, uplinks, and the counters."""
     values: list[Value] = [draw(counters)]
     network_ids = draw(st.lists(ids, max_size=3, unique=True))
     vnis = draw(st.lists(st.integers(1, MAX_VNI), min_size=3, max_size=3, unique=True))
@@ -122,4 +168,5 @@ def values_of_one_state(draw: st.DrawFn) -> list[Value]:
     for pool in draw(st.lists(texts.filter(bool), max_size=2, unique=True)):
         values.append(draw(_pools(pool)))
         values += draw(_allocations(pool))
+    values += [draw(_uplinks(it)) for it in draw(st.lists(texts.filter(bool), max_size=2, unique=True))]
     return values

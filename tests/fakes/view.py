@@ -16,6 +16,8 @@ from ovsnet.api.orders import (
     RecoverOrder,
     RestoreOrder,
     TokenOrder,
+    UplinkOrder,
+    UplinkRemoval,
 )
 from ovsnet.model.cluster import Cluster
 from ovsnet.model.errors import ApplyError, OvsnetError
@@ -104,6 +106,12 @@ class Orders:
 
     async def remove_network(self, name: str) -> Done:
         return self._done(name)
+
+    async def add_uplink(self, order: UplinkOrder) -> Done:
+        return self._done(order)
+
+    async def remove_uplink(self, order: UplinkRemoval) -> Done:
+        return self._done(order)
 
     def _done(self, order: object) -> Done:
         self.given.append(order)

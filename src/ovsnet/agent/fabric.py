@@ -197,6 +197,11 @@ class Fabric:
 
     # ------------------------------------------------------------ what the rest of the agent sees
 
+    @property
+    def vtep_device(self) -> str:
+        """The interface that has this host's tunnel end; "" while it is not found."""
+        return self._underlay.device if self._underlay else ""
+
     def dead(self) -> frozenset[HostName]:
         """The members that give no sign of life."""
         return self.liveness.dead
@@ -208,10 +213,9 @@ class Fabric:
     def overlay(self) -> Overlay | None:
         """The way to other hosts; the same value as long as nothing in it changed."""
         kind = tunnel_kind(self._settings, self._here.switch())
-        device = self._underlay.device if self._underlay else ""
         trunk, current = self.trunk.port(), self.store.available
         wanted, cluster = self.wanted(), self.store.snapshot()
-        return self._view.overlay(wanted, cluster, self.liveness.dead, device, kind, trunk, current=current)
+        return self._view.overlay(wanted, cluster, self.liveness.dead, self.vtep_device, kind, trunk, current=current)
 
     def _known(self) -> frozenset[SharedId]:
         """The networks of which this host knows every lease and endpoint."""
@@ -364,8 +368,8 @@ class Fabric:
             self.path_sizes.nudge()
 
     def _ends(self) -> Ends | None:
-        cluster, device = self.store.snapshot(), self._underlay.device if self._underlay else ""
-        return ends_of({it.vtep for it in cluster.members.values()}, device, cluster.info.udp_port)
+        cluster = self.store.snapshot()
+        return ends_of({it.vtep for it in cluster.members.values()}, self.vtep_device, cluster.info.udp_port)
 
     def _open_ends(self) -> tuple[str, ...]:
         what = "Containers of this host can send into the cluster's tunnels as if they were a member"

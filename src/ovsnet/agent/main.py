@@ -12,8 +12,8 @@ import gc
 import os
 import socket
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,9 @@ from ovsnet.agent.askers import Askers
 from ovsnet.agent.compose import compiler, planner
 from ovsnet.agent.fabric import Fabric, Here
 from ovsnet.agent.operator import operator
+from ovsnet.agent.uplink_view import UplinkView
+from ovsnet.agent.uplinks import Trials
+from ovsnet.agent.uplinks import applier as uplink_applier
 from ovsnet.agent.view import Parts, View
 from ovsnet.api.server import serve
 from ovsnet.cluster.identity import identity_files, read_membership
@@ -37,6 +40,7 @@ from ovsnet.control.naming import Naming
 from ovsnet.control.networks import Networks
 from ovsnet.control.orphans import Orphans
 from ovsnet.control.placements import Placements
+from ovsnet.control.uplinks import Uplinks
 from ovsnet.docker.calls import Calls
 from ovsnet.docker.ipam_driver import IpamDriver
 from ovsnet.docker.network_driver import NetworkDriver
@@ -45,15 +49,19 @@ from ovsnet.engine.client import Engine
 from ovsnet.engine.events import Follower
 from ovsnet.engine.facts import EngineFacts
 from ovsnet.ipam.macs import mac_prefix
+from ovsnet.linux.hostchanges import HostChanges
 from ovsnet.linux.links import LinkApplier
 from ovsnet.linux.namespace import find_inside
+from ovsnet.linux.nics import Nics
 from ovsnet.linux.routes import host_networks
 from ovsnet.linux.tunnels import TunnelApplier
+from ovsnet.model.delta import diff
 from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.errors import Unavailable
+from ovsnet.model.errors import OvsnetError, Unavailable
 from ovsnet.model.host import HostFacts
 from ovsnet.model.ids import Ofport
 from ovsnet.model.state import State
+from ovsnet.model.uplink import HostAddress, HostRoute, UplinkPlan
 from ovsnet.ovs.announce import announce
 from ovsnet.ovs.bridge import BridgeApplier
 from ovsnet.ovs.openflow import FlowApplier
@@ -62,7 +70,9 @@ from ovsnet.ovs.programs import management_socket
 from ovsnet.ovs.receivebuffers import ReceiveBuffers
 from ovsnet.ovs.reportwatch import send_out, watch_reports
 from ovsnet.ovs.switch import Switch
+from ovsnet.ovs.uplinks import Uplinks as UplinkBridges
 from ovsnet.pipeline.tables import Table
+from ovsnet.plan.uplinks import plan_uplinks
 from ovsnet.reconcile.converge import Converger
 from ovsnet.reconcile.loop import Loop
 from ovsnet.reconcile.phases import Kind
@@ -124,6 +134,8 @@ class Agent:
         )
         self.ports = PortApplier(self.switch)
         self.buffers = ReceiveBuffers(self.switch, settings.receive_buffer, settings.ovs_run_dir)
+        self.trials = Trials(settings)
+        self.uplink_applier = uplink_applier(settings, self.switch, self._note_move)
         self.converger = Converger(
             {
                 Kind.BRIDGES: BridgeApplier(self.switch, {int(it): it.name.lower() for it in Table}),
@@ -131,6 +143,7 @@ class Agent:
                 Kind.TUNNELS: to.tunnels,
                 Kind.PORTS: self.ports,
                 Kind.FLOWS: self.flows,
+                Kind.UPLINKS: self.uplink_applier,
             },
             self.wanted,
             self.facts,
@@ -154,13 +167,44 @@ class Agent:
         shared = self.fabric.networks if self.fabric else None
         self.orphans = Orphans(self.committer, time.monotonic, settings.orphan_age, shared)
         self.networks = Networks(self.committer, self.switch.facts, time.time, shared)
+        self.uplinks = self._uplinks()
         parts = Parts(self.store, self.switch, self.ports, self.loop, self.follower, self.fabric)
-        self.view = View(parts, to.engine, settings, to.ring, operator(settings, self.fabric, self.networks, stop.set))
+        orders = operator(settings, self.fabric, self.networks, self.uplinks, stop.set)
+        self.view = View(parts, to.engine, settings, to.ring, orders)
         for nudge in (self.loop.nudge, self.groups.nudge):
             self.store.watch(nudge)
             self.switch.watch(nudge)
         to.links.watch(self.loop.nudge)
         to.tunnels.watch(self.loop.nudge)
+
+    def _uplinks(self) -> Uplinks:
+        view = UplinkView(Nics(self._settings.instance), UplinkBridges(self.switch), self.switch.facts, self._reserved)
+        uplinks = Uplinks(self.committer, self, self.trials, view, time.time)
+        self.store.watch(uplinks.nudge)
+        return uplinks
+
+    def _note_move(
+        self, plan: UplinkPlan, addresses: Sequence[HostAddress], routes: Sequence[HostRoute], boot: str
+    ) -> None:
+        self.uplinks.note(plan, addresses, routes, boot)
+
+    def _reserved(self) -> Mapping[str, str]:
+        """Interfaces that may not be moved, and why."""
+        found = {
+            self._settings.bridge: f"{self._settings.bridge} is our own bridge, for containers; choose another one"
+        }
+        if self._settings.trunk:
+            found[self._settings.trunk] = (
+                f"{self._settings.trunk} is the trunk of this host (setting trunk); give that up first, and name the "
+                "bridge as the trunk afterwards"
+            )
+        device = self.fabric.vtep_device if self.fabric else ""
+        if device:
+            found[device] = (
+                f"{device} has the tunnel end of this member of the cluster, which cannot be moved yet; leave the "
+                "cluster, move it, and join with the bridge as --vtep"
+            )
+        return found
 
     def _fabric(self, engine: Engine) -> Fabric | None:
         """The cluster side, on a host that is a member of one."""
@@ -188,8 +232,8 @@ class Agent:
     def facts(self) -> HostFacts:
         """What planning may depend on."""
         if self.fabric is None:
-            return HostFacts(self.switch.facts())
-        return HostFacts(self.switch.facts(), self.fabric.overlay(), self.fabric.names.facts())
+            return HostFacts(self.switch.facts(), trials=self.trials.nics)
+        return HostFacts(self.switch.facts(), self.fabric.overlay(), self.fabric.names.facts(), self.trials.nics)
 
     def reachable(self) -> bool:
         """Whether the switch answers, and did in the last round: its database may, and ovs-vswitchd may not."""
@@ -214,6 +258,7 @@ class Agent:
                 group.create_task(self.groups.run()),
                 group.create_task(self._hear_reports()),
                 group.create_task(self.follower.run()),
+                group.create_task(self.uplinks.run()),
             ]
             if self.fabric is not None:
                 background.append(group.create_task(self.fabric.run()))
@@ -241,9 +286,26 @@ class Agent:
                 await self.store.wait_ready(FIRST_CONTACT)
             except Unavailable:
                 continue
+        await self._uplinks_first()
         if self.fabric is not None:
             await self.fabric.prepare()
-        await self.loop.run()
+        with HostChanges(self._look_at_uplinks):
+            await self.loop.run()
+
+    async def _uplinks_first(self) -> None:
+        """After a boot this host may be reached through nothing else, and so reach nobody either."""
+        wanted = plan_uplinks(self.store.snapshot(), HostFacts())
+        if not wanted:
+            return
+        with suppress(OvsnetError):  # the first round meets the same, and says so
+            await self.switch.wait_ready(FIRST_CONTACT)
+            await self.uplink_applier.apply(diff(wanted, self.uplink_applier.have()))
+
+    def _look_at_uplinks(self, name: str) -> None:
+        """An interface changed; "": perhaps any."""
+        uplinks = self.store.snapshot().uplinks.values()
+        if uplinks and (not name or any(name in (it.nic, it.bridge) for it in uplinks)):
+            self.loop.nudge(Kind.UPLINKS)
 
     async def _learn(self, facts: EngineFacts) -> None:
         """Take up what the engine says; nothing of it is needed to serve."""

@@ -26,12 +26,16 @@ from ovsnet.api.orders import (
     RecoverOrder,
     RestoreOrder,
     TokenOrder,
+    UplinkOrder,
+    UplinkRemoval,
 )
 from ovsnet.cluster.identity import IdentityFiles, identity_files
 from ovsnet.cluster.peers import Peers
 from ovsnet.control.commit import Committer
 from ovsnet.control.membership.enrolment import Enrolment, Wish
 from ovsnet.control.networks import Networks
+from ovsnet.control.uplink_rules import Wish as UplinkWish
+from ovsnet.control.uplinks import Uplinks
 from ovsnet.engine.daemonjson import DAEMON_JSON, DaemonJson, host_servers, refuse_flag
 from ovsnet.linux import dnslink
 from ovsnet.linux.tunnelends import remove_table
@@ -75,6 +79,7 @@ class Operator:
         enrolment: Enrolment,
         fabric: Fabric | None,
         networks: Networks,
+        uplinks: Uplinks,
         restart: Callable[[], None],
     ) -> None:
         self._settings = settings
@@ -82,6 +87,7 @@ class Operator:
         self._enrolment = enrolment
         self._fabric = fabric
         self._networks = networks
+        self._uplinks = uplinks
         self._restart = restart
         self._custody = Custody(settings, lambda: opened(settings))
         self._daemon_json = DaemonJson(DAEMON_JSON, Path(settings.state_dir) / "daemon.json.before")
@@ -171,6 +177,16 @@ class Operator:
         await self._networks.remove(name)
         return Done(message=f"Network {name} is removed; it leaves the engine of every host within seconds.")
 
+    async def add_uplink(self, order: UplinkOrder) -> Done:
+        """Move a NIC into a bridge."""
+        probe = _address(order.probe, "--probe") if order.probe else None
+        wish = UplinkWish(order.nic, order.bridge, probe, order.commit_within, order.force)
+        return Done(message=await self._uplinks.add(wish))
+
+    async def remove_uplink(self, order: UplinkRemoval) -> Done:
+        """Take a NIC out of its bridge."""
+        return Done(message=await self._uplinks.remove(order.nic))
+
     def _names(self, *, enabled: bool) -> str:
         """Change the engine's settings file; what there is to say of it."""
         address = self._settings.dns_address
@@ -196,13 +212,15 @@ class Operator:
         return self._fabric
 
 
-def operator(settings: Settings, fabric: Fabric | None, networks: Networks, restart: Callable[[], None]) -> Operator:
+def operator(
+    settings: Settings, fabric: Fabric | None, networks: Networks, uplinks: Uplinks, restart: Callable[[], None]
+) -> Operator:
     """The one of this host."""
     files = identity_files(settings)
     enrolment = Enrolment(
         files, Surroundings(), DatabaseServer(settings), lambda: opened(settings), __version__, time.time
     )
-    return Operator(settings, files, enrolment, fabric, networks, restart)
+    return Operator(settings, files, enrolment, fabric, networks, uplinks, restart)
 
 
 def _member_at(text: str) -> IpAddress:
@@ -212,6 +230,13 @@ def _member_at(text: str) -> IpAddress:
         raise BadRequest(
             f"{text!r} is not an IP address; give that of a member of the cluster, or none to look for one on the LAN"
         ) from None
+
+
+def _address(text: str, option: str) -> IpAddress:
+    try:
+        return ip_address(text)
+    except ValueError:
+        raise BadRequest(f"{option} {text!r} is not an IP address") from None
 
 
 def _where(order: RecordOrder) -> str:

@@ -5,12 +5,14 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
 from ovsnet.agent import logs
 from ovsnet.agent.keeper import alone
+from ovsnet.agent.uplinks import applier as uplink_applier
 from ovsnet.cluster.identity import identity_files, read_membership
 from ovsnet.cluster.raft import LocalServer
 from ovsnet.control.membership.enrolment import remove_identity
@@ -22,14 +24,19 @@ from ovsnet.linux.tunnels import TunnelApplier
 from ovsnet.model.errors import ApplyError, OvsnetError, Unavailable
 from ovsnet.model.host import HostFacts
 from ovsnet.model.state import State
+from ovsnet.model.uplink import Hold, UplinkPlan
 from ovsnet.ovs.bridge import BridgeApplier
 from ovsnet.ovs.openflow import FlowApplier
 from ovsnet.ovs.ports import PortApplier
 from ovsnet.ovs.switch import Switch
 from ovsnet.plan.host import NOTHING
+from ovsnet.plan.uplinks import plan_of
 from ovsnet.reconcile.converge import Converger
 from ovsnet.reconcile.phases import Kind
 from ovsnet.settings import Settings
+from ovsnet.store.local import LOCAL
+from ovsnet.store.process import store_file
+from ovsnet.store.standalone import read_standalone
 
 FIRST_CONTACT = 5.0
 """Seconds Open vSwitch has to answer."""
@@ -106,8 +113,20 @@ async def _remove_resources(settings: Settings) -> list[ApplyError]:
             following.cancel()
 
 
+def _uplinks_put_back(settings: Settings) -> dict[str, UplinkPlan]:
+    """By the store's file, as its server has ended; none where it cannot be read."""
+    file = store_file(settings)
+    if not file.exists():
+        return {}
+    with suppress(OvsnetError):
+        uplinks = read_standalone(LOCAL, file).uplinks.values()
+        return {it.nic: plan_of(it, moved=False) for it in uplinks if it.hold is not Hold.NOTED}
+    return {}
+
+
 async def _converge(settings: Settings, switch: Switch, links: LinkApplier, tunnels: TunnelApplier) -> list[ApplyError]:
     """Flows go with the bridge, so they are not asked for: it may be gone already."""
+    leaving = replace(NOTHING, uplinks=_uplinks_put_back(settings))
     converger = Converger(
         {
             Kind.BRIDGES: BridgeApplier(switch),
@@ -115,10 +134,11 @@ async def _converge(settings: Settings, switch: Switch, links: LinkApplier, tunn
             Kind.TUNNELS: tunnels,
             Kind.PORTS: PortApplier(switch),
             Kind.FLOWS: FlowApplier(settings.bridge, settings.ovs_run_dir),
+            Kind.UPLINKS: uplink_applier(settings, switch),
         },
         State,
         lambda: HostFacts(switch.facts()),
-        lambda _state, _facts: NOTHING,
+        lambda _state, _facts: leaving,
         lambda _state, _facts: {},
     )
     try:

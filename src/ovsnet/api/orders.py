@@ -88,6 +88,25 @@ class EnableOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     enabled: bool = True
 
 
+class UplinkOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Move a NIC with its addresses into an OVS bridge ("": one that is made for it). `probe`: who must answer, an
+    address; "": the default gateways. `commit_within`: seconds until it is put back unless they do. `force`: also when
+    nobody answers before.
+    """
+
+    nic: str
+    bridge: str = ""
+    probe: str = ""
+    commit_within: float = 30.0
+    force: bool = False
+
+
+class UplinkRemoval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Give a NIC its addresses back, and take it out of its bridge."""
+
+    nic: str
+
+
 class RemoveOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Nothing but what the path says."""
 
@@ -150,6 +169,12 @@ class Orders(Protocol):
     async def remove_network(self, name: str) -> Done:
         """Remove a network from all hosts, unless it is in use."""
 
+    async def add_uplink(self, order: UplinkOrder) -> Done:
+        """Move a NIC into a bridge; it is as it was when this is refused."""
+
+    async def remove_uplink(self, order: UplinkRemoval) -> Done:
+        """Take a NIC out of its bridge."""
+
 
 LARGEST_BACKUP = 256 << 20
 """Bytes; 100 000 endpoints take about 60 MB."""
@@ -200,6 +225,21 @@ ORDERS = (
         Done,
         lambda to, body, _: to.enable_names(body),
         "Have the engine ask our name service, or not any more",
+    ),
+    Order(
+        "/v1/uplinks/add",
+        UplinkOrder,
+        Done,
+        lambda to, body, _: to.add_uplink(body),
+        "Move a NIC with its addresses and routes into a bridge; it is put back unless its neighbours answer",
+    ),
+    Order(
+        "/v1/uplinks/remove",
+        UplinkRemoval,
+        Done,
+        lambda to, body, _: to.remove_uplink(body),
+        "Take a NIC out of its bridge, with its addresses and routes",
+        (400, 404, 409, 503),
     ),
     Order(
         "/v1/networks/{network}/remove",

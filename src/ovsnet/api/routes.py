@@ -24,11 +24,12 @@ from ovsnet.api.schema import (
     NetworkInfo,
     Settings,
     Status,
+    UplinkInfo,
     VersionInfo,
 )
 from ovsnet.api.views import AgentView
 from ovsnet.model.errors import Unavailable
-from ovsnet.observe import cluster, endpoints, groups, leases, names, nearby, networks, report, status
+from ovsnet.observe import cluster, endpoints, groups, leases, names, nearby, networks, report, status, uplinks
 
 API_VERSION = "v1"
 GZIP = "application/gzip"
@@ -103,6 +104,10 @@ async def _names(view: AgentView, _: Mapping[str, str]) -> tuple[NameInfo, ...]:
 async def _groups(view: AgentView, _: Mapping[str, str]) -> tuple[GroupInfo, ...]:
     shared = view.cluster()
     return groups.all_groups(view.state(), shared.cluster, shared.me, shared.dead)
+
+
+async def _uplinks(view: AgentView, _: Mapping[str, str]) -> tuple[UplinkInfo, ...]:
+    return uplinks.all_uplinks(view.state())
 
 
 async def _check(view: AgentView, _: Mapping[str, str]) -> CheckReport:
@@ -185,6 +190,7 @@ ROUTES = (
     ),
     Route("/v1/dns", tuple[NameInfo, ...], _names, "Every name on the networks of the cluster", (503,)),
     Route("/v1/multicast", tuple[GroupInfo, ...], _groups, "Every multicast group that a container listens to"),
+    Route("/v1/uplinks", tuple[UplinkInfo, ...], _uplinks, "Every NIC of this host that is a port of a bridge"),
     Route("/v1/check", CheckReport, _check, "Read the host afresh and compare: want, is", (503,)),
     Route("/v1/config", Settings, _config, "The settings in force"),
     Route("/v1/version", VersionInfo, _version, "Versions of the agent and of its neighbours"),

@@ -14,6 +14,7 @@ from ovsnet.observe.names import NameInfo
 from ovsnet.observe.nearby import Nearby, NearbyMember
 from ovsnet.observe.networks import NetworkDetails, NetworkInfo
 from ovsnet.observe.status import Status
+from ovsnet.observe.uplinks import UplinkInfo
 from ovsnet.settings import Settings
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "PoolUsage",
     "Settings",
     "Status",
+    "UplinkInfo",
     "VersionInfo",
 ]
 

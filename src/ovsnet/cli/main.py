@@ -32,6 +32,7 @@ VERBS = {
     "cluster": Verb("ovsnet.cli.cluster:cluster", "Begin, join and look after a cluster of hosts."),
     "dns": Verb("ovsnet.cli.dns:dns", "List, look up and add names in the cluster's networks."),
     "multicast": Verb("ovsnet.cli.multicast:multicast", "List the multicast groups that containers listen to."),
+    "uplink": Verb("ovsnet.cli.uplink:uplink", "Move a NIC of this host into a bridge and back."),
     "ps": Verb("ovsnet.cli.endpoints:ps", "List container interfaces, from the switch database."),
     "lease": Verb("ovsnet.cli.lease:lease", "List the addresses in use."),
     "check": Verb("ovsnet.cli.check:check", "Compare this host with what is wanted."),

@@ -42,6 +42,11 @@ def stop_joining(name: str, within: socket.socket) -> None:
     _ethtool(name, within, SET_JOINING)
 
 
+def set_joining(name: str, within: socket.socket, *, joined: bool) -> None:
+    """Switch GRO of the interface on or off."""
+    _ethtool(name, within, SET_JOINING, int(joined))
+
+
 def joins(name: str, within: socket.socket) -> bool:
     """True when the interface may hand up packets that are joined from several, larger than its MTU (GRO)."""
     return bool(_ethtool(name, within, GET_JOINING))
@@ -60,9 +65,29 @@ def allow_ipv6(name: str, *, allowed: bool) -> None:
     _write(f"ipv6/conf/{name}/disable_ipv6", "0" if allowed else "1")
 
 
-def _ethtool(name: str, within: socket.socket, command: int) -> int:
-    """One command of ethtool's with the value 0; returns the value that the kernel gives back."""
-    value = ctypes.create_string_buffer(struct.pack("=II", command, 0))
+def setting(path: str) -> str:
+    """A sysctl below /proc/sys/net; "" where there is none."""
+    try:
+        return (SYSCTLS / path).read_text().strip()
+    except OSError:
+        return ""
+
+
+def set_setting(path: str, value: str) -> None:
+    """Write a sysctl below /proc/sys/net, where there is one."""
+    _write(path, value)
+
+
+def copy_setting(path: str, source: str, target: str) -> None:
+    """Have a sysctl of one interface be what it is of another; `path` has {} in place of the name."""
+    value = setting(path.format(source))
+    if value and value != setting(path.format(target)):
+        _write(path.format(target), value)
+
+
+def _ethtool(name: str, within: socket.socket, command: int, given: int = 0) -> int:
+    """One command of ethtool's; returns the value that the kernel gives back."""
+    value = ctypes.create_string_buffer(struct.pack("=II", command, given))
     request = struct.pack("16sP16x", name.encode(), ctypes.addressof(value))
     fcntl.ioctl(within, SIOCETHTOOL, request)
     return int(struct.unpack_from("=II", value)[1])

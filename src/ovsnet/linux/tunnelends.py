@@ -17,13 +17,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from ovsnet import processes
-from ovsnet.model.errors import ApplyError, OvsnetError, Unavailable
+from ovsnet.linux.nft import nft
+from ovsnet.model.errors import ApplyError, OvsnetError
 from ovsnet.model.ids import IpAddress
 
-NFT = "nft"
-DEADLINE = 10.0
-"""Seconds one call of nft may take on a machine that is busy."""
 NETLINK_NETFILTER = 12
 NFNLGRP_NFTABLES = 7
 """linux/netlink.h, linux/netfilter/nfnetlink.h: who changed which rule."""
@@ -121,14 +118,14 @@ class TunnelEnds:
 
     async def _write(self, ends: Ends) -> None:
         try:
-            await _nft("-f", "-", stdin=ruleset(self._table, ends))
+            await nft("-f", "-", stdin=ruleset(self._table, ends))
         except ApplyError:
-            await _nft("-f", "-", stdin=ruleset(self._table, ends, reverse_path=False))
+            await nft("-f", "-", stdin=ruleset(self._table, ends, reverse_path=False))
 
     async def _listed(self) -> str:
         """Without the counters; "" when it is gone."""
         try:
-            return await _nft("--stateless", "list", "table", "inet", self._table)
+            return await nft("--stateless", "list", "table", "inet", self._table)
         except ApplyError:
             return ""
 
@@ -136,20 +133,7 @@ class TunnelEnds:
 async def remove_table(instance: str) -> None:
     """Take it away; nothing happens where there is none, or no nft."""
     with suppress(OvsnetError):
-        await _nft("delete", "table", "inet", table_of(instance))
-
-
-async def _nft(*words: str, stdin: str = "") -> str:
-    """What it prints; Unavailable when it is not installed or does not end, ApplyError with its words."""
-    try:
-        done = await processes.run((NFT, *words), stdin=stdin, deadline=DEADLINE)
-    except FileNotFoundError as error:
-        raise Unavailable(NFT, "it is not installed", remedy="install nftables") from error
-    except TimeoutError as error:
-        raise Unavailable(NFT, f"no answer within {DEADLINE:g} s") from error
-    if done.code:
-        raise ApplyError(NFT, done.complaint.partition("\n")[0])
-    return done.output.decode()
+        await nft("delete", "table", "inet", table_of(instance))
 
 
 class _heard:  # noqa: N801 - used as a block, like a function

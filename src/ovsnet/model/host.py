@@ -1,25 +1,33 @@
 """What is true on this host (facts) and what must be true on it (plan), as values. Pure.
 
-A plan is a set of named resources of five kinds. `compare=False` marks fields that only matter when the resource is
+A plan is a set of named resources of six kinds. `compare=False` marks fields that only matter when the resource is
 made: they cannot be read back from the host and so must not count as drift.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
+from ovsnet.model.datapath import Datapath
 from ovsnet.model.ids import UNTAGGED, IpAddress, IpInterface, IpNetwork, Mac, Ofport, Vlan, Vni
 from ovsnet.model.network import PortKind
 from ovsnet.model.overlay import Overlay
+from ovsnet.model.uplink import UplinkPlan
 
-
-class Datapath(StrEnum):
-    """OVS `Bridge.datapath_type`: `system` is the kernel's datapath, `netdev` the userspace one."""
-
-    KERNEL = "system"
-    USERSPACE = "netdev"
+__all__ = [
+    "BridgePlan",
+    "Datapath",
+    "HostFacts",
+    "HostPlan",
+    "LinkPlan",
+    "NameService",
+    "Placement",
+    "PortPlan",
+    "Route",
+    "SwitchFacts",
+    "TunnelPlan",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,8 @@ class HostFacts:
     """The way to other hosts; None on a host that is in no cluster."""
     names: NameService | None = None
     """None where no names are served."""
+    trials: frozenset[str] = frozenset()
+    """NICs whose move to a bridge is being tried, while somebody would put them back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +161,4 @@ class HostPlan:
     links: Mapping[str, LinkPlan]
     ports: Mapping[str, PortPlan]
     tunnels: Mapping[str, TunnelPlan] = field(default_factory=lambda: MappingProxyType({}))
+    uplinks: Mapping[str, UplinkPlan] = field(default_factory=lambda: MappingProxyType({}))

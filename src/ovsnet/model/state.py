@@ -9,6 +9,7 @@ from ovsnet.model.addressing import Allocation, Pool
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import EndpointId, IpAddress, NetworkId, PoolId
 from ovsnet.model.network import Network
+from ovsnet.model.uplink import Uplink
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class State:
     pools: Mapping[PoolId, Pool] = field(default_factory=_empty)
     allocations: Mapping[tuple[PoolId, IpAddress], Allocation] = field(default_factory=_empty)
     counters: Counters = field(default_factory=Counters)
+    uplinks: Mapping[str, Uplink] = field(default_factory=_empty)
+    """By the names of their NICs."""
 
     def endpoints_of(self, network_id: NetworkId) -> tuple[Endpoint, ...]:
         """The endpoints of one network, in no particular order."""

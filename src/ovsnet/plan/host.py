@@ -8,13 +8,14 @@ from ovsnet.plan.dns import plan_dns_link, plan_dns_port
 from ovsnet.plan.links import plan_link
 from ovsnet.plan.ports import plan_port
 from ovsnet.plan.tunnels import plan_tunnel_ports, plan_tunnels
+from ovsnet.plan.uplinks import plan_uplinks
 
 NOTHING = HostPlan({}, {}, {})
 """The plan of a host we leave: everything that carries our mark is too much."""
 
 
 def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> HostPlan:
-    """Bridge, links, ports and tunnels of this host."""
+    """Bridge, links, ports, tunnels and uplinks of this host."""
     links: dict[str, LinkPlan] = {}
     ports: dict[str, PortPlan] = {}
     for endpoint in state.endpoints.values():
@@ -29,7 +30,7 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
     if facts.names is not None:
         links[names.dns_port()] = plan_dns_link(facts.names, facts.switch)
         ports[names.dns_port()] = plan_dns_port(instance)
-    return HostPlan({bridge: ours}, links, ports, plan_tunnels(state, facts.overlay))
+    return HostPlan({bridge: ours}, links, ports, plan_tunnels(state, facts.overlay), plan_uplinks(state, facts))
 
 
 def _possible(network: Network, facts: HostFacts) -> bool:

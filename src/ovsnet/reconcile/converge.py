@@ -64,6 +64,7 @@ class Converger:
                 Kind.TUNNELS: host.tunnels,
                 Kind.PORTS: host.ports,
                 Kind.FLOWS: self._compile(state, facts) if host.bridges else {},
+                Kind.UPLINKS: host.uplinks,
             }
             self._planned = (state, facts, wanted)
         return self._planned[2]

@@ -14,6 +14,7 @@ class Kind(StrEnum):
     TUNNELS = "tunnels"
     PORTS = "ports"
     FLOWS = "flows"
+    UPLINKS = "uplinks"
 
 
 class Does(StrEnum):
@@ -35,6 +36,7 @@ class Phase:
 
 
 PHASES = (
+    Phase(Kind.UPLINKS, Does.BOTH, "first, as this host may be reached through nothing else"),
     Phase(Kind.BRIDGES, Does.MAKES, "all else hangs on the bridge; fail_mode=secure: it forwards nothing yet"),
     Phase(Kind.LINKS, Does.MAKES, "ovs-vswitchd can only open a veth that exists", PortKind.VETH),
     Phase(Kind.TUNNELS, Does.MAKES, "as a veth: a port needs a device that exists"),

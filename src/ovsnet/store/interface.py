@@ -21,8 +21,22 @@ from ovsnet.model.cluster import (
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.network import Network
 from ovsnet.model.state import Counters
+from ovsnet.model.uplink import Uplink
 
-Keyed = Network | Endpoint | Pool | Allocation | Member | SharedNetwork | Lease | RemoteEndpoint | Beat | Token | Record
+Keyed = (
+    Network
+    | Endpoint
+    | Pool
+    | Allocation
+    | Uplink
+    | Member
+    | SharedNetwork
+    | Lease
+    | RemoteEndpoint
+    | Beat
+    | Token
+    | Record
+)
 Value = Keyed | Counters | ClusterInfo
 
 

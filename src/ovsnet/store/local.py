@@ -1,4 +1,4 @@
-"""What this host was asked for: networks, endpoints, pools, addresses (ovsnet.ovsschema). Pure."""
+"""What this host was asked for: networks, endpoints, pools, addresses, uplinks (ovsnet.ovsschema). Pure."""
 
 from collections.abc import Iterable, Mapping
 from ipaddress import (
@@ -16,6 +16,7 @@ from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import EndpointId, NetworkId, PoolId, SharedId, Vlan, parse_mac
 from ovsnet.model.network import Network
 from ovsnet.model.state import Counters, State
+from ovsnet.model.uplink import Uplink
 from ovsnet.store.changes import shown, vnis_used_twice
 from ovsnet.store.codec import (
     decode_listening,
@@ -28,6 +29,7 @@ from ovsnet.store.codec import (
     only,
 )
 from ovsnet.store.interface import Value
+from ovsnet.store.uplinks import decode_uplink, encode_uplink
 from ovsnet.store.vocabulary import Columns, Edits, Parent, RowOf, Shape, Vocabulary
 
 
@@ -184,9 +186,18 @@ LOCAL: Final = Vocabulary(
             Endpoint: Shape("Endpoint", _encode_endpoint, _decode_endpoint),
             Allocation: Shape("Allocation", _encode_allocation, _decode_allocation),
             Counters: Shape("Global", _encode_counters, _decode_counters),
+            Uplink: Shape("Uplink", encode_uplink, decode_uplink),
         }
     ),
-    fields=MappingProxyType({Network: "networks", Pool: "pools", Endpoint: "endpoints", Allocation: "allocations"}),
+    fields=MappingProxyType(
+        {
+            Network: "networks",
+            Pool: "pools",
+            Endpoint: "endpoints",
+            Allocation: "allocations",
+            Uplink: "uplinks",
+        }
+    ),
     single=MappingProxyType({Counters: "counters"}),
     broken=_broken,
     parents=MappingProxyType(

@@ -1,0 +1,51 @@
+"""Uplinks as people see them: `ovsnet uplink ls`. Pure."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from ovsnet.model.state import State
+from ovsnet.model.uplink import Uplink
+
+
+class UplinkInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One NIC that is a port of a bridge. `held`: what of it is ours (own: bridge and port, plugged: the port, noted:
+    nothing). `state`: trying, in force or leaving. `addresses` and `gateways` are those that were moved; `probes`
+    had to answer.
+    """
+
+    nic: str
+    bridge: str
+    held: str
+    state: str
+    datapath: str
+    mac: str
+    mtu: int
+    addresses: tuple[str, ...]
+    gateways: tuple[str, ...]
+    routes: int
+    probes: tuple[str, ...]
+    since: datetime
+
+
+def all_uplinks(state: State) -> tuple[UplinkInfo, ...]:
+    """By the NIC's name."""
+    return tuple(_shown(it) for _, it in sorted(state.uplinks.items()))
+
+
+def _shown(it: Uplink) -> UplinkInfo:
+    gateways = (str(route.gateway) for route in it.routes if route.gateway and not route.destination.prefixlen)
+    return UplinkInfo(
+        nic=it.nic,
+        bridge=it.bridge,
+        held=str(it.hold),
+        state=str(it.phase),
+        datapath=str(it.datapath),
+        mac=it.settings.mac,
+        mtu=it.settings.mtu,
+        addresses=tuple(str(one.address) for one in it.addresses),
+        gateways=tuple(dict.fromkeys(gateways)),
+        routes=len(it.routes),
+        probes=tuple(map(str, it.probes)),
+        since=datetime.fromtimestamp(it.created_at, tz=UTC),
+    )

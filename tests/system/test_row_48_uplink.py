@@ -1,0 +1,281 @@
+"""Row 48: the NIC by which a host is reached moves into a bridge and back, on a host with an engine and an agent."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pytest
+from tests.rig.container import Container
+from tests.rig.host import PROJECT
+from tests.rig.namespace_host import NamespaceHost
+from tests.rig.process import run, wait_until
+from tests.rig.rig import Rig
+from tests.rows import Figures
+from tests.system import networks
+from tests.system.traces import clean
+
+pytestmark = pytest.mark.row(48)
+
+GATEWAY, GATEWAY6 = "172.31.0.254", "fd31::fe"
+OTHER = "172.31.0.253"
+"""A second address of the router's."""
+BACK = 20.0
+"""Seconds until a host is reached again, unasked."""
+SHOWN = ("addr show dev eth0", "-4 route show table all dev eth0", "-6 route show table all dev eth0")
+STREAM = """
+import socket, sys, time
+server = socket.create_server(("0.0.0.0", 4848))
+print("listening", flush=True)
+peer, _ = server.accept()
+while data := peer.recv(64):
+    peer.sendall(data)
+"""
+ASKING = """
+import socket, sys, time
+peer = socket.create_connection((sys.argv[1], 4848), timeout=20)
+longest, count = 0.0, 0
+while True:
+    began = time.monotonic()
+    peer.sendall(b"%08d" % count)
+    got = b""
+    while len(got) < 8:
+        got += peer.recv(8 - len(got))
+    count += 1
+    longest = max(longest, time.monotonic() - began)
+    print(count, round(longest * 1000), flush=True)
+    time.sleep(0.01)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lan:
+    """A host, and the router that is the way to it."""
+
+    host: NamespaceHost
+    router: str
+
+    def from_router(self, *command: str, check: bool = True) -> str:
+        return run("ip", "netns", "exec", self.router, *command, check=check).stdout
+
+    def address(self) -> str:
+        return f"172.31.0.{self.host.name.removeprefix('h')}"
+
+    def reached(self) -> bool:
+        six = f"fd31::{self.host.name.removeprefix('h')}"
+        asked = (("ping", "-n", "-q", "-c", "1", "-W", "2", it) for it in (self.address(), six))
+        return all(" 0% packet loss" in self.from_router(*it, check=False) for it in asked)
+
+    def reaches(self) -> bool:
+        pings = (self.host.run("ping", "-n", "-q", "-c", "1", "-W", "2", it, check=False) for it in (GATEWAY, GATEWAY6))
+        return all(it.ok for it in pings)
+
+    def shown(self) -> str:
+        return "".join(self.host.run("ip", *it.split()).stdout for it in SHOWN)
+
+    @contextmanager
+    def pinged(self, interval: float = 0.005) -> Iterator[dict[str, float]]:
+        """The router pings the host all the while; what became of it is in the value afterwards."""
+        words = ("ip", "netns", "exec", self.router, "ping", "-n", "-D", "-i", str(interval), self.address())
+        seen: dict[str, float] = {}
+        with _pinging(words) as told:
+            yield seen
+        seen.update(_judged(told))
+
+
+@contextmanager
+def _pinging(words: tuple[str, ...]) -> Iterator[list[str]]:
+    told: list[str] = []
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    try:
+        yield told
+    finally:
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+        told += out.splitlines()
+
+
+def _judged(told: list[str]) -> dict[str, float]:
+    """How many got no answer, how many got two, and the longest time without any."""
+    times = [float(it[1:].partition("]")[0]) for it in told if it.startswith("[") and "icmp_seq" in it]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    summary = next(it for it in told if "packets transmitted" in it)
+    sent, received = (int(it.split()[0]) for it in summary.split(", ")[:2])
+    return {
+        "sent": sent,
+        "lost": sent - received,
+        "twice": sum("(DUP!)" in it for it in told),
+        "longest gap, ms": round(max(gaps, default=0.0) * 1000),
+    }
+
+
+@pytest.fixture(scope="module")
+def lan(rig: Rig, module_host: NamespaceHost) -> Iterator[Lan]:
+    it = Lan(module_host, f"{rig.name}-net")
+    cables(it)
+    it.from_router("ip", "addr", "add", f"{OTHER}/24", "dev", "mgmt")
+    wait_until(lambda: "tentative" not in it.shown(), 5, "the addresses of the NIC are usable")
+    yield it
+    it.from_router("ip", "addr", "del", f"{OTHER}/24", "dev", "mgmt", check=False)
+
+
+def cables(lan: Lan) -> None:
+    """A wire fills in checksums; a veth leaves them to whoever has the packet in the end."""
+    for name in (f"m{lan.host.name.removeprefix('h')}", "mgmt"):
+        lan.from_router("ethtool", "-K", name, "tx", "off")
+    lan.host.run("ethtool", "-K", "eth0", "tx", "off")
+
+
+def settled(lan: Lan) -> None:
+    wait_until(lambda: lan.reached() and lan.reaches(), BACK, "the host is reached")
+    wait_until(lambda: lan.host.ovsnet("check", check=False).ok, BACK, "a clean check")
+
+
+def uplinks(host: NamespaceHost) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(host.ovsnet("uplink", "ls", "--json").stdout)
+    return found
+
+
+def test_the_nic_of_the_host_moves_while_its_connections_go_on(lan: Lan, figures: Figures) -> None:
+    host = lan.host
+    before = lan.shown()
+    with host.spawn("python3", "-c", STREAM, label="stream") as stream:
+        stream.wait_for_output("listening")
+        with _pinging(("ip", "netns", "exec", lan.router, "python3", "-c", ASKING, lan.address())) as asked:
+            with lan.pinged() as there:
+                began = time.monotonic()
+                said = host.ovsnet("uplink", "add", "eth0").stdout
+                took = time.monotonic() - began
+            settled(lan)
+            with lan.pinged() as back:
+                assert "has its addresses and routes back" in host.ovsnet("uplink", "rm", "eth0").stdout
+            settled(lan)
+    assert "eth0 is the uplink of br-eth0" in said
+    assert "172.31.0.254" in said
+    count, longest = map(int, asked[-1].split())
+    assert count > 100, "one TCP connection to the host survived both"
+    assert lan.shown() == before
+    assert host.bridges() == [networks.BRIDGE]
+    figures["uplink add eth0, s"] = round(took, 2)
+    figures["uplink add: pings of 200 a second lost"] = there["lost"]
+    figures["uplink add: longest gap, ms"] = there["longest gap, ms"]
+    figures["uplink rm: pings of 200 a second lost"] = back["lost"]
+    figures["longest answer in one TCP connection meanwhile, ms"] = longest
+    assert there["lost"] <= 20, there
+    assert back["lost"] <= 20, back
+
+
+def test_containers_and_the_host_go_on_beside_it(lan: Lan) -> None:
+    host = lan.host
+    networks.create(host, "web", "10.48.0.0/24")
+    host.ovsnet("uplink", "add", "eth0")
+    with host.container("c1", network="web") as c1, host.container("c2", network="web") as c2:
+        assert c1.pings(c2.address("web"))
+        assert outside(c1), "by Docker's own way out, which is the bridge's port now"
+    (shown,) = uplinks(host)
+    assert (shown["nic"], shown["bridge"], shown["held"], shown["state"]) == ("eth0", "br-eth0", "own", "in force")
+    assert shown["gateways"] == [GATEWAY, GATEWAY6]
+    assert host.ovsnet("status").ok
+    clean(host)
+
+
+def outside(container: Container) -> bool:
+    return container.exec("ping", "-c", "1", "-W", "5", GATEWAY, check=False).ok
+
+
+def test_a_killed_agent_costs_nothing(lan: Lan) -> None:
+    with lan.pinged() as seen:
+        lan.host.agent.kill()
+        lan.host.agent.wait_ready()
+    assert seen["lost"] == 0
+    settled(lan)
+
+
+def test_a_restarted_switch_is_ridden_out(lan: Lan, figures: Figures) -> None:
+    with lan.pinged() as seen:
+        lan.host.vswitchd_restart()
+        wait_until(lan.reached, BACK, "the host is reached again, unasked")
+    figures["ovs-vswitchd restarted: longest gap of the host, ms"] = seen["longest gap, ms"]
+    settled(lan)
+
+
+def test_after_a_boot_the_addresses_move_again(lan: Lan, figures: Figures) -> None:
+    lan.host.reboot()
+    cables(lan)
+    began = time.monotonic()
+    lan.host.agent.start()
+    moved(lan)
+    figures["after a boot, from the agent's start until the addresses have moved, s"] = round(
+        time.monotonic() - began, 2
+    )
+    settled(lan)
+    lan.host.ovsnet("uplink", "rm", "eth0")
+    settled(lan)
+    assert "inet 172.31.0." in lan.shown()
+
+
+def moved(lan: Lan) -> None:
+    wait_until(lambda: "inet " not in lan.host.run("ip", "addr", "show", "dev", "eth0").stdout, BACK, "addresses moved")
+
+
+@pytest.mark.parametrize("agent", ["lives", "is killed"])
+def test_who_does_not_answer_afterwards_ends_the_trial(lan: Lan, agent: str) -> None:
+    host = lan.host
+    before = lan.shown()
+    adding = host.spawn(*ovsnet("uplink", "add", "eth0", "--probe", OTHER, "--commit-within", "10"), label="add")
+    host.run("ovs-vsctl", "--timeout=20", "wait-until", "bridge", "br-eth0")
+    lan.from_router("ip", "addr", "del", f"{OTHER}/24", "dev", "mgmt")
+    try:
+        if agent == "is killed":
+            moved(lan)
+            host.agent.kill()
+        ended = adding.wait(60)
+        assert not ended.ok
+        if agent == "lives":
+            assert "was not moved to br-eth0, and is as it was" in ended.stderr
+        wait_until(lambda: lan.shown() == before and not uplinks(host), 30, "everything as it was")
+        assert "br-eth0" not in host.bridges()
+        settled(lan)
+    finally:
+        lan.from_router("ip", "addr", "add", f"{OTHER}/24", "dev", "mgmt")
+
+
+def test_nothing_is_done_for_a_neighbour_that_does_not_answer(lan: Lan) -> None:
+    before = lan.shown()
+    refused = lan.host.ovsnet("uplink", "add", "eth0", "--probe", "172.31.0.199", check=False)
+    assert "172.31.0.199 does not answer on eth0 now" in refused.stderr
+    for nic, words in (("lo", "loopback"), ("nix", "no interface 'nix'"), ("docker0", "is a bridge")):
+        assert words in lan.host.ovsnet("uplink", "add", nic, check=False).stderr
+    assert lan.shown() == before
+    assert uplinks(lan.host) == []
+
+
+@pytest.mark.row(16)
+def test_a_bridge_of_the_administrator_is_noted_and_never_changed(lan: Lan) -> None:
+    host = lan.host
+    host.shell(
+        "ovs-vsctl add-br br-lan -- set bridge br-lan datapath_type=netdev external_ids:whose=theirs "
+        "-- add-port br-lan eth1 tag=7 && ovs-ofctl add-flow br-lan cookie=0x77,priority=7,actions=normal"
+    )
+    before = look(host)
+    assert "nothing was changed" in host.ovsnet("uplink", "add", "eth1").stdout
+    assert [(it["nic"], it["held"]) for it in uplinks(host)] == [("eth1", "noted")]
+    assert look(host) == before
+    host.ovsnet("uplink", "rm", "eth1")
+    assert look(host) == before
+    host.ovs_vsctl("del-br", "br-lan")
+
+
+def look(host: NamespaceHost) -> str:
+    return host.shell(
+        "ovs-vsctl --columns=_uuid,name,ports,fail_mode,external_ids,other_config list bridge br-lan;"
+        "ovs-vsctl --columns=_uuid,name,tag,external_ids list port eth1; ovs-ofctl --no-stats dump-flows br-lan"
+    ).stdout
+
+
+def ovsnet(*words: str) -> tuple[str, ...]:
+    return (str(PROJECT / ".venv/bin/ovsnet"), *words)
