@@ -12,11 +12,14 @@ from itertools import pairwise
 import pytest
 from tests.rig.container import Container
 from tests.rig.host import PROJECT
+from tests.rig.fixtures import with_agent
+from tests.rig.installed import install
 from tests.rig.namespace_host import NamespaceHost
 from tests.rig.process import run, wait_until
-from tests.rig.rig import Rig
+from tests.rig.rig import Rig, Shape
 from tests.rows import Figures
 from tests.system import networks
+from tests.system.faults import powered_off
 from tests.system.traces import clean
 
 pytestmark = pytest.mark.row(48)
@@ -203,26 +206,27 @@ def test_a_restarted_switch_is_ridden_out(lan: Lan, figures: Figures) -> None:
     settled(lan)
 
 
-def test_after_a_boot_the_addresses_move_again(lan: Lan, figures: Figures) -> None:
-    lan.host.reboot()
+def test_after_a_boot_the_addresses_move_again(lan: Lan) -> None:
+    with powered_off(lan.host):
+        pass
     cables(lan)
-    began = time.monotonic()
-    lan.host.agent.start()
     moved(lan)
-    figures["after a boot, from the agent's start until the addresses have moved, s"] = round(
-        time.monotonic() - began, 2
-    )
+    assert mac(lan, "br-eth0") == mac(lan, "eth0"), "a cable of the rig is another one after each boot"
     settled(lan)
     lan.host.ovsnet("uplink", "rm", "eth0")
     settled(lan)
     assert "inet 172.31.0." in lan.shown()
 
 
+def mac(lan: Lan, name: str) -> str:
+    return lan.host.run("ip", "-br", "link", "show", name).stdout.split()[2]
+
+
 def moved(lan: Lan) -> None:
     wait_until(lambda: "inet " not in lan.host.run("ip", "addr", "show", "dev", "eth0").stdout, BACK, "addresses moved")
 
 
-@pytest.mark.parametrize("agent", ["lives", "is killed"])
+@pytest.mark.parametrize("agent", ["lives", "is killed", "is gone, and so is the store"])
 def test_who_does_not_answer_afterwards_ends_the_trial(lan: Lan, agent: str) -> None:
     host = lan.host
     before = lan.shown()
@@ -230,18 +234,45 @@ def test_who_does_not_answer_afterwards_ends_the_trial(lan: Lan, agent: str) -> 
     host.run("ovs-vsctl", "--timeout=20", "wait-until", "bridge", "br-eth0")
     lan.from_router("ip", "addr", "del", f"{OTHER}/24", "dev", "mgmt")
     try:
-        if agent == "is killed":
+        if agent != "lives":
             moved(lan)
-            host.agent.kill()
+            (host.agent.kill if agent == "is killed" else host.agent.kill_all)()
         ended = adding.wait(60)
         assert not ended.ok
         if agent == "lives":
             assert "was not moved to br-eth0, and is as it was" in ended.stderr
+        if agent.startswith("is gone"):
+            wait_until(lambda: lan.shown() == before, 30, "the guard has put it back, alone")
+        with_agent(host)
         wait_until(lambda: lan.shown() == before and not uplinks(host), 30, "everything as it was")
         assert "br-eth0" not in host.bridges()
         settled(lan)
     finally:
         lan.from_router("ip", "addr", "add", f"{OTHER}/24", "dev", "mgmt")
+
+
+@pytest.mark.long
+def test_under_systemd_the_guard_outlives_the_agents_unit(rig: Rig) -> None:
+    host = rig.host(Shape(systemd=True))
+    install(host)
+    wait_until(lambda: host.ovsnet("status", check=False).ok, 30, "the installed agent is ready")
+    lan = Lan(host, f"{rig.name}-net")
+    cables(lan)
+    lan.from_router("ip", "addr", "add", f"{OTHER}/24", "dev", "mgmt")
+    wait_until(lambda: "tentative" not in lan.shown(), 5, "the addresses of the NIC are usable")
+    before = lan.shown()
+    host.spawn(*ovsnet("uplink", "add", "eth0", "--probe", OTHER), label="add")
+    host.run("ovs-vsctl", "--timeout=20", "wait-until", "bridge", "br-eth0")
+    lan.from_router("ip", "addr", "del", f"{OTHER}/24", "dev", "mgmt")
+    moved(lan)
+
+    host.run("systemctl", "stop", "ovsnet.service")
+
+    wait_until(lambda: lan.shown() == before, 20, "the guard has put it back, alone")
+    assert "br-eth0" not in host.bridges()
+    host.run("systemctl", "start", "ovsnet.service")
+    wait_until(lambda: host.ovsnet("status", check=False).ok and not uplinks(host), 30, "nothing is left of it")
+    rig.discard(host)
 
 
 def test_nothing_is_done_for_a_neighbour_that_does_not_answer(lan: Lan) -> None:

@@ -53,15 +53,16 @@ from ovsnet.linux.hostchanges import HostChanges
 from ovsnet.linux.links import LinkApplier
 from ovsnet.linux.namespace import find_inside
 from ovsnet.linux.nics import Nics
+from ovsnet.linux.nft import RuleChanges
 from ovsnet.linux.routes import host_networks
 from ovsnet.linux.tunnels import TunnelApplier
 from ovsnet.model.delta import diff
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import OvsnetError, Unavailable
-from ovsnet.model.host import HostFacts
+from ovsnet.model.host import Datapath, HostFacts
 from ovsnet.model.ids import Ofport
 from ovsnet.model.state import State
-from ovsnet.model.uplink import HostAddress, HostRoute, UplinkPlan
+from ovsnet.model.uplink import HostAddress, HostRoute, Hold, UplinkPlan
 from ovsnet.ovs.announce import announce
 from ovsnet.ovs.bridge import BridgeApplier
 from ovsnet.ovs.openflow import FlowApplier
@@ -186,6 +187,8 @@ class Agent:
     def _note_move(
         self, plan: UplinkPlan, addresses: Sequence[HostAddress], routes: Sequence[HostRoute], boot: str
     ) -> None:
+        held = ", ".join(str(it.address) for it in addresses)
+        self._log.info("addresses moved", interface=plan.nic, bridge=plan.bridge, addresses=held, routes=len(routes))
         self.uplinks.note(plan, addresses, routes, boot)
 
     def _reserved(self) -> Mapping[str, str]:
@@ -289,7 +292,7 @@ class Agent:
         await self._uplinks_first()
         if self.fabric is not None:
             await self.fabric.prepare()
-        with HostChanges(self._look_at_uplinks):
+        with HostChanges(self._look_at_uplinks), RuleChanges(self._look_at_rules):
             await self.loop.run()
 
     async def _uplinks_first(self) -> None:
@@ -305,6 +308,12 @@ class Agent:
         """An interface changed; "": perhaps any."""
         uplinks = self.store.snapshot().uplinks.values()
         if uplinks and (not name or any(name in (it.nic, it.bridge) for it in uplinks)):
+            self.loop.nudge(Kind.UPLINKS)
+
+    def _look_at_rules(self) -> None:
+        """A packet filter rule of this host changed: without ours it would hear each packet of an uplink twice."""
+        uplinks = self.store.snapshot().uplinks.values()
+        if any(it.datapath is Datapath.USERSPACE and it.hold is not Hold.NOTED for it in uplinks):
             self.loop.nudge(Kind.UPLINKS)
 
     async def _learn(self, facts: EngineFacts) -> None:

@@ -1,7 +1,7 @@
 """Which NIC may become the uplink of which bridge. Pure: the host as it is, in; the uplink, or why not, out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ovsnet.model.datapath import Datapath
 from ovsnet.model.errors import BadRequest, Conflict
@@ -124,13 +124,15 @@ def _check_names(wish: Wish, bridge: str, now: Situation, known: Mapping[str, Up
 def _already(nic: str, carrier: Carrier, now: Situation, clock: float) -> Uplink:
     """Somebody's bridge is taken note of; one that we made and do not remember is ours again."""
     addresses, routes = now.there
+    # What the NIC was like before is not known any more; of IPv6, that we have switched it off.
+    settings = replace(now.nic.settings, ipv6=True) if carrier.ours else now.nic.settings
     return Uplink(
         nic=nic,
         bridge=carrier.name,
         hold=Hold.OWN if carrier.ours else Hold.NOTED,
         phase=Phase.IN_FORCE,
         datapath=carrier.datapath,
-        settings=now.nic.settings,
+        settings=settings,
         addresses=addresses,
         routes=routes,
         boot=now.boot,

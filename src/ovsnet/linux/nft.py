@@ -1,7 +1,11 @@
 """Runs nft(8), by which we keep our tables. Every table is wholly ours; its name begins with the instance's."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import structlog
 
 from ovsnet import processes
 from ovsnet.model.errors import ApplyError, Unavailable
@@ -9,6 +13,11 @@ from ovsnet.model.errors import ApplyError, Unavailable
 NFT = "nft"
 DEADLINE = 10.0
 """Seconds one call of nft may take on a machine that is busy."""
+NETLINK_NETFILTER = 12
+NFNLGRP_NFTABLES = 7
+"""linux/netlink.h, linux/netfilter/nfnetlink.h: who changed which rule."""
+
+log = structlog.get_logger("nftables")
 
 
 async def nft(*words: str, stdin: str = "") -> str:
@@ -32,3 +41,32 @@ def nothing_there() -> Iterator[None]:
     except ApplyError as error:
         if "No such file or directory" not in error.reason:
             raise
+
+
+class RuleChanges:
+    """While this lasts `tell` is called for every change of any rule of this machine."""
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self._tell = tell
+        self._socket: socket.socket | None = None
+
+    def __enter__(self) -> None:
+        try:
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, NETLINK_NETFILTER)
+            self._socket.bind((0, 1 << (NFNLGRP_NFTABLES - 1)))
+        except OSError as error:  # a kernel without nftables
+            log.info("changes of the firewall are not heard of", reason=str(error))
+            return
+        asyncio.get_running_loop().add_reader(self._socket, self._drain)
+
+    def __exit__(self, *_: object) -> None:
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket.close()
+
+    def _drain(self) -> None:
+        # What was lost in between (ENOBUFS) was a change as well.
+        with suppress(OSError):
+            while self._socket is not None and self._socket.recv(1 << 16):
+                pass
+        self._tell()

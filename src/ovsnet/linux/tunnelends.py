@@ -6,24 +6,20 @@ goes to a member's tunnel end is dropped where it enters this host, unless it co
 back to that member. Our own packets do not pass there (hook prerouting).
 
 The table is made anew in one transaction, so there is no moment without it. Whoever flushes the rules of this machine
-is noticed at once (NFNLGRP_NFTABLES).
+is noticed at once.
 """
 
 import asyncio
-import socket
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
-from ovsnet.linux.nft import nft
+from ovsnet.linux.nft import RuleChanges, nft
 from ovsnet.model.errors import ApplyError, OvsnetError
 from ovsnet.model.ids import IpAddress
 
-NETLINK_NETFILTER = 12
-NFNLGRP_NFTABLES = 7
-"""linux/netlink.h, linux/netfilter/nfnetlink.h: who changed which rule."""
 WRITES = 3
 """How often the table is written, at most, until it is known what nft makes of it; two are enough when nobody else
 changes it at that moment. Whoever does is heard of, and it is looked at again.
@@ -83,7 +79,7 @@ class TunnelEnds:
 
     async def run(self) -> None:
         """Until cancelled."""
-        with _heard(self._nudged.set):
+        with RuleChanges(self._nudged.set):
             while True:
                 try:
                     await self._look()
@@ -134,35 +130,6 @@ async def remove_table(instance: str) -> None:
     """Take it away; nothing happens where there is none, or no nft."""
     with suppress(OvsnetError):
         await nft("delete", "table", "inet", table_of(instance))
-
-
-class _heard:  # noqa: N801 - used as a block, like a function
-    """While this lasts `tell` is called for every change of any rule of this machine."""
-
-    def __init__(self, tell: Callable[[], None]) -> None:
-        self._tell = tell
-        self._socket: socket.socket | None = None
-
-    def __enter__(self) -> None:
-        try:
-            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, NETLINK_NETFILTER)
-            self._socket.bind((0, 1 << (NFNLGRP_NFTABLES - 1)))
-        except OSError as error:  # a kernel without nftables
-            log.info("changes of the firewall are not heard of", reason=str(error))
-            return
-        asyncio.get_running_loop().add_reader(self._socket, self._drain)
-
-    def __exit__(self, *_: object) -> None:
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
-            self._socket.close()
-
-    def _drain(self) -> None:
-        # What was lost in between (ENOBUFS) was a change as well.
-        with suppress(OSError):
-            while self._socket is not None and self._socket.recv(1 << 16):
-                pass
-        self._tell()
 
 
 def ends_of(vteps: Collection[IpAddress], device: str, udp_port: int) -> Ends | None:

@@ -67,8 +67,8 @@ class Uplinks:
 
     # ------------------------------------------------------------ writing
 
-    async def make(self, plan: UplinkPlan) -> None:
-        """Have the bridge, with its own port, which ovs-vswitchd makes the device of."""
+    async def make(self, plan: UplinkPlan, mac: str) -> None:
+        """Have the bridge, with the NIC's MAC of today, and its own port, which ovs-vswitchd makes the device of."""
         row = self._bridge(plan.bridge)
         if row is None and plan.hold is not Hold.OWN:
             raise ApplyError(
@@ -76,7 +76,9 @@ class Uplinks:
             )
         if row is None:
             self._refuse_name(plan)
-            await self._commit(plan, lambda transaction: self._insert(transaction, plan))
+            await self._commit(plan, lambda transaction: self._insert(transaction, plan, mac))
+        elif row is not None and self._is_ours(row) and row.other_config.get("hwaddr") != mac:
+            await self._commit(plan, lambda _: row.setkey("other_config", "hwaddr", mac))
 
     async def plug(self, plan: UplinkPlan) -> None:
         """Have the NIC as a port of the bridge."""
@@ -131,7 +133,7 @@ class Uplinks:
         except Conflict as error:
             raise ApplyError(plan.nic, str(error)) from error
 
-    def _insert(self, transaction: Transaction, plan: UplinkPlan) -> None:
+    def _insert(self, transaction: Transaction, plan: UplinkPlan, mac: str) -> None:
         root = self._switch.root()
         if root is None:
             return
@@ -147,7 +149,7 @@ class Uplinks:
             "ports": [port],
             "external_ids": marks,
             # The NIC's own, so that neighbours and leases stay valid; and no flows behind the owner's back.
-            "other_config": {"hwaddr": plan.settings.mac, "disable-in-band": "true"},
+            "other_config": {"hwaddr": mac, "disable-in-band": "true"},
         }
         root.addvalue("bridges", insert(transaction, "Bridge", columns))
 

@@ -1,0 +1,20 @@
+"""Uplinks as people see them."""
+
+from dataclasses import replace
+
+from tests.unit.plan.test_uplinks import ETH0
+
+from ovsnet.cli.uplink import table_of
+from ovsnet.model.state import State
+from ovsnet.model.uplink import Phase
+from ovsnet.observe.uplinks import all_uplinks
+
+
+def test_each_is_shown_with_what_was_moved() -> None:
+    leaving = replace(ETH0, nic="eth1", bridge="br-lan", phase=Phase.LEAVING, addresses=(), routes=())
+    shown = all_uplinks(State(uplinks={"eth1": leaving, "eth0": ETH0}))
+    assert [(it.nic, it.state) for it in shown] == [("eth0", "in force"), ("eth1", "leaving")]
+    assert shown[0].addresses == ("192.0.2.10/24", "fd00:2::10/64")
+    assert shown[0].gateways == ("192.0.2.1", "fd00:2::1")
+    first = ["eth0", "br-eth0", "own", "in force", "192.0.2.10/24, fd00:2::10/64", "192.0.2.1, fd00:2::1"]
+    assert list(table_of(shown).rows[0][:6]) == first
