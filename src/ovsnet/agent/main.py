@@ -52,8 +52,8 @@ from ovsnet.ipam.macs import mac_prefix
 from ovsnet.linux.hostchanges import HostChanges
 from ovsnet.linux.links import LinkApplier
 from ovsnet.linux.namespace import find_inside
-from ovsnet.linux.nics import Nics
 from ovsnet.linux.nft import RuleChanges
+from ovsnet.linux.nics import Nics
 from ovsnet.linux.routes import host_networks
 from ovsnet.linux.tunnels import TunnelApplier
 from ovsnet.model.delta import diff
@@ -62,7 +62,7 @@ from ovsnet.model.errors import OvsnetError, Unavailable
 from ovsnet.model.host import Datapath, HostFacts
 from ovsnet.model.ids import Ofport
 from ovsnet.model.state import State
-from ovsnet.model.uplink import HostAddress, HostRoute, Hold, UplinkPlan
+from ovsnet.model.uplink import Hold, HostAddress, HostRoute, UplinkPlan
 from ovsnet.ovs.announce import announce
 from ovsnet.ovs.bridge import BridgeApplier
 from ovsnet.ovs.openflow import FlowApplier

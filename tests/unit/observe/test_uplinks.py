@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-from tests.unit.plan.test_uplinks import ETH0
-
 from ovsnet.cli.uplink import table_of
 from ovsnet.model.state import State
 from ovsnet.model.uplink import Phase
 from ovsnet.observe.uplinks import all_uplinks
+from tests.unit.plan.test_uplinks import ETH0
 
 
 def test_each_is_shown_with_what_was_moved() -> None:
