@@ -19,6 +19,7 @@ from ovsnet.model.errors import BadRequest, Conflict, Stale
 from ovsnet.model.ids import NetworkId, Vni, pool_id
 from ovsnet.model.network import Network
 from ovsnet.model.state import Counters, State
+from ovsnet.model.uplink import Uplink
 from ovsnet.store.interface import Change, Drop, Put, Store, Value
 from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
@@ -333,6 +334,6 @@ async def _emptied(store: Store[State]) -> State:
     return await store.commit(state, [Drop(it) for it in _values(state)])
 
 
-def _values(state: State) -> Sequence[Network | Endpoint | Pool | Allocation]:
-    maps = (state.networks, state.endpoints, state.pools, state.allocations)
+def _values(state: State) -> Sequence[Network | Endpoint | Pool | Allocation | Uplink]:
+    maps = (state.networks, state.endpoints, state.pools, state.allocations, state.uplinks)
     return [it for values in maps for it in values.values()]
