@@ -23,6 +23,7 @@ from ovsnet import __version__
 from ovsnet.agent import logs, supervise
 from ovsnet.agent.after_round import AfterRound
 from ovsnet.agent.askers import Askers
+from ovsnet.agent.attached import AttachedSide, announce_inside
 from ovsnet.agent.compose import compiler, planner
 from ovsnet.agent.fabric import Fabric, Here
 from ovsnet.agent.operator import operator
@@ -45,6 +46,7 @@ from ovsnet.engine.client import Engine
 from ovsnet.engine.events import Follower
 from ovsnet.engine.facts import EngineFacts
 from ovsnet.ipam.macs import mac_prefix
+from ovsnet.linux.insides import InsideApplier
 from ovsnet.linux.links import LinkApplier
 from ovsnet.linux.namespace import find_inside
 from ovsnet.linux.routes import host_networks
@@ -128,6 +130,7 @@ class Agent:
             {
                 Kind.BRIDGES: BridgeApplier(self.switch, {int(it): it.name.lower() for it in Table}),
                 Kind.LINKS: to.links,
+                Kind.INSIDES: InsideApplier(),
                 Kind.TUNNELS: to.tunnels,
                 Kind.PORTS: self.ports,
                 Kind.FLOWS: self.flows,
@@ -137,7 +140,7 @@ class Agent:
             planner(settings.bridge, settings.instance),
             compiler(),
         )
-        self.after_round = AfterRound(self.store.snapshot, self.switch.facts, self._announce)
+        self.after_round = AfterRound(self.store.snapshot, self.switch.facts, self._announce, announce_inside)
         self.loop = Loop(
             self.converger,
             retry=settings.retry_period,
@@ -154,8 +157,12 @@ class Agent:
         shared = self.fabric.networks if self.fabric else None
         self.orphans = Orphans(self.committer, time.monotonic, settings.orphan_age, shared)
         self.networks = Networks(self.committer, self.switch.facts, time.time, shared)
-        parts = Parts(self.store, self.switch, self.ports, self.loop, self.follower, self.fabric)
-        self.view = View(parts, to.engine, settings, to.ring, operator(settings, self.fabric, self.networks, stop.set))
+        addresses = self.fabric.addresses if self.fabric else None
+        self.addresses = Addresses(self.committer, time.time, host_networks, settings, shared=addresses)
+        self.attached = AttachedSide(settings, self.committer, self, to.engine, self.switch, self.addresses)
+        parts = Parts(self.store, self.switch, self.ports, self.loop, self.follower, self.attached, self.fabric)
+        orders = operator(settings, self.fabric, self.networks, self.attached, stop.set)
+        self.view = View(parts, to.engine, settings, to.ring, orders)
         for nudge in (self.loop.nudge, self.groups.nudge):
             self.store.watch(nudge)
             self.switch.watch(nudge)
@@ -214,6 +221,7 @@ class Agent:
                 group.create_task(self.groups.run()),
                 group.create_task(self._hear_reports()),
                 group.create_task(self.follower.run()),
+                group.create_task(self.attached.run()),
             ]
             if self.fabric is not None:
                 background.append(group.create_task(self.fabric.run()))
@@ -243,6 +251,7 @@ class Agent:
                 continue
         if self.fabric is not None:
             await self.fabric.prepare()
+        await self.attached.prepare()
         await self.loop.run()
 
     async def _learn(self, facts: EngineFacts) -> None:
@@ -250,6 +259,7 @@ class Agent:
         await self.view.meet_engine(facts)
         await self.naming.learn(facts)
         await self.placements.observe(facts)
+        self.attached.learn(facts)
         if self.fabric is not None:
             await self.fabric.learn(facts)
         collected = await self.orphans.consider(facts)
@@ -277,6 +287,4 @@ class Agent:
             deadline=self._settings.busy_deadline - JOIN_MARGIN,
             name_service=self.fabric.names.address if self.fabric else None,
         )
-        shared = self.fabric.addresses if self.fabric else None
-        addresses = Addresses(self.committer, time.time, host_networks, self._settings, shared=shared)
-        return {**NetworkDriver(self.networks, endpoints).calls, **IpamDriver(addresses).calls}
+        return {**NetworkDriver(self.networks, endpoints).calls, **IpamDriver(self.addresses).calls}

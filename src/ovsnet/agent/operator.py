@@ -9,12 +9,16 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from ovsnet import __version__
+from ovsnet.agent.attached import AttachedSide
 from ovsnet.agent.custody import Custody
 from ovsnet.agent.database_server import DatabaseServer
 from ovsnet.agent.fabric import Fabric
 from ovsnet.agent.shared_store import cluster_store
 from ovsnet.agent.surroundings import Surroundings
 from ovsnet.api.orders import (
+    Attached,
+    AttachOrder,
+    DetachOrder,
     Done,
     EnableOrder,
     ForgetOrder,
@@ -25,7 +29,11 @@ from ovsnet.api.orders import (
     RecordOrder,
     RecoverOrder,
     RestoreOrder,
+    RouteOrder,
+    SetOrder,
     TokenOrder,
+    Waited,
+    WaitOrder,
 )
 from ovsnet.cluster.identity import IdentityFiles, identity_files
 from ovsnet.cluster.peers import Peers
@@ -75,6 +83,7 @@ class Operator:
         enrolment: Enrolment,
         fabric: Fabric | None,
         networks: Networks,
+        attached: AttachedSide,
         restart: Callable[[], None],
     ) -> None:
         self._settings = settings
@@ -82,6 +91,7 @@ class Operator:
         self._enrolment = enrolment
         self._fabric = fabric
         self._networks = networks
+        self._attached = attached
         self._restart = restart
         self._custody = Custody(settings, lambda: opened(settings))
         self._daemon_json = DaemonJson(DAEMON_JSON, Path(settings.state_dir) / "daemon.json.before")
@@ -171,6 +181,30 @@ class Operator:
         await self._networks.remove(name)
         return Done(message=f"Network {name} is removed; it leaves the engine of every host within seconds.")
 
+    async def attach(self, order: AttachOrder) -> Attached:
+        """Attach an interface."""
+        return await self._attached.attach(order)
+
+    async def detach(self, order: DetachOrder) -> Done:
+        """Take attached interfaces away."""
+        return await self._attached.detach(order)
+
+    async def change(self, order: SetOrder) -> Done:
+        """Change an attached interface."""
+        return await self._attached.change(order)
+
+    async def add_route(self, order: RouteOrder) -> Done:
+        """Add a route inside of one."""
+        return await self._attached.add_route(order)
+
+    async def drop_route(self, order: RouteOrder) -> Done:
+        """Take a route of one away."""
+        return await self._attached.drop_route(order)
+
+    async def wait(self, order: WaitOrder) -> Waited:
+        """Wait for an interface."""
+        return await self._attached.wait(order)
+
     def _names(self, *, enabled: bool) -> str:
         """Change the engine's settings file; what there is to say of it."""
         address = self._settings.dns_address
@@ -196,13 +230,15 @@ class Operator:
         return self._fabric
 
 
-def operator(settings: Settings, fabric: Fabric | None, networks: Networks, restart: Callable[[], None]) -> Operator:
+def operator(
+    settings: Settings, fabric: Fabric | None, networks: Networks, attached: AttachedSide, restart: Callable[[], None]
+) -> Operator:
     """The one of this host."""
     files = identity_files(settings)
     enrolment = Enrolment(
         files, Surroundings(), DatabaseServer(settings), lambda: opened(settings), __version__, time.time
     )
-    return Operator(settings, files, enrolment, fabric, networks, restart)
+    return Operator(settings, files, enrolment, fabric, networks, attached, restart)
 
 
 def _member_at(text: str) -> IpAddress:

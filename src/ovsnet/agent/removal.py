@@ -16,6 +16,7 @@ from ovsnet.cluster.raft import LocalServer
 from ovsnet.control.membership.enrolment import remove_identity
 from ovsnet.engine.daemonjson import DAEMON_JSON, DaemonJson
 from ovsnet.linux import dnslink
+from ovsnet.linux.insides import InsideApplier
 from ovsnet.linux.links import LinkApplier
 from ovsnet.linux.tunnelends import remove_table
 from ovsnet.linux.tunnels import TunnelApplier
@@ -112,6 +113,7 @@ async def _converge(settings: Settings, switch: Switch, links: LinkApplier, tunn
         {
             Kind.BRIDGES: BridgeApplier(switch),
             Kind.LINKS: links,
+            Kind.INSIDES: InsideApplier(),
             Kind.TUNNELS: tunnels,
             Kind.PORTS: PortApplier(switch),
             Kind.FLOWS: FlowApplier(settings.bridge, settings.ovs_run_dir),

@@ -28,6 +28,7 @@ from ovsnet.api.schema import (
 )
 from ovsnet.api.views import AgentView
 from ovsnet.model.errors import Unavailable
+from ovsnet.model.network import find_network
 from ovsnet.observe import cluster, endpoints, groups, leases, names, nearby, networks, report, status
 
 API_VERSION = "v1"
@@ -65,7 +66,7 @@ async def _networks(view: AgentView, _: Mapping[str, str]) -> tuple[NetworkInfo,
 async def _network(view: AgentView, path: Mapping[str, str]) -> NetworkDetails:
     state, shared = view.state(), view.cluster()
     there = shared.cluster
-    part = networks.find(state.networks, path["network"]).shared
+    part = find_network(state.networks, path["network"]).shared
     if part:
         with suppress(Unavailable):
             there = await view.published(part)

@@ -127,7 +127,7 @@ class Netlink:
         flags = {"flags": NODAD} if isinstance(address, IPv6Interface) else {}
         with _refusals():
             async with asyncio.timeout(self._deadline):
-                (index,) = await self._kernel.link_lookup(ifname=name)
+                (index,) = await self._index(name)
                 await self._kernel.addr("replace", index=index, address=str(address), **flags)
 
     async def add_route(self, name: str, route: Route) -> None:
@@ -135,8 +135,29 @@ class Netlink:
         way = {"scope": ON_LINK} if route.gateway is None else {"gateway": str(route.gateway)}
         with _refusals():
             async with asyncio.timeout(self._deadline):
-                (index,) = await self._kernel.link_lookup(ifname=name)
+                (index,) = await self._index(name)
                 await self._kernel.route("replace", dst=str(route.destination), oif=index, **way)
+
+    async def drop_address(self, name: str, address: IpInterface) -> None:
+        """Take an address from a link."""
+        with _refusals():
+            async with asyncio.timeout(self._deadline):
+                (index,) = await self._index(name)
+                await self._kernel.addr("del", index=index, address=str(address))
+
+    async def drop_route(self, name: str, route: Route) -> None:
+        """Take a route through a link away."""
+        way = {} if route.gateway is None else {"gateway": str(route.gateway)}
+        with _refusals():
+            async with asyncio.timeout(self._deadline):
+                (index,) = await self._index(name)
+                await self._kernel.route("del", dst=str(route.destination), oif=index, **way)
+
+    async def _index(self, name: str) -> Sequence[int]:
+        found: Sequence[int] = await self._kernel.link_lookup(ifname=name)
+        if len(found) != 1:
+            raise OSError(errno.ENODEV, f"there is no interface {name} any more")
+        return found
 
     async def networks(self) -> AsyncIterator[IpNetwork]:
         """Where the routes of all tables lead, defaults left out, and the subnets of all addresses."""

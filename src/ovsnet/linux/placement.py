@@ -42,20 +42,32 @@ class Sandbox:
 @asynccontextmanager
 async def sandbox_of(plan: LinkPlan, placement: Placement) -> AsyncIterator[Sandbox]:
     """The namespace the link belongs into; ApplyError when it is gone."""
+    async with sandbox_at(plan.name, placement.sandbox) as sandbox:
+        yield sandbox
+
+
+@asynccontextmanager
+async def sandbox_at(resource: str, path: str) -> AsyncIterator[Sandbox]:
+    """The namespace at that path; ApplyError about the resource when it is gone."""
     async with AsyncExitStack() as stack:
         try:
-            namespace = stack.enter_context(opened(placement.sandbox))
+            namespace = stack.enter_context(opened(path))
             netlink, ioctl = await run_inside(namespace, _sockets)
         except OSError as error:
-            raise ApplyError(plan.name, _why_not(placement, error)) from error
+            raise ApplyError(resource, _why_not(path, error)) from error
         stack.enter_context(ioctl)
         kernel = await stack.enter_async_context(Netlink(netlink.detach()))
         yield Sandbox(namespace, kernel, ioctl)
 
 
-def _why_not(placement: Placement, error: OSError) -> str:
+def name_taken_inside(placement: Placement) -> str:
+    """Why an interface cannot have its name."""
+    return f"there is an interface {placement.ifname} inside already that was not attached; rename or remove that one"
+
+
+def _why_not(path: str, error: OSError) -> str:
     outcome = "is gone" if is_gone(error) else f"cannot be entered: {error.strerror}"
-    return f"the network namespace {placement.sandbox} of its container {outcome}"
+    return f"the network namespace {path} of its container {outcome}"
 
 
 def _sockets() -> tuple[socket.socket, socket.socket]:

@@ -23,6 +23,14 @@ class Datapath(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class OtherBridge:
+    """A bridge beside our own: `ours` where it carries our mark, as one that was made for an attachment."""
+
+    datapath: Datapath
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchFacts:
     """What Open vSwitch is and has, read from its database.
 
@@ -38,6 +46,8 @@ class SwitchFacts:
     """Our ports that ovs-vswitchd has taken up, by name."""
     reason: str = ""
     """Why it is not available, for people."""
+    bridges: Mapping[str, OtherBridge] = field(default_factory=lambda: MappingProxyType({}))
+    """Every bridge but our own one, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +71,15 @@ class HostFacts:
 
 @dataclass(frozen=True, slots=True)
 class BridgePlan:
-    """Our one bridge. Resource key: its name."""
+    """A bridge of ours. Resource key: its name.
+
+    The one of our networks forwards by our flows alone; `learning` ones are ordinary switches for attachments.
+    """
 
     name: str
     datapath: Datapath
     external_ids: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    learning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +97,13 @@ class PortPlan:
     bfd: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """`Interface.bfd`, all of it; of ports of kind `vxlan` only."""
     bridge: str = ""
-    """Somebody else's bridge that it is on, for kind `patch`; "" for ours."""
+    """Another bridge that it is on, somebody's or one for attachments; "" for that of our networks."""
+    tagging: str = ""
+    """`Port.vlan_mode`; "" leaves it to Open vSwitch: `vlan` is the VLAN of its untagged frames."""
+    trunks: tuple[Vlan, ...] = ()
+    """`Port.trunks`: the VLANs it carries tagged; () for all, where it carries any."""
+    marks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), compare=False)
+    """External ids of the interface by which other tools know it; set on creation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +146,21 @@ class LinkPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class InsidePlan:
+    """What an attached interface has inside, which may change while it runs. Resource key: `name`.
+
+    `name` is made of its link's; `sandbox` and `ifname` say where it is.
+    """
+
+    name: str
+    sandbox: str
+    ifname: str
+    mtu: int
+    addresses: tuple[IpInterface, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TunnelPlan:
     """A vxlan device of the kernel that carries one network to other hosts. Resource key: `name`.
 
@@ -151,3 +186,4 @@ class HostPlan:
     links: Mapping[str, LinkPlan]
     ports: Mapping[str, PortPlan]
     tunnels: Mapping[str, TunnelPlan] = field(default_factory=lambda: MappingProxyType({}))
+    insides: Mapping[str, InsidePlan] = field(default_factory=lambda: MappingProxyType({}))

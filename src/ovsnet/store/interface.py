@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from ovsnet.model.addressing import Allocation, Pool
+from ovsnet.model.attachment import Attachment
 from ovsnet.model.cluster import (
     Beat,
     ClusterInfo,
@@ -22,7 +23,9 @@ from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.network import Network
 from ovsnet.model.state import Counters
 
-Keyed = Network | Endpoint | Pool | Allocation | Member | SharedNetwork | Lease | RemoteEndpoint | Beat | Token | Record
+OfThisHost = Network | Endpoint | Pool | Allocation | Attachment
+OfAllHosts = Member | SharedNetwork | Lease | RemoteEndpoint | Beat | Token | Record
+Keyed = OfThisHost | OfAllHosts
 Value = Keyed | Counters | ClusterInfo
 
 
