@@ -44,15 +44,16 @@ async def rig(switch: Switch) -> AsyncIterator[Rig]:
 async def theirs(rig: Rig) -> None:
     """A bridge of somebody else's, which forwards nothing but what its flows say."""
     rig.real.vsctl("add-br", "lan", "--", "set", "bridge", "lan", "datapath_type=netdev", "fail_mode=secure")
+    rig.real.vsctl("add-port", "lan", "theirs0", "--", "set", "interface", "theirs0", "type=internal")
     rig.real.ofctl("add-flow", "lan", "cookie=0x77,priority=7,actions=normal")
-    await until(rig, lambda: "lan" in rig.switch.ports.beside)
+    await until(rig, lambda: rig.switch.ports.foreign_carrier("theirs0") == "lan")
 
 
 async def test_ports_on_somebodys_bridge_change_nothing_of_it(rig: Rig, theirs: None) -> None:
     before = without_lists(everything_but(rig.real, BRIDGE, "va", "vb"))
     await converge(rig.ports, ONE, TWO)
     assert rig.ports.have() == {"va": ONE, "vb": TWO}
-    assert rig.real.vsctl("list-ports", "lan").split() == ["va", "vb"]
+    assert rig.real.vsctl("list-ports", "lan").split() == ["theirs0", "va", "vb"]
     assert rig.real.vsctl("get", "interface", "va", "external_ids:container_iface").strip() == "eth1"
     assert rig.ping("va", 2)
     assert without_lists(everything_but(rig.real, BRIDGE, "va", "vb")) == before

@@ -7,6 +7,7 @@ import pytest
 from tests.rig.container import Container
 from tests.rig.namespace_host import NamespaceHost
 from tests.rig.process import Completed, wait_until
+from tests.rig.traffic import Flood
 from tests.rows import Figures
 from tests.system import foreign, networks
 from tests.system.attached import addresses, detach_all, in_force, interface, is_up, port
@@ -91,7 +92,7 @@ def test_one_default_route_also_by_a_gateway_outside_of_the_subnet(module_host: 
         attach(c3, "--bridge ovsbr0 --ip 192.168.1.3/32@10.255.0.1 --ip 2001:db8::3/128@2001:db8:ffff::1")
         assert networks.default_routes(c3) == ["eth1"]
         routes = c3.inside("ip", "-4", "route").stdout + c3.inside("ip", "-6", "route").stdout
-        assert "10.255.0.1 dev eth1 scope link" in routes
+        assert "10.255.0.1 dev eth1 proto static scope link" in routes
         assert "2001:db8:ffff::1 dev eth1" in routes
         assert "default via 2001:db8:ffff::1 dev eth1" in routes
     wait_until(lambda: port(module_host, "c3", "eth1") == "", 5, "what was attached to c3 to be forgotten")
@@ -114,7 +115,7 @@ def test_mac_mtu_and_names_are_as_asked(pair: tuple[Container, Container]) -> No
 def test_an_interface_on_a_network_is_like_the_engines(pair: tuple[Container, Container]) -> None:
     c1, c2 = pair
     host = c1.host
-    networks.create(host, "web", "10.20.0.0/24", "--ipv6", "--subnet", "fd00:20::/64")
+    networks.create(host, "web", "10.20.0.0/24", "--ipv6", "--subnet", "fd00:20::/64", "-o", "egress=none")
     with host.container("w1", network="web") as w1:
         attach(c1, "--network web")
         attach(c2, "--network web --ip 10.20.0.77 --ifname web0")
@@ -135,10 +136,70 @@ def test_an_interface_on_a_network_is_like_the_engines(pair: tuple[Container, Co
     host.docker("network", "rm", "web")
 
 
+@pytest.mark.row(20, 24, 32)
+def test_what_is_attached_changes_while_it_runs(pair: tuple[Container, Container], figures: Figures) -> None:
+    c1, c2 = pair
+    host = c1.host
+    for container, number in ((c1, 1), (c2, 2)):
+        attach(container, f"--bridge ovsbr0 --vlan 20 --ip 192.168.1.{number}/24")
+    name = port(host, "c1", "eth1")
+    ofport = host.ovs_vsctl("get", "interface", name, "ofport").stdout
+    with Flood(c1, c2, "192.168.1.2", rate=100) as flood:
+        host.ovsnet("set", "c1", "eth1", "--mtu", "1400")
+        host.ovsnet("route", "add", "c1", "10.9.0.0/16@192.168.1.2")
+        host.ovsnet("set", "c1", "--ip", "192.168.1.1/24", "--ip", "192.168.1.11/24")
+    figures["packets lost while MTU, routes and addresses changed"] = flood.result.lost
+    assert flood.result.lost == 0
+    assert "10.9.0.0/16 via 192.168.1.2" in c1.inside("ip", "route").stdout
+    assert addresses(c1, "eth1") == {"192.168.1.1/24", "192.168.1.11/24"}
+    assert (interface(c1, "eth1")["mtu"], host.read_file(f"/sys/class/net/{name}/mtu").strip()) == (1400, "1400")
+
+    host.ovsnet("route", "del", "c1", "10.9.0.0/16")
+    host.ovsnet("set", "c1", "--vlan", "30", "--ip", "192.168.1.12/24")
+    assert not c1.pings("192.168.1.2")
+    host.ovsnet("set", "c2", "--trunk", "30", "--native", "20")
+    assert host.ovs_vsctl("get", "port", port(host, "c2", "eth1"), "trunks").stdout.strip() == "[30]"
+    with c2.spawn_inside("sh", "-c", "tcpdump -i eth1 -nn -e -l -c 1 vlan 30 2>&1", label="tcpdump") as seen:
+        seen.wait_for_output("listening on")
+        assert not c1.pings("192.168.1.2"), "it knows nothing of that VLAN"
+        assert "vlan 30" in seen.wait(3).stdout
+    assert addresses(c1, "eth1") == {"192.168.1.12/24"}
+    assert "10.9.0.0/16" not in c1.inside("ip", "route").stdout
+    assert host.ovs_vsctl("get", "interface", name, "ofport").stdout == ofport, "it was never away"
+    assert "4095" in host.ovsnet("set", "c1", "--vlan", "4095", check=False).stderr
+    in_force(host)
+
+
+@pytest.mark.row(88, 94)
+def test_what_is_taken_away_is_put_back_and_what_cannot_be_is_told(pair: tuple[Container, Container]) -> None:
+    c1, _ = pair
+    host = c1.host
+    make = ("add-br", "br2", "--", "set", "bridge", "br2", "datapath_type=netdev")
+    host.ovs_vsctl(*make)
+    attach(c1, "--bridge br2 --ip 192.168.3.1/24@192.168.3.254 --route 10.9.0.0/16@192.168.3.2")
+    routes = c1.inside("ip", "route").stdout
+    host.run("ip", "link", "del", port(host, "c1", "eth1"))
+    wait_until(lambda: c1.inside("ip", "route").stdout == routes, 5, "the interface to be back with its routes")
+    in_force(host)
+    host.ovs_vsctl("del-port", port(host, "c1", "eth1"))
+    in_force(host)
+    assert is_up(c1, "eth1")
+
+    host.ovs_vsctl("del-br", "br2")
+    why = "(interface eth1 of c1): there is no bridge br2"
+    wait_until(lambda: why in host.ovsnet("status", check=False).stdout, 5, "status to say why it is not in force")
+    assert "no: there is no bridge br2" in host.ovsnet("ps", "c1").stdout
+    host.ovs_vsctl(*make)
+    wait_until(lambda: port(host, "c1", "eth1") != "", 5, "its port on the new bridge")
+    in_force(host)
+    host.ovsnet("detach", "c1")
+    host.ovs_vsctl("del-br", "br2")
+
+
 @pytest.mark.row(6, 18)
 def test_a_network_that_is_removed_takes_what_was_attached_to_it(pair: tuple[Container, Container]) -> None:
     c1, _ = pair
-    networks.create(c1.host, "gone", "10.21.0.0/24")
+    networks.create(c1.host, "gone", "10.21.0.0/24", "-o", "egress=none")
     attach(c1, "--network gone")
     c1.host.docker("network", "rm", "gone")
     wait_until(lambda: interface(c1, "eth1") is None, 5, "the interface to be gone with its network")

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from tests.rig.container import Container
+from tests.rig.host import Host
 from tests.rig.namespace_host import NamespaceHost
 from tests.rig.process import wait_until
 from tests.rig.traffic import Flood
@@ -40,6 +41,11 @@ def there(pair: tuple[Container, Container]) -> bool:
         and "10.9.0.0/16 via 192.168.1.2" in it.inside("ip", "route").stdout
         for number, it in enumerate(pair, 1)
     )
+
+
+def held(host: Host) -> set[str]:
+    """The addresses that interfaces have."""
+    return {it["address"] for it in networks.ask(host, "leases") if it["state"] == "held" and it["kind"] == "endpoint"}
 
 
 def talk(pair: tuple[Container, Container]) -> bool:
@@ -81,8 +87,7 @@ def test_while_a_container_is_stopped_nothing_of_it_is_on_the_switch(pair: tuple
     wait_until(lambda: port(host, "c1", "eth1") == port(host, "c1", "eth2") == "", 5, "the ports to be unplugged")
     assert "No such device" not in host.ovs_vsctl("show").stdout
     clean(host)
-    held = [it["address"] for it in networks.ask(host, "leases") if it["state"] == "held"]
-    assert "10.20.0.10" in held, "its address is kept for it"
+    assert "10.20.0.10" in held(host), "its address is kept for it"
     c1.start()
     works(pair)
 
@@ -123,8 +128,8 @@ def test_what_happened_while_there_was_no_agent_is_made_up_for(pair: tuple[Conta
 
 
 @pytest.mark.row(28)
-def test_labels_attach_at_every_start_and_a_bad_one_is_told_of(module_host: NamespaceHost) -> None:
-    host = module_host
+def test_labels_attach_at_every_start_and_a_bad_one_is_told_of(pair: tuple[Container, Container]) -> None:
+    host = pair[0].host
     good = ("--label", "ovsnet.attach=--bridge lan --ip 192.168.1.7/24 --ifname lan0")
     bad = ("--label", "ovsnet.attach.oops=--brigde lan")
     with host.container("l1", *good, *bad, network="none") as l1:
@@ -139,7 +144,7 @@ def test_labels_attach_at_every_start_and_a_bad_one_is_told_of(module_host: Name
         l1.restart()
         wait_until(lambda: is_up(l1, "lan0"), 5, "it again")
     wait_until(lambda: port(host, "l1", "lan0") == "", 5, "it to be forgotten")
-    assert not [it for it in networks.ask(host, "status")["warnings"] if "l1" in it]
+    wait_until(lambda: not networks.ask(host, "status")["warnings"], 5, "the warning to be gone with it")
 
 
 @pytest.mark.row(28)
@@ -158,5 +163,5 @@ def test_removing_a_container_forgets_what_was_attached(pair: tuple[Container, C
     for it in pair:
         it.remove()
     wait_until(lambda: not networks.ask(host, "endpoints"), 5, "nothing to be attached")
-    assert not [it for it in networks.ask(host, "leases") if it["state"] == "held" and it["kind"] == "endpoint"]
+    wait_until(lambda: not held(host), 5, "their addresses to be free")
     clean(host)

@@ -23,7 +23,7 @@ from ovsnet.control.endpoints import Host
 from ovsnet.engine.client import Engine
 from ovsnet.engine.facts import EngineFacts
 from ovsnet.ipam.macs import mac_prefix
-from ovsnet.linux import sandboxes
+from ovsnet.linux import interface, sandboxes
 from ovsnet.linux.carrier import has_carrier, send_inside
 from ovsnet.linux.namespace import links_inside
 from ovsnet.model.attachment import Attachment
@@ -31,7 +31,6 @@ from ovsnet.model.errors import OvsnetError, Unavailable
 from ovsnet.model.state import State
 from ovsnet.model.wishes import Wish
 from ovsnet.ovs.announce import gratuitous_arp, unsolicited_advertisement
-from ovsnet.ovs.ports import own_ifindex
 from ovsnet.ovs.switch import Switch
 from ovsnet.plan import names
 from ovsnet.settings import Settings
@@ -64,7 +63,7 @@ class AttachedSide:
             bridge=settings.bridge,
             deadline=settings.busy_deadline,
             switch=switch.facts,
-            is_link=lambda name: own_ifindex(name) is not None,
+            mtu_of=interface.mtu_of,
             clock=time.time,
             new_prefix=lambda: mac_prefix(os.urandom(3)),
         )
@@ -99,12 +98,14 @@ class AttachedSide:
         """Attach an interface."""
         said = msgspec.structs.asdict(order)
         wait = said.pop("wait")
+        mtu = interface.mtu_of(order.bridge) if order.bridge else None
         made = await self.attachments.attach(Wish(**said), wait=wait)
         state = self._committer.snapshot()
         self.following.nudge()  # its process is to be watched, and it may have ended meanwhile
         addresses = tuple(map(str, made.addresses))
         has = f" with {', '.join(addresses)}" if addresses else ""
         later = "" if made.sandbox else "; it comes when that runs"
+        remark = deciding.remark(made, mtu)
         return Attached(
             id=made.id,
             target=made.target.title,
@@ -113,7 +114,7 @@ class AttachedSide:
             mac=made.mac,
             addresses=addresses,
             running=bool(made.sandbox),
-            message=f"Interface {made.title} is on {deciding.network_of(made, state)}{has}{later}.",
+            message=f"Interface {made.title} is on {deciding.network_of(made, state)}{has}{later}. {remark}".rstrip(),
         )
 
     async def detach(self, order: DetachOrder) -> Done:

@@ -14,6 +14,7 @@ SET_TRANSMIT_CHECKSUM = 0x17
 GET_JOINING, SET_JOINING = 0x2B, 0x2C
 """ETHTOOL_GGRO, ETHTOOL_SGRO."""
 SYSCTLS = Path("/proc/sys/net")
+LINKS = Path("/sys/class/net")
 
 SILENT = {
     "ipv6/conf/{}/disable_ipv6": "1",
@@ -58,6 +59,16 @@ def allow_ipv6(name: str, *, allowed: bool) -> None:
     address.
     """
     _write(f"ipv6/conf/{name}/disable_ipv6", "0" if allowed else "1")
+
+
+def mtu_of(name: str) -> int | None:
+    """The MTU of a link of the agent's namespace; None when there is none."""
+    if "/" in name:
+        return None
+    try:
+        return int((LINKS / name / "mtu").read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _ethtool(name: str, within: socket.socket, command: int) -> int:

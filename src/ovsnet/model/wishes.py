@@ -67,7 +67,7 @@ WORDS: Mapping[str, Word] = {
     "--trunk": Word("trunk", "IDS", "The VLANs it gets tagged, like 10,20,30-39; on a bridge."),
     "--native": Word("native", "ID", "With --trunk: the VLAN of its frames without a tag."),
     "--qinq": Word("qinq", "", "With --vlan: all its frames get one more tag, of that VLAN; on a bridge."),
-    "--mtu": Word("mtu", "BYTES", "Default the network's, or 1500 on a bridge."),
+    "--mtu": Word("mtu", "BYTES", "Default the network's or the bridge's."),
     "--route": Word(
         "routes", "CIDR[@GW]", "A route inside, on the link or by a gateway; may be repeated.", repeated=True
     ),

@@ -174,7 +174,8 @@ class PortBook:
     def _read(self, name: str, before: SeenPort | None) -> None:
         """`before` is what is known of that port, if anything, and not among `_ours` any more."""
         port = self._ports.row(name)
-        if port is None or name == self._bridge or not is_ours(port, self._instance):
+        # A bridge's own port has its name, goes with it, and is the bridge applier's business.
+        if port is None or name == self._bridge or name in self.beside or not is_ours(port, self._instance):
             return
         interface = next(iter(port.interfaces), None)
         here = self.is_on_our_bridge(port)

@@ -48,12 +48,14 @@ class Pools(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What this host has and is called. `bridge` is that of our networks; `deadline` in seconds, for one attachment."""
+    """What this host has and is called. `bridge` is that of our networks; `deadline` in seconds, for one attachment;
+    `mtu_of` a link of the host, None without one.
+    """
 
     bridge: str
     deadline: float
     switch: Callable[[], SwitchFacts]
-    is_link: Callable[[str], bool]
+    mtu_of: Callable[[str], int | None]
     clock: Callable[[], float]
     new_prefix: Callable[[], str]
     random: Callable[[int], str] = secrets.token_hex
@@ -89,7 +91,7 @@ class Attachments:
         if wanted.network:
             made = await self._on_network(draft, wanted, inside)
         else:
-            made = await self._on_bridge(draft, inside)
+            made = await self._on_bridge(draft, wanted, inside)
         log.info("attached", interface=made.title, to=deciding.network_of(made, self._committer.snapshot()))
         if wait and made.plugged:
             await self._settle_or_withdraw(made)
@@ -142,10 +144,9 @@ class Attachments:
         ours = {it.ifname for it in deciding.of_target(self._committer.snapshot(), found.target)}
         return inside - ours
 
-    async def _on_bridge(self, draft: Attachment, inside: frozenset[str]) -> Attachment:
-        made = deciding.on_bridge(
-            draft, self._here.switch(), ours=self._here.bridge, is_link=self._here.is_link(draft.bridge)
-        )
+    async def _on_bridge(self, draft: Attachment, wanted: Wanted, inside: frozenset[str]) -> Attachment:
+        mtu = self._here.mtu_of(draft.bridge)
+        made = deciding.on_bridge(draft, wanted, self._here.switch(), ours=self._here.bridge, mtu=mtu)
         prefix = self._here.new_prefix()
         return await self._committer.commit(lambda state: deciding.admit(state, made, None, inside, prefix))
 

@@ -55,15 +55,19 @@ def draft(attachment_id: EndpointId, wanted: Wanted, found: Found, inside: Colle
     )
 
 
-def on_bridge(attachment: Attachment, switch: SwitchFacts, *, ours: str, is_link: bool) -> Attachment:
-    """The draft on its bridge; `ours` is our networks' one. `is_link`: the host has a link of the bridge's name."""
+def on_bridge(attachment: Attachment, wanted: Wanted, switch: SwitchFacts, *, ours: str, mtu: int | None) -> Attachment:
+    """The draft on its bridge; `ours` is our networks' one. `mtu` is that of the host's link of the bridge's name, None
+    where there is none.
+
+    Open vSwitch gives a bridge the smallest MTU of its ports: one that is not asked for leaves it as it is.
+    """
     bridge = attachment.bridge
     if bridge == ours:
         raise BadRequest(f"--bridge {bridge} is the bridge of ovsnet's own networks; use --network NET")
     if not switch.available:
         raise Unavailable("Open vSwitch", switch.reason or "it does not answer", remedy="see 'ovsnet status'")
     there = switch.bridges.get(bridge)
-    if there is None and is_link:
+    if there is None and mtu is not None:
         raise Conflict(
             f"--bridge {bridge}: the host has a link of this name, which is no bridge of Open vSwitch; choose another "
             "name"
@@ -73,7 +77,17 @@ def on_bridge(attachment: Attachment, switch: SwitchFacts, *, ours: str, is_link
             f"--port internal needs the kernel datapath, and bridge {bridge} has the userspace datapath, where a "
             "restart of ovs-vswitchd cuts such a container off for good; use --port veth"
         )
-    return replace(attachment, makes_bridge=there is None or there.ours)
+    chosen = wanted.mtu or mtu or DEFAULT_MTU
+    return replace(attachment, makes_bridge=there is None or there.ours, mtu=chosen)
+
+
+def remark(made: Attachment, mtu: int | None) -> str:
+    """What somebody should know who attached it to a bridge with this MTU; "" for nothing."""
+    if not made.bridge or mtu is None or made.mtu == mtu:
+        return ""
+    if made.mtu > mtu:
+        return f"Bridge {made.bridge} has an MTU of {mtu}: what is larger gets lost there."
+    return f"Open vSwitch gives bridge {made.bridge}, which has an MTU of {mtu}, the smallest of its ports: {made.mtu}."
 
 
 def on_network(

@@ -63,6 +63,7 @@ class Following:
         self._namespaces = namespaces
         self._follow_pids = follow_pids
         self._facts = EngineFacts()
+        self._judged = self._facts
         self._nudged = asyncio.Event()
         self._unsure = False
         self._pause = FIRST_PAUSE
@@ -144,9 +145,11 @@ class Following:
         """Those that do not come back: processes that ended, containers that were removed."""
         ended = [it for it in targets if it.kind is TargetKind.PID and self._namespaces.birth_of(it.id) != it.birth]
         stopped = [it for it in targets if it.kind is TargetKind.CONTAINER and it.id not in self._facts.containers]
-        if not stopped or not self._facts.complete:
-            return ended
+        if not stopped or not self._facts.complete or self._facts is self._judged:
+            return ended  # mounts change all the time: the engine is asked once for each of its listings
+        facts = self._facts
         left = await self._engine.existing([it.id for it in stopped])
+        self._judged = facts
         return [*ended, *(it for it in stopped if it.id not in left)]
 
     async def _now(self, known: Attachment) -> Callable[[Attachment], Attachment]:

@@ -42,7 +42,7 @@ class Desk:
             bridge="br-ovsnet",
             deadline=1.0,
             switch=lambda: self.switch,
-            is_link=lambda name: name == "docker0",
+            mtu_of={"docker0": 1500, "lan": 9000}.get,
             clock=lambda: 1000.0,
             new_prefix=lambda: "0a:11:22",
             random=lambda size: f"{next(numbers):02x}" * size,

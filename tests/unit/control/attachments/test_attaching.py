@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import pytest
 
+from ovsnet.control.attachments.deciding import remark
 from ovsnet.model.errors import ApplyError, BadRequest, Conflict, NotFound, OvsnetError, Unavailable
 from ovsnet.model.host import Datapath, OtherBridge
 from ovsnet.model.network import NetworkOptions
@@ -81,6 +82,16 @@ async def test_one_address_or_mac_has_one_holder_in_a_segment(desk: Desk) -> Non
     )
     await desk.attach("c2", "--bridge lan --ip 192.0.2.7/24 --vlan 20")
     assert "is held by" in await refusal(desk, "c2", "--bridge lan --ip 192.0.2.7/24 --trunk 20")
+
+
+@pytest.mark.row(16, 24)
+async def test_a_bridge_keeps_its_mtu_unless_another_is_asked_for(desk: Desk) -> None:
+    made = await desk.attach("c1", "--bridge lan")
+    assert (made.mtu, remark(made, 9000)) == (9000, "")
+    smaller = await desk.attach("c1", "--bridge lan --mtu 1500")
+    assert "has an MTU of 9000, the smallest of its ports: 1500" in remark(smaller, 9000)
+    assert "what is larger gets lost" in remark(made, 1500)
+    assert (await desk.attach("c1", "--bridge new")).mtu == 1500
 
 
 @pytest.mark.row(25)
