@@ -1,6 +1,9 @@
 """Rows 17, 18, 21 to 27, 29 to 31: interfaces attached to running containers, on bridges and on networks."""
 
+import json
 import shlex
+import statistics
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +15,9 @@ from tests.rows import Figures
 from tests.system import foreign, networks
 from tests.system.attached import addresses, detach_all, in_force, interface, is_up, port
 from tests.system.traces import left_as, traces
+
+ATTACHED_WITHIN = 0.3
+"""Seconds (row 96)."""
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +232,24 @@ def test_a_container_by_all_its_names(module_host: NamespaceHost, pair: tuple[Co
     with module_host.container("open", network="host"):
         said = module_host.ovsnet("attach", "open", "--bridge", "ovsbr0", check=False)
         assert "the host's own network" in said.stderr
+
+
+@pytest.mark.row(96)
+def test_how_long_it_takes(pair: tuple[Container, Container], figures: Figures) -> None:
+    c1, _ = pair
+    order = json.dumps({"target": "c1", "bridge": "ovsbr0", "ifname": "eth1", "addresses": ["192.168.1.1/24"]})
+    url = "http://ovsnet/v1/attachments"
+    took = []
+    for _ in range(10):
+        began = time.monotonic()
+        c1.host.run(*networks.API, "-d", order, f"{url}/attach")
+        took.append(time.monotonic() - began)
+        c1.host.run(*networks.API, "-d", '{"target": "c1", "all": true}', f"{url}/detach")
+    figures["seconds of an attach by the API until the interface is up, median and most of 10"] = [
+        round(statistics.median(took), 3),
+        round(max(took), 3),
+    ]
+    assert statistics.median(took) < ATTACHED_WITHIN
 
 
 @pytest.mark.row(30)

@@ -8,19 +8,23 @@ from tests.system import networks
 from tests.system.attached import addresses, detach_all, in_force
 from tests.system.traces import clean
 
+NAMES = "169.254.83.83"
+"""Where containers of a cluster ask for names."""
+
 
 @pytest.mark.row(17, 49, 79)
 def test_on_a_network_of_the_cluster_it_is_reached_from_other_hosts(cluster: Cluster) -> None:
     first, second, _ = cluster.hosts
     cluster.network("web", "10.20.0.0/16")
     there = second.start_container("there", network="web")
-    here = first.start_container("here", network="none")
+    here = first.start_container("here", "--dns", NAMES, network="none")
 
     first.ovsnet("attach", "here", "--network", "web", "--ifname", "web0")
 
     (address,) = addresses(here, "web0")
     wait_until(lambda: there.pings(address.partition("/")[0]), 5, "the other host's container to reach it")
     assert here.pings(there.address("web"))
+    assert there.address("web") in here.exec("nslookup", "there", NAMES).stdout
     in_force(first)
     said = second.ovsnet("attach", "there", "--network", "web", "--ip", address.partition("/")[0], check=False)
     assert "held" in said.stderr, said.stderr

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from ipaddress import IPv4Address
 
 import msgspec
 
@@ -55,8 +56,16 @@ class AttachedSide:
     """One host's attachments."""
 
     def __init__(
-        self, settings: Settings, committer: Committer[State], host: Host, engine: Engine, switch: Switch, pools: Pools
+        self,
+        settings: Settings,
+        committer: Committer[State],
+        host: Host,
+        engine: Engine,
+        switch: Switch,
+        pools: Pools,
+        names_at: IPv4Address | None,
     ) -> None:
+        """`names_at`: where containers ask for names; None where they cannot."""
         self._committer = committer
         self._comings = sandboxes.Comings()
         here = Surroundings(
@@ -66,10 +75,11 @@ class AttachedSide:
             mtu_of=interface.mtu_of,
             clock=time.time,
             new_prefix=lambda: mac_prefix(os.urandom(3)),
+            names_at=names_at,
         )
         targets = Targets(engine, NAMESPACES)
         self.attachments = Attachments(committer, host, pools, targets, NAMESPACES, here)
-        self.following = Following(committer, self.attachments, engine, NAMESPACES, self._comings.follow)
+        self.following = Following(committer, self.attachments, engine, NAMESPACES, self._comings.follow, names_at)
         self._changing = Changing(committer, host, self.attachments, here.deadline)
         self._waiting = Waiting(targets, has_carrier, self.following.next_look)
 

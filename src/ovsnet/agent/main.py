@@ -159,7 +159,8 @@ class Agent:
         self.networks = Networks(self.committer, self.switch.facts, time.time, shared)
         addresses = self.fabric.addresses if self.fabric else None
         self.addresses = Addresses(self.committer, time.time, host_networks, settings, shared=addresses)
-        self.attached = AttachedSide(settings, self.committer, self, to.engine, self.switch, self.addresses)
+        names_at = self.fabric.names.address if self.fabric else None
+        self.attached = AttachedSide(settings, self.committer, self, to.engine, self.switch, self.addresses, names_at)
         parts = Parts(self.store, self.switch, self.ports, self.loop, self.follower, self.attached, self.fabric)
         orders = operator(settings, self.fabric, self.networks, self.attached, stop.set)
         self.view = View(parts, to.engine, settings, to.ring, orders)

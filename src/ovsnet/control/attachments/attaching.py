@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
 from typing import Protocol
 
 import structlog
@@ -58,6 +59,8 @@ class Surroundings:
     mtu_of: Callable[[str], int | None]
     clock: Callable[[], float]
     new_prefix: Callable[[], str]
+    names_at: IPv4Address | None = None
+    """Where containers ask for names; None where they cannot."""
     random: Callable[[int], str] = secrets.token_hex
 
 
@@ -165,7 +168,10 @@ class Attachments:
                 request = AddressRequest(pool, asked.get(family), holder=draft.target.label)
                 addresses.append(await self._pools.request_address(request))
             made, endpoint = deciding.on_network(draft, network, wanted, addresses)
-            return await self._committer.commit(lambda now: deciding.admit(now, made, endpoint, inside, prefix))
+            names_at = self._here.names_at
+            return await self._committer.commit(
+                lambda now: deciding.admit(now, made, endpoint, inside, prefix, names_at)
+            )
         except OvsnetError:
             await self._release(network.id, addresses)
             raise

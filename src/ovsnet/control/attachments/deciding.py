@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 from ovsnet.control.attachments.targets import Found
 from ovsnet.control.endpoints import check_free, check_segment
@@ -17,6 +18,7 @@ from ovsnet.model.network import DEFAULT_MTU, Multicast, Network, PortKind
 from ovsnet.model.state import State
 from ovsnet.plan import names
 from ovsnet.plan.attachments import datapath_of
+from ovsnet.plan.dns import service_route
 from ovsnet.store.interface import Change, Put
 
 FIRST = 1
@@ -126,9 +128,14 @@ def on_network(
     return made, placed(endpoint, made)
 
 
-def placed(endpoint: Endpoint, attachment: Attachment) -> Endpoint:
-    """The endpoint of an attachment where that is now, under the name its target has now."""
-    return replace(
+def placed(
+    endpoint: Endpoint, attachment: Attachment, state: State | None = None, names_at: IPv4Address | None = None
+) -> Endpoint:
+    """The endpoint of an attachment where that is now, under the name its target has now.
+
+    `names_at`: where containers ask for names; the way there is chosen by what else the target has in `state`.
+    """
+    there = replace(
         endpoint,
         plugged=attachment.plugged,
         sandbox=attachment.sandbox if attachment.plugged else "",
@@ -137,11 +144,20 @@ def placed(endpoint: Endpoint, attachment: Attachment) -> Endpoint:
         container_id=attachment.target.id,
         container_name=attachment.target.label,
         compose_service=attachment.target.service,
+        names_route=None,
     )
+    if state is None or names_at is None or not there.sandbox:
+        return there
+    return replace(there, names_route=service_route(names_at, replace(there, names_route=endpoint.names_route), state))
 
 
 def admit(
-    state: State, made: Attachment, endpoint: Endpoint | None, inside: Collection[str], prefix: str
+    state: State,
+    made: Attachment,
+    endpoint: Endpoint | None,
+    inside: Collection[str],
+    prefix: str,
+    names_at: IPv4Address | None = None,
 ) -> tuple[Sequence[Change], Attachment]:
     """The changes that make it wanted. Conflict names who has its name, its address or its MAC."""
     made = replace(made, ifname=made.ifname or _free_name(state, made.target, inside))
@@ -158,7 +174,7 @@ def admit(
     network = state.networks[endpoint.network_id]
     check_segment(network, endpoint)
     check_free(state, network, replace(endpoint, mac=made.mac))
-    return [*changes, Put(placed(endpoint, made)), Put(made)], made
+    return [*changes, Put(placed(endpoint, made, state, names_at)), Put(made)], made
 
 
 def check_change(state: State, before: Attachment, after: Attachment) -> None:

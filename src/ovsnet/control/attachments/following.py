@@ -11,6 +11,7 @@ burst of events costs nothing, and an engine that is away harms nothing.
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from ipaddress import IPv4Address
 from typing import Protocol
 
 import structlog
@@ -55,8 +56,10 @@ class Following:
         engine: Engine,
         namespaces: Namespaces,
         follow_pids: Callable[[Collection[str]], None] = lambda _: None,
+        names_at: IPv4Address | None = None,
     ) -> None:
-        """`follow_pids`: from now on nudge at the end of these processes."""
+        """`follow_pids`: from now on nudge when these processes end; `names_at`: where containers ask for names."""
+        self._names_at = names_at
         self._committer = committer
         self._attachments = attachments
         self._engine = engine
@@ -139,7 +142,7 @@ class Following:
             now = await self._now(sample)
             moved.update({it.id: after for it in mine if (after := now(it)) != it})
         if moved:
-            await self._committer.commit(lambda state: (_take(state, moved), None))
+            await self._committer.commit(lambda state: (_take(state, moved, self._names_at), None))
 
     async def _gone(self, targets: Sequence[Target]) -> Collection[Target]:
         """Those that do not come back: processes that ended, containers that were removed."""
@@ -214,7 +217,7 @@ class Following:
             self._complaints.pop(key, None)
 
 
-def _take(state: State, moved: Mapping[EndpointId, Attachment]) -> Sequence[Change]:
+def _take(state: State, moved: Mapping[EndpointId, Attachment], names_at: IPv4Address | None) -> Sequence[Change]:
     """Of each that is still wanted as it was: the place it is in now."""
     changes: list[Change] = []
     for attachment_id, after in moved.items():
@@ -226,5 +229,5 @@ def _take(state: State, moved: Mapping[EndpointId, Attachment]) -> Sequence[Chan
         now = replace(known, target=after.target, sandbox=after.sandbox, detached=detached)
         changes.append(Put(now))
         if endpoint is not None:
-            changes.append(Put(deciding.placed(endpoint, now)))
+            changes.append(Put(deciding.placed(endpoint, now, state, names_at)))
     return changes
