@@ -192,7 +192,7 @@ def test_what_is_taken_away_is_put_back_and_what_cannot_be_is_told(pair: tuple[C
     assert is_up(c1, "eth1")
 
     host.ovs_vsctl("del-br", "br2")
-    why = "(interface eth1 of c1): there is no bridge br2"
+    why = "Interface eth1 of c1 is not in force: there is no bridge br2 any more"
     wait_until(lambda: why in host.ovsnet("status", check=False).stdout, 5, "status to say why it is not in force")
     assert "no: there is no bridge br2" in host.ovsnet("ps", "c1").stdout
     host.ovs_vsctl(*make)

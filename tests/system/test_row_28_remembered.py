@@ -88,6 +88,8 @@ def test_while_a_container_is_stopped_nothing_of_it_is_on_the_switch(pair: tuple
     assert "No such device" not in host.ovs_vsctl("show").stdout
     clean(host)
     assert "10.20.0.10" in held(host), "its address is kept for it"
+    remembered = {(it["target"], it["ifname"], it["running"]) for it in networks.ask(host, "attachments")}
+    assert {("c1", "eth1", False), ("c2", "eth1", True)} <= remembered
     c1.start()
     works(pair)
 

@@ -48,7 +48,7 @@ class AfterRound:
     def __call__(self, before: Round, after: Round) -> None:
         """One round is over."""
         self._tell(before, after)
-        if after.clean:
+        if not after.failures_of(()):  # of single ports, only those are not in force that lack a number
             self._find_new()
 
     async def run(self) -> None:

@@ -1,4 +1,4 @@
-"""`ovsnet attach`, `detach`, `set`, `route` and `wait`."""
+"""`ovsnet attach`, `detach`, `attachments`, `set`, `route` and `wait`."""
 
 import sys
 from collections.abc import Callable
@@ -6,10 +6,11 @@ from typing import Any, TypeVar
 
 import click
 
-from ovsnet.api.client import Client
+from ovsnet.api.client import Client, decode
 from ovsnet.api.orders import Attached, AttachOrder, DetachOrder, Done, RouteOrder, SetOrder, Waited, WaitOrder
+from ovsnet.api.schema import AttachmentInfo
 from ovsnet.cli import options
-from ovsnet.cli.output import show_json
+from ovsnet.cli.output import Table, show_json, show_table
 from ovsnet.model.wishes import WORDS, Word
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -88,6 +89,18 @@ def detach(agent: Client, target: str, ifname: str, *, every: bool, if_exists: b
     click.echo(agent.order("/v1/attachments/detach", order, Done).message)
 
 
+@click.command(short_help="List what is attached, also to what does not run.")
+@options.as_json
+@options.api_socket
+def attachments(agent: Client, *, as_json: bool) -> None:
+    """List what is attached, also to containers and namespaces that do not run; `ovsnet ps` shows what is in force."""
+    body = agent.body("/v1/attachments")
+    if as_json:
+        show_json(body)
+    else:
+        show_table(table_of(decode(body, tuple[AttachmentInfo, ...])))
+
+
 @click.command("set", short_help="Change an attached interface while it runs.")
 @click.argument("target")
 @click.argument("ifname", required=False, default="")
@@ -144,6 +157,28 @@ def wait(agent: Client, target: str, ifname: str, timeout: float) -> None:
     if not done.up:
         click.echo(f"ovsnet: {done.reason}", err=True)
         sys.exit(1)
+
+
+def table_of(attached: tuple[AttachmentInfo, ...]) -> Table:
+    """One line per interface."""
+    return Table(
+        heads=("TARGET", "IFNAME", "WHERE", "ADDRESSES", "MAC", "VLAN", "MTU", "LABEL", "RUNNING"),
+        rows=[
+            (
+                it.target,
+                it.ifname,
+                f"bridge {it.bridge}" if it.bridge else f"network {it.network}",
+                ", ".join(it.addresses),
+                it.mac,
+                ",".join(map(str, [*([it.vlan] if it.vlan else []), *it.trunks])),
+                str(it.mtu),
+                it.label,
+                "detached" if it.detached else "yes" if it.running else "no",
+            )
+            for it in attached
+        ],
+        empty="Nothing is attached. Attach something: ovsnet attach CONTAINER --bridge BR",
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -35,6 +35,7 @@ VERBS = {
     "ps": Verb("ovsnet.cli.endpoints:ps", "List container interfaces, from the switch database."),
     "attach": Verb("ovsnet.cli.attach:attach", "Attach an interface to a running container or a namespace."),
     "detach": Verb("ovsnet.cli.attach:detach", "Take an attached interface away."),
+    "attachments": Verb("ovsnet.cli.attach:attachments", "List what is attached, also to what does not run."),
     "set": Verb("ovsnet.cli.attach:change", "Change an attached interface while it runs."),
     "route": Verb("ovsnet.cli.attach:route", "Add and remove routes of attached interfaces."),
     "wait": Verb("ovsnet.cli.attach:wait", "Wait until an interface is up."),

@@ -14,6 +14,7 @@ from ovsnet.model.host import PortPlan, SwitchFacts
 from ovsnet.model.ids import EndpointId
 from ovsnet.model.network import Network
 from ovsnet.model.state import State
+from ovsnet.observe.attachments import without_bridge
 from ovsnet.plan import names
 from ovsnet.plan.attachments import plan_attached_port
 from ovsnet.plan.ports import plan_port
@@ -55,6 +56,7 @@ def on_switch(
     """Every port of an endpoint on the switch, then every endpoint that should have one and does not."""
     refused = {it.resource: it.reason for it in failures}
     absent = _absent(state, ports)
+    refused |= {names.attachment_port(it): f"there is no bridge {it.bridge}" for it in without_bridge(state, switch)}
     there = [_row(it, switch, _why_not(it, state, switch, refused)) for it in ports.values() if _is_endpoints(it)]
     lacking = [_row(it, switch, _why_absent(it.name, switch, refused)) for it in absent]
     return tuple(

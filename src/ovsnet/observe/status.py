@@ -8,6 +8,7 @@ import msgspec
 from ovsnet.model.errors import ApplyError
 from ovsnet.model.host import Datapath, SwitchFacts
 from ovsnet.model.state import State
+from ovsnet.observe.attachments import without_bridge
 from ovsnet.observe.cluster import ClusterFacts, ClusterStatus, problems_of, warnings_of
 from ovsnet.observe.cluster import status_of as cluster_status
 from ovsnet.observe.drift import DriftItem, counted
@@ -115,7 +116,7 @@ def status_of(
 ) -> Status:
     """Everything at once; `drift` is None when it could not be looked at, `cluster` on a host that is in none."""
     shared = cluster or ClusterFacts()
-    problems = (*_problems(agent, switch, failures, drift, _titles(state)), *problems_of(shared))
+    problems = (*_problems(agent, state, switch, failures, drift), *problems_of(shared))
     pools = usage(state)
     return Status(
         version=agent.version,
@@ -155,10 +156,10 @@ def _drift(drift: Sequence[DriftItem] | None) -> DriftSummary:
 
 def _problems(
     agent: AgentFacts,
+    state: State,
     switch: SwitchFacts,
     failures: Sequence[ApplyError],
     drift: Sequence[DriftItem] | None,
-    titles: Mapping[str, str],
 ) -> Iterator[str]:
     if not agent.ready:
         yield "The agent is starting and has not seen the whole host yet; wait: 'ovsnet status --wait 30'."
@@ -173,7 +174,12 @@ def _problems(
             f"The store {agent.store_path} takes no changes{_because(agent.store_reason)}; Docker's requests "
             "fail until it answers. 'ovsnet doctor' looks for the cause."
         )
-    yield from _refused([it for it in failures if switch.available or it.resource not in SWITCHED], titles)
+    yield from _refused([it for it in failures if switch.available or it.resource not in SWITCHED], _titles(state))
+    for it in without_bridge(state, switch):
+        yield (
+            f"Interface {it.title} is not in force: there is no bridge {it.bridge} any more; make it again, or take "
+            "the interface away with 'ovsnet detach'."
+        )
     if drift:
         yield f"{_amount(drift)} not as wanted; the agent repairs this. 'ovsnet check' names each."
 

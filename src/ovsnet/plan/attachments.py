@@ -29,6 +29,11 @@ def on_bridges(state: State, switch: SwitchFacts) -> Iterator[Attachment]:
     return (it for it in state.attachments.values() if it.bridge and it.plugged and _possible(it, switch))
 
 
+def lacks_bridge(attachment: Attachment, switch: SwitchFacts) -> bool:
+    """Whether the bridge it was attached to has gone: then its interface waits inside, without a port."""
+    return bool(attachment.bridge) and not attachment.makes_bridge and attachment.bridge not in switch.bridges
+
+
 def plan_attached_link(attachment: Attachment, switch: SwitchFacts) -> LinkPlan:
     """The link of an attachment on a bridge; it is inside from the beginning."""
     internal = attachment.port is PortKind.INTERNAL

@@ -4,7 +4,14 @@ from ovsnet.model.host import BridgePlan, Datapath, HostFacts, HostPlan, LinkPla
 from ovsnet.model.network import Network, PortKind
 from ovsnet.model.state import State
 from ovsnet.plan import names
-from ovsnet.plan.attachments import on_bridges, plan_attached_link, plan_attached_port, plan_bridges, plan_inside
+from ovsnet.plan.attachments import (
+    lacks_bridge,
+    on_bridges,
+    plan_attached_link,
+    plan_attached_port,
+    plan_bridges,
+    plan_inside,
+)
 from ovsnet.plan.dns import plan_dns_link, plan_dns_port
 from ovsnet.plan.links import plan_link
 from ovsnet.plan.ports import plan_port
@@ -31,7 +38,8 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
     for attachment in on_bridges(state, facts.switch):
         link = plan_attached_link(attachment, facts.switch)
         links[link.name] = link
-        ports[link.name] = plan_attached_port(attachment, instance)
+        if not lacks_bridge(attachment, facts.switch):
+            ports[link.name] = plan_attached_port(attachment, instance)
         attached.append(link)
     ours = BridgePlan(bridge, facts.switch.datapath, {names.OWNER_KEY: instance})
     ports |= plan_tunnel_ports(state, facts.overlay, instance)

@@ -208,6 +208,7 @@ LOCAL: Final = Vocabulary(
     ),
     single=MappingProxyType({Counters: "counters"}),
     broken=_broken,
+    upgraded="when its server starts anew: systemctl restart ovsnet-store",
     parents=MappingProxyType(
         {
             Endpoint: (Parent(Network, lambda it: it.network_id),),

@@ -1,9 +1,14 @@
 """What the words of an `ovsnet attach` mean, and which of them make no sense."""
 
+import shlex
+from contextlib import suppress
 from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ovsnet.api.orders import AttachOrder, SetOrder
 from ovsnet.model.attaching import AskedAddress, Wanted, parse_target, parse_wish, parse_wished_mac
 from ovsnet.model.attachment import Attachment, Tagging, Target, TargetKind
 from ovsnet.model.errors import BadRequest
@@ -133,6 +138,11 @@ def test_what_is_no_target(text: str) -> None:
         parse_target(text)
 
 
+def test_the_api_asks_in_the_same_words() -> None:
+    assert {*AttachOrder.__struct_fields__} - {"wait"} == {*Wish.__dataclass_fields__}
+    assert {*SetOrder.__struct_fields__} <= {*Wish.__dataclass_fields__}
+
+
 def test_every_word_fills_a_field_of_its_own() -> None:
     fields = [it.field for it in WORDS.values()]
     assert sorted([*fields, "target"]) == sorted(Wish.__dataclass_fields__)
@@ -184,3 +194,14 @@ def test_routes_come_before_the_default_and_after_the_way_to_their_gateways() ->
         ("10.9.0.0/16", "198.51.100.9"),
         ("0.0.0.0/0", "192.0.2.1"),
     ]
+
+
+@given(
+    st.text(max_size=30),
+    st.lists(st.sampled_from([*WORDS, "x", "192.0.2.7/24", "@", "20", "auto:x"]) | st.text(max_size=9)),
+)
+def test_whatever_is_said_is_understood_or_refused_in_words(target: str, said: list[str]) -> None:
+    with suppress(BadRequest):
+        parse_wish(parse_words(target, shlex.join(said)))
+    with suppress(BadRequest):
+        parse_words(target, " ".join(said))

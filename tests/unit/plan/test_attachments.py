@@ -75,6 +75,12 @@ def test_a_bridge_is_made_only_where_there_was_none() -> None:
     assert plan(ours).bridges.keys() == {"br-test"}, "somebody took it over"
 
 
+@pytest.mark.row(16)
+def test_without_its_bridge_the_interface_waits_inside() -> None:
+    host = plan(ON_LAN, bridges={})
+    assert (list(host.links), list(host.ports)) == ([NAME], [])
+
+
 @pytest.mark.row(18)
 def test_a_bridge_we_made_stays_when_the_last_interface_goes() -> None:
     there = {"lan": OtherBridge(Datapath.KERNEL, ours=True)}

@@ -22,7 +22,7 @@ from ovsnet.control.endpoints import UNPLUG_PATIENCE, Host
 from ovsnet.control.requests import AddressRequest
 from ovsnet.model.attaching import AskedAddress, Wanted, parse_target, parse_wish
 from ovsnet.model.attachment import Attachment, Target, TargetKind
-from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError
+from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError, Unavailable
 from ovsnet.model.host import SwitchFacts
 from ovsnet.model.ids import EndpointId, IpAddress, IpInterface, NetworkId, PoolId
 from ovsnet.model.network import Network, find_network
@@ -196,17 +196,17 @@ class Attachments:
                     await self._pools.release_address(pools[address.version], address.ip)
 
     async def _attached(self, target: str, *, if_exists: bool) -> Sequence[Attachment]:
-        """What is attached to whoever is called so: known ones first, which may not exist any more."""
+        """What is attached to whoever is called so now, or was when the engine last knew him."""
         kind, name = parse_target(target)
-        state = self._committer.snapshot()
-        known = {it.target.id: it.target for it in state.attachments.values() if it.target.kind is kind}
-        meant = [it for it in known.values() if _is_called(it, name, self._namespaces)]
-        if len(meant) == 1:
-            return deciding.of_target(state, meant[0])
         try:
-            return deciding.of_target(state, (await self._targets.find(kind, name)).target)
-        except NotFound:
-            if if_exists:
+            return deciding.of_target(self._committer.snapshot(), (await self._targets.find(kind, name)).target)
+        except (NotFound, Unavailable) as error:
+            state = self._committer.snapshot()
+            known = {it.target.id: it.target for it in state.attachments.values() if it.target.kind is kind}
+            meant = [it for it in known.values() if _is_called(it, name, self._namespaces)]
+            if len(meant) == 1:
+                return deciding.of_target(state, meant[0])
+            if if_exists and isinstance(error, NotFound):
                 return []
             raise
 

@@ -14,7 +14,7 @@ from ovsnet.model.errors import BadRequest, Conflict, Unavailable
 from ovsnet.model.host import Datapath, SwitchFacts
 from ovsnet.model.ids import UNTAGGED, EndpointId, IpInterface, Mac, NetworkId
 from ovsnet.model.listening import EVERYTHING, NOTHING
-from ovsnet.model.network import DEFAULT_MTU, Multicast, Network, PortKind
+from ovsnet.model.network import DEFAULT_MTU, Multicast, Network, PortKind, find_network
 from ovsnet.model.state import State
 from ovsnet.plan import names
 from ovsnet.plan.attachments import datapath_of
@@ -171,7 +171,7 @@ def admit(
     if endpoint is None:
         _check_bridge(state, made)
         return [*changes, Put(made)], made
-    network = state.networks[endpoint.network_id]
+    network = find_network(state.networks, endpoint.network_id)
     check_segment(network, endpoint)
     check_free(state, network, replace(endpoint, mac=made.mac))
     return [*changes, Put(placed(endpoint, made, state, names_at)), Put(made)], made
@@ -182,7 +182,7 @@ def check_change(state: State, before: Attachment, after: Attachment) -> None:
     if after.bridge:
         _check_bridge(state, after)
         return
-    network = state.networks[after.network_id]
+    network = find_network(state.networks, after.network_id)
     if after.addresses != before.addresses:
         raise BadRequest(
             f"{after.title} is on network {network.title}, where its address cannot change while it runs: other hosts "

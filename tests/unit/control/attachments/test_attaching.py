@@ -204,6 +204,18 @@ async def test_a_container_is_one_by_whatever_it_is_called(desk: Desk) -> None:
     assert "several containers: shop-web-1, shop-web-2" in await refusal(desk, "web", "--bridge lan")
 
 
+@pytest.mark.row(27)
+async def test_a_name_is_whose_it_is_now_and_also_works_while_the_engine_is_away(desk: Desk) -> None:
+    old = await desk.attach("c1", "--bridge lan")
+    desk.there.containers["old"] = replace(desk.there.containers.pop("c1"), name="old")
+    desk.there.start("c2")
+    desk.there.containers["c1"] = replace(desk.there.containers.pop("c2"), name="c1")
+    with pytest.raises(NotFound, match="it has: none"):
+        await desk.attachments.detach("c1")
+    desk.there.away = True
+    assert [it.id for it in await desk.attachments.detach("c1")] == [old.id]
+
+
 @pytest.mark.row(37)
 async def test_a_container_in_anothers_namespace_stands_for_that_one(desk: Desk) -> None:
     desk.there.start("c2", network=f"container:{desk.there.containers['c1'].id}")
