@@ -1,14 +1,17 @@
 """What is attached to this host's containers and namespaces: how its parts are put together, and its orders.
 
 order, label ─► Attachments ─► store          Following ◄── the engine's listings, Comings (mounts, processes)
+                                 └─► LeaseKeeper ◄── DHCP clients
 """
 
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import msgspec
 
@@ -21,19 +24,24 @@ from ovsnet.control.attachments.targets import Namespaces, Targets
 from ovsnet.control.attachments.waiting import Waiting
 from ovsnet.control.commit import Committer
 from ovsnet.control.endpoints import Host
+from ovsnet.dhcp.clients import Clients
+from ovsnet.dhcp.keeper import LeaseKeeper
+from ovsnet.dhcp.places import Places
 from ovsnet.engine.client import Engine
 from ovsnet.engine.facts import EngineFacts
 from ovsnet.ipam.macs import mac_prefix
-from ovsnet.linux import interface, sandboxes
+from ovsnet.linux import interface, leased, sandboxes
 from ovsnet.linux.carrier import has_carrier, send_inside
 from ovsnet.linux.namespace import links_inside
 from ovsnet.model.attachment import Attachment
 from ovsnet.model.errors import OvsnetError, Unavailable
+from ovsnet.model.ids import EndpointId, IpInterface
 from ovsnet.model.state import State
 from ovsnet.model.wishes import Wish
 from ovsnet.ovs.announce import gratuitous_arp, unsolicited_advertisement
 from ovsnet.ovs.switch import Switch
 from ovsnet.plan import names
+from ovsnet.plan.leases import lessees
 from ovsnet.settings import Settings
 
 
@@ -52,6 +60,12 @@ NAMESPACES = Namespaces(
 )
 
 
+def places_of(settings: Settings) -> Places:
+    """Where the files of DHCP clients are."""
+    run_dir, state_dir = (Path(it).absolute() for it in (settings.run_dir, settings.state_dir))
+    return Places(f"{run_dir}/dhcp", f"{state_dir}/dhcp")
+
+
 class AttachedSide:
     """One host's attachments."""
 
@@ -68,6 +82,12 @@ class AttachedSide:
         """`names_at`: where containers ask for names; None where they cannot."""
         self._committer = committer
         self._comings = sandboxes.Comings()
+        self._nudge: Callable[[], None] = lambda: None
+        self._prepared = asyncio.Event()
+        self._borrowed = asyncio.Event()
+        self.leases = LeaseKeeper(
+            lambda: lessees(committer.snapshot()), Clients(places_of(settings)), leased, self._note_leases
+        )
         here = Surroundings(
             bridge=settings.bridge,
             deadline=settings.busy_deadline,
@@ -76,6 +96,7 @@ class AttachedSide:
             clock=time.time,
             new_prefix=lambda: mac_prefix(os.urandom(3)),
             names_at=names_at,
+            give_back=self.leases.give_back,
         )
         targets = Targets(engine, NAMESPACES)
         self.attachments = Attachments(committer, host, pools, targets, NAMESPACES, here)
@@ -83,16 +104,28 @@ class AttachedSide:
         self._changing = Changing(committer, host, self.attachments, here.deadline)
         self._waiting = Waiting(targets, has_carrier, self.following.next_look)
 
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call `changed` when `borrowed` is another."""
+        self._nudge = changed
+
     async def prepare(self) -> None:
         """What ran before this agent did and does not any more is unplugged, before anything is looked for there."""
         with suppress(OvsnetError):
             await self.following.look()
+        self._prepared.set()
 
     async def run(self) -> None:
         """Until cancelled."""
         self._comings.watch(self.following.nudge)
         with self._comings:
-            await self.following.run()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.following.run())
+                tasks.create_task(self._keep_leases())
+                tasks.create_task(self._announce_leases())
+
+    def borrowed(self) -> Mapping[EndpointId, tuple[IpInterface, ...]]:
+        """The addresses that interfaces have from DHCP servers."""
+        return {lessee: lease.addresses for lessee, lease in self.leases.leases().items() if lease.addresses}
 
     def learn(self, facts: EngineFacts) -> None:
         """The newest listing of the engine."""
@@ -100,7 +133,28 @@ class AttachedSide:
 
     def warnings(self) -> tuple[str, ...]:
         """What cannot be attached, for people."""
-        return self.following.warnings()
+        return (*self.following.warnings(), *(f"No lease: {it}." for it in self.leases.troubles().values()))
+
+    # ------------------------------------------------------------ leases
+
+    async def _keep_leases(self) -> None:
+        # Before the store was seen nobody would want a lease, and every client that runs would be told to go.
+        await self._prepared.wait()
+        await self.leases.run()
+
+    def _note_leases(self) -> None:
+        self._borrowed.set()
+        self._nudge()
+
+    async def _announce_leases(self) -> None:
+        told: Mapping[EndpointId, tuple[IpInterface, ...]] = {}
+        while True:
+            await self._borrowed.wait()
+            self._borrowed.clear()
+            now, attachments = self.borrowed(), self._committer.snapshot().attachments
+            fresh = [it for it, addresses in now.items() if told.get(it) != addresses and it in attachments]
+            told = now
+            await announce_inside([replace(attachments[it], addresses=now[it]) for it in fresh])
 
     # ------------------------------------------------------------ orders
 

@@ -65,7 +65,7 @@ from ovsnet.ovs.receivebuffers import ReceiveBuffers
 from ovsnet.ovs.reportwatch import send_out, watch_reports
 from ovsnet.ovs.switch import Switch
 from ovsnet.pipeline.tables import Table
-from ovsnet.reconcile.converge import Converger
+from ovsnet.reconcile.converge import Converger, Round
 from ovsnet.reconcile.loop import Loop
 from ovsnet.reconcile.phases import Kind
 from ovsnet.settings import Settings
@@ -145,7 +145,7 @@ class Agent:
             self.converger,
             retry=settings.retry_period,
             resync=settings.resync_period,
-            after_round=self.after_round,
+            after_round=self._after_round,
             grace=settings.attach_deadline - JOIN_MARGIN,
         )
         self.committer = Committer(self.store)
@@ -164,6 +164,12 @@ class Agent:
         parts = Parts(self.store, self.switch, self.ports, self.loop, self.follower, self.attached, self.fabric)
         orders = operator(settings, self.fabric, self.networks, self.attached, stop.set)
         self.view = View(parts, to.engine, settings, to.ring, orders)
+        self._watch(to)
+
+    def _watch(self, to: Neighbours) -> None:
+        """Who hears of which changes."""
+        self.store.watch(self.attached.leases.nudge)
+        self.attached.watch(self.loop.nudge)
         for nudge in (self.loop.nudge, self.groups.nudge):
             self.store.watch(nudge)
             self.switch.watch(nudge)
@@ -196,8 +202,9 @@ class Agent:
     def facts(self) -> HostFacts:
         """What planning may depend on."""
         if self.fabric is None:
-            return HostFacts(self.switch.facts())
-        return HostFacts(self.switch.facts(), self.fabric.overlay(), self.fabric.names.facts())
+            return HostFacts(self.switch.facts(), leased=self.attached.borrowed())
+        overlay, names = self.fabric.overlay(), self.fabric.names.facts()
+        return HostFacts(self.switch.facts(), overlay, names, leased=self.attached.borrowed())
 
     def reachable(self) -> bool:
         """Whether the switch answers, and did in the last round: its database may, and ovs-vswitchd may not."""
@@ -266,6 +273,11 @@ class Agent:
         collected = await self.orphans.consider(facts)
         if collected:
             self._log.info("collected what the engine forgot", count=collected)
+
+    def _after_round(self, before: Round, after: Round) -> None:
+        self.after_round(before, after)
+        if after.written:
+            self.attached.leases.nudge()  # an interface that was made anew has to get its leased addresses, too
 
     async def _announce(self, endpoints: Sequence[tuple[Ofport, Endpoint]]) -> None:
         await announce(self._settings.bridge, endpoints, self._settings.ovs_run_dir)

@@ -10,10 +10,12 @@ from pathlib import Path
 import msgspec
 
 from ovsnet.agent import logs
+from ovsnet.agent.attached import places_of
 from ovsnet.agent.keeper import alone
 from ovsnet.cluster.identity import identity_files, read_membership
 from ovsnet.cluster.raft import LocalServer
 from ovsnet.control.membership.enrolment import remove_identity
+from ovsnet.dhcp.clients import Clients
 from ovsnet.engine.daemonjson import DAEMON_JSON, DaemonJson
 from ovsnet.linux import dnslink
 from ovsnet.linux.insides import InsideApplier
@@ -107,8 +109,17 @@ async def _remove_resources(settings: Settings) -> list[ApplyError]:
             following.cancel()
 
 
+async def _give_back_leases(settings: Settings) -> None:
+    """While there still is a way to the servers."""
+    clients = Clients(places_of(settings))
+    async with asyncio.TaskGroup() as tasks:
+        for it in clients.running().values():
+            tasks.create_task(clients.end(it))
+
+
 async def _converge(settings: Settings, switch: Switch, links: LinkApplier, tunnels: TunnelApplier) -> list[ApplyError]:
     """Flows go with the bridge, so they are not asked for: it may be gone already."""
+    await _give_back_leases(settings)
     converger = Converger(
         {
             Kind.BRIDGES: BridgeApplier(switch),

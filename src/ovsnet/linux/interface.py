@@ -71,6 +71,18 @@ def mtu_of(name: str) -> int | None:
         return None
 
 
+def heed_routers(name: str, *, autoconf: bool) -> None:
+    """Have the interface take what routers announce (RFC 4861): the way out and what is on the link; with `autoconf`
+    an address of its own in each announced prefix as well, made of its MAC (RFC 4862, SLAAC).
+
+    Before it is up: then it asks for routers at once.
+    """
+    # 2: also where a container forwards, as one that routes for others does.
+    settings = {"accept_ra": "2", "autoconf": str(int(autoconf)), "addr_gen_mode": "0", "use_tempaddr": "0"}
+    for setting, value in settings.items():
+        _write(f"ipv6/conf/{name}/{setting}", value)
+
+
 def _ethtool(name: str, within: socket.socket, command: int) -> int:
     """One command of ethtool's with the value 0; returns the value that the kernel gives back."""
     value = ctypes.create_string_buffer(struct.pack("=II", command, 0))

@@ -130,13 +130,15 @@ class Netlink:
                 (index,) = await self._index(name)
                 await self._kernel.addr("replace", index=index, address=str(address), **flags)
 
-    async def add_route(self, name: str, route: Route) -> None:
-        """Have a route through a link that is up; again it changes nothing."""
-        way = {"scope": ON_LINK} if route.gateway is None else {"gateway": str(route.gateway)}
+    async def add_route(self, name: str, route: Route, *, metric: int = 0) -> None:
+        """Have a route through a link that is up; again it changes nothing. The lower its `metric`, the sooner it is
+        taken; 0 leaves that to the kernel.
+        """
+        scope = {"scope": ON_LINK} if route.gateway is None else {}
         with _refusals():
             async with asyncio.timeout(self._deadline):
                 (index,) = await self._index(name)
-                await self._kernel.route("replace", dst=str(route.destination), oif=index, **way)
+                await self._kernel.route("replace", oif=index, **scope, **_way(route, metric))
 
     async def drop_address(self, name: str, address: IpInterface) -> None:
         """Take an address from a link."""
@@ -145,13 +147,12 @@ class Netlink:
                 (index,) = await self._index(name)
                 await self._kernel.addr("del", index=index, address=str(address))
 
-    async def drop_route(self, name: str, route: Route) -> None:
+    async def drop_route(self, name: str, route: Route, *, metric: int = 0) -> None:
         """Take a route through a link away."""
-        way = {} if route.gateway is None else {"gateway": str(route.gateway)}
         with _refusals():
             async with asyncio.timeout(self._deadline):
                 (index,) = await self._index(name)
-                await self._kernel.route("del", dst=str(route.destination), oif=index, **way)
+                await self._kernel.route("del", oif=index, **_way(route, metric))
 
     async def _index(self, name: str) -> Sequence[int]:
         found: Sequence[int] = await self._kernel.link_lookup(ifname=name)
@@ -248,6 +249,11 @@ def _exchange(requests: Sequence[bytes], deadline: float) -> Mapping[int, int]:
         while len(requests) not in errors:
             errors.update({it.sequence: it.error for it in frames(kernel.recv(1 << 16)) if it.type == ERROR})
     return {number: error for number, error in errors.items() if error}
+
+
+def _way(route: Route, metric: int) -> dict[str, Any]:
+    gateway = {} if route.gateway is None else {"gateway": str(route.gateway)}
+    return {"dst": str(route.destination), **gateway, **({"priority": metric} if metric else {})}
 
 
 def _attributes(end: NewEnd) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ovsnet.linux import interface
 from ovsnet.linux.namespace import is_gone, opened, run_inside
 from ovsnet.linux.netlink import Netlink
 from ovsnet.model.errors import ApplyError
-from ovsnet.model.host import LinkPlan, Placement
+from ovsnet.model.host import LinkPlan, Placement, Routers
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,20 @@ class Sandbox:
     async def finish(self, placement: Placement, alias: str) -> None:
         """Give the interface, which is already inside and has its final name, all the rest."""
         name = placement.ifname
-        wants_ipv6 = any(it.version == 6 for it in placement.addresses)
-        await run_inside(self.namespace, lambda: interface.allow_ipv6(name, allowed=wants_ipv6))
+        await run_inside(self.namespace, lambda: _set_up_ipv6(placement))
         for address in placement.addresses:
             await self.kernel.add_address(name, address)
         await self.kernel.change(name, alias=alias, state="up")
         for route in placement.routes:
             await self.kernel.add_route(name, route)
+
+
+def _set_up_ipv6(placement: Placement) -> None:
+    heeds = placement.routers is not Routers.IGNORED
+    wanted = heeds or any(it.version == 6 for it in placement.addresses)
+    interface.allow_ipv6(placement.ifname, allowed=wanted)
+    if heeds:
+        interface.heed_routers(placement.ifname, autoconf=placement.routers is Routers.AUTOCONF)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from ovsnet.model.attachment import Tagging, TargetKind
 from ovsnet.model.errors import BadRequest
 from ovsnet.model.host import Route
 from ovsnet.model.ids import UNTAGGED, IpAddress, IpInterface, Mac, Vlan, parse_mac, parse_vlan
+from ovsnet.model.lease import families_of
 from ovsnet.model.network import CONTAINER_PORTS, MAX_MTU, MIN_IPV6_MTU, MIN_MTU, PortKind
 from ovsnet.model.wishes import WORDS, Wish
 
@@ -49,6 +50,8 @@ class Wanted:
     trunks: tuple[Vlan, ...] = ()
     mtu: int | None = None
     routes: tuple[Route, ...] = ()
+    dhcp: tuple[int, ...] = ()
+    slaac: bool = False
     port: PortKind | None = None
     host_ifname: str = ""
     text: Wish = field(default=Wish(target=""), compare=False)
@@ -61,8 +64,9 @@ def parse_wish(wish: Wish) -> Wanted:
     _one_place(wish)
     addresses, gateways = _addresses(wish)
     vlan, tagging, trunks = _tagging(wish)
-    mtu = _mtu(wish.mtu)
-    if mtu is not None and mtu < MIN_IPV6_MTU and any(it.ip.version == 6 for it in addresses):
+    mtu, dhcp = _mtu(wish.mtu), families_of(wish.dhcp)
+    with_ipv6 = wish.slaac or 6 in dhcp or any(it.ip.version == 6 for it in addresses)
+    if mtu is not None and mtu < MIN_IPV6_MTU and with_ipv6:
         raise BadRequest(f"--mtu {mtu} is too small for IPv6; use at least {MIN_IPV6_MTU}")
     return Wanted(
         kind=kind,
@@ -78,6 +82,8 @@ def parse_wish(wish: Wish) -> Wanted:
         trunks=trunks,
         mtu=mtu,
         routes=tuple(parse_route(it) for it in wish.routes),
+        dhcp=dhcp,
+        slaac=wish.slaac,
         port=_port(wish.port),
         host_ifname=interface_name("--host-ifname", wish.host_ifname),
         text=wish,
@@ -159,7 +165,14 @@ def _refuse_later(wish: Wish) -> None:
 def _one_place(wish: Wish) -> None:
     if bool(wish.network) == bool(wish.bridge):
         raise BadRequest("say where it shall be: either --network NET or --bridge BR, and not both")
-    only_on_bridges = {"--trunk": wish.trunk, "--native": wish.native, "--qinq": wish.qinq, "--port": wish.port}
+    only_on_bridges = {
+        "--trunk": wish.trunk,
+        "--native": wish.native,
+        "--qinq": wish.qinq,
+        "--port": wish.port,
+        "--dhcp": wish.dhcp,
+        "--slaac": wish.slaac,
+    }
     wrong = [option for option, value in only_on_bridges.items() if value]
     if wish.network and wrong:
         raise BadRequest(f"{', '.join(wrong)}: only with --bridge; on a network that is the network's to say")

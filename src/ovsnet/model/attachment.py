@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
-from ovsnet.model.host import Route
+from ovsnet.model.host import Route, Routers
 from ovsnet.model.ids import UNTAGGED, EndpointId, IpAddress, IpInterface, IpNetwork, Mac, NetworkId, Vlan
 from ovsnet.model.network import DEFAULT_MTU, PortKind
 
@@ -76,7 +76,8 @@ class Attachment:
 
     `id` is made like an engine's endpoint id. `ifname` is its name inside, `host_ifname` that of its port ("" for one
     made of the id). `bridge` is "" for one on a network. `makes_bridge`: there was no such bridge, and one of ours
-    takes its place. `addresses`, `gateways` (one a family) and `routes` are what it has inside. `sandbox` is the
+    takes its place. `addresses`, `gateways` (one a family) and `routes` are what it has inside, beside what it gets by
+    DHCP (`dhcp`: for these IP versions) and from routers (`slaac`). `sandbox` is the
     path of the target's network namespace, "" while it does not run. `label` is the label of its container that asked
     for it, "" for an order. `detached`: somebody took it away, and its label counts again when its container starts.
     """
@@ -91,6 +92,8 @@ class Attachment:
     addresses: tuple[IpInterface, ...] = ()
     gateways: tuple[IpAddress, ...] = ()
     routes: tuple[Route, ...] = ()
+    dhcp: tuple[int, ...] = ()
+    slaac: bool = False
     vlan: Vlan = UNTAGGED
     tagging: Tagging = Tagging.ACCESS
     trunks: tuple[Vlan, ...] = ()
@@ -111,6 +114,13 @@ class Attachment:
     def plugged(self) -> bool:
         """Whether it must be there now."""
         return bool(self.sandbox) and not self.detached
+
+    @property
+    def routers(self) -> Routers:
+        """What it takes of routers' announcements: they tell the ways also where a server gives the IPv6 addresses."""
+        if self.slaac:
+            return Routers.AUTOCONF
+        return Routers.HEEDED if 6 in self.dhcp else Routers.IGNORED
 
     @property
     def all_routes(self) -> tuple[Route, ...]:

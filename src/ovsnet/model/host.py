@@ -10,7 +10,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
-from ovsnet.model.ids import UNTAGGED, IpAddress, IpInterface, IpNetwork, Mac, Ofport, Vlan, Vni
+from ovsnet.model.ids import UNTAGGED, EndpointId, IpAddress, IpInterface, IpNetwork, Mac, Ofport, Vlan, Vni
 from ovsnet.model.network import PortKind
 from ovsnet.model.overlay import Overlay
 
@@ -67,6 +67,8 @@ class HostFacts:
     """The way to other hosts; None on a host that is in no cluster."""
     names: NameService | None = None
     """None where no names are served."""
+    leased: Mapping[EndpointId, tuple[IpInterface, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """What attached interfaces have from DHCP servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,16 @@ class Route:
     gateway: IpAddress | None = None
 
 
+class Routers(StrEnum):
+    """What an interface takes of the announcements of IPv6 routers on its link."""
+
+    IGNORED = ""
+    HEEDED = "heeded"
+    """The ways out and what is on the link."""
+    AUTOCONF = "autoconf"
+    """That, and addresses of its own in the announced prefixes (SLAAC)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Where a lost container interface must be put back: namespace path, name, addresses and routes inside."""
@@ -122,6 +134,7 @@ class Placement:
     ifname: str
     addresses: tuple[IpInterface, ...]
     routes: tuple[Route, ...] = ()
+    routers: Routers = Routers.IGNORED
 
 
 @dataclass(frozen=True, slots=True)

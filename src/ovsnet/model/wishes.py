@@ -72,8 +72,10 @@ WORDS: Mapping[str, Word] = {
         "routes", "CIDR[@GW]", "A route inside, on the link or by a gateway; may be repeated.", repeated=True
     ),
     "--rule": Word("rules", "RULE", "A routing rule inside; may be repeated.", repeated=True, later=True),
-    "--dhcp": Word("dhcp", "FAMILY", "An address by DHCP: v4, v6 or both.", given="v4", later=True),
-    "--slaac": Word("slaac", "", "IPv6 addresses by router advertisements.", later=True),
+    "--dhcp": Word(
+        "dhcp", "FAMILY", "Addresses by DHCP for as long as it is there: v4, v6 or both; on a bridge.", given="v4"
+    ),
+    "--slaac": Word("slaac", "", "IPv6 addresses in the prefixes that routers announce; on a bridge."),
     "--rate": Word("rate", "RATE", "The most it may send and receive.", later=True),
     "--loss": Word("loss", "PERCENT", "Lose so many packets.", later=True),
     "--delay": Word("delay", "TIME", "Delay packets.", later=True),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ovsnet.model.attachment import Attachment, Tagging
 from ovsnet.model.host import BridgePlan, Datapath, InsidePlan, LinkPlan, PortPlan, SwitchFacts
+from ovsnet.model.ids import IpInterface
 from ovsnet.model.network import PortKind
 from ovsnet.model.state import State
 from ovsnet.plan import names
@@ -50,8 +51,8 @@ def plan_attached_link(attachment: Attachment, switch: SwitchFacts) -> LinkPlan:
     )
 
 
-def plan_attached_port(attachment: Attachment, instance: str) -> PortPlan:
-    """Its port; `marks` are what ovs-docker writes beside an interface."""
+def plan_attached_port(attachment: Attachment, instance: str, leased: tuple[IpInterface, ...] = ()) -> PortPlan:
+    """Its port; `marks` are what ovs-docker writes beside an interface, `leased` its addresses by DHCP."""
     target = attachment.target
     facts = {
         names.OWNER_KEY: instance,
@@ -62,7 +63,7 @@ def plan_attached_port(attachment: Attachment, instance: str) -> PortPlan:
         names.CONTAINER_NAME_KEY: target.title,
         names.COMPOSE_SERVICE_KEY: target.service,
         names.MAC_KEY: attachment.mac,
-        names.ADDRESSES_KEY: " ".join(map(str, attachment.addresses)),
+        names.ADDRESSES_KEY: " ".join(map(str, (*attachment.addresses, *leased))),
     }
     return PortPlan(
         name=names.attachment_port(attachment),

@@ -39,7 +39,7 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
         link = plan_attached_link(attachment, facts.switch)
         links[link.name] = link
         if not lacks_bridge(attachment, facts.switch):
-            ports[link.name] = plan_attached_port(attachment, instance)
+            ports[link.name] = plan_attached_port(attachment, instance, facts.leased.get(attachment.id, ()))
         attached.append(link)
     ours = BridgePlan(bridge, facts.switch.datapath, {names.OWNER_KEY: instance})
     ports |= plan_tunnel_ports(state, facts.overlay, instance)

@@ -46,6 +46,15 @@ def test_an_address_on_a_network_has_the_networks_prefix_where_it_names_none() -
     assert address.on(24) == ip_interface("10.20.0.9/24")
 
 
+@pytest.mark.row(75)
+@pytest.mark.parametrize(
+    ("words", "families"),
+    [("", ()), ("--dhcp", (4,)), ("--dhcp v6", (6,)), ("--dhcp=both", (4, 6)), ("--dhcp v4", (4,))],
+)
+def test_addresses_from_a_server_of_the_lan(words: str, families: tuple[int, ...]) -> None:
+    assert wanted(f"--bridge lan {words}").dhcp == families
+
+
 @pytest.mark.row(20)
 @pytest.mark.parametrize(
     ("words", "meaning"),
@@ -104,7 +113,11 @@ def test_ways_to_be_in_vlans(words: str, meaning: tuple[int, Tagging, tuple[int,
         ("--bridge lan --qinq=1", "takes no value"),
         ("--bridge 'lan", "cannot be taken apart"),
         ("--uplink eth0", "--uplink: not supported yet"),
-        ("--bridge lan --dhcp --slaac", "--dhcp, --slaac: not supported yet"),
+        ("--bridge lan --loss 1 --rate 1m", "--rate, --loss: not supported yet"),
+        ("--network web --dhcp --slaac", "--dhcp, --slaac: only with --bridge"),
+        ("--bridge lan --dhcp ipv4", "--dhcp 'ipv4' is not known; use one of: v4, v6, both"),
+        ("--bridge lan --slaac --mtu 1000", "too small for IPv6"),
+        ("--bridge lan --dhcp both --mtu 1000", "too small for IPv6"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(words: str, says: str) -> None:

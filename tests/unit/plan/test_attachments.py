@@ -6,12 +6,14 @@ from ipaddress import ip_address, ip_interface
 import pytest
 
 from ovsnet.model.attachment import Attachment, Tagging, Target, TargetKind
-from ovsnet.model.host import Datapath, HostFacts, HostPlan, OtherBridge, Route, SwitchFacts
+from ovsnet.model.host import Datapath, HostFacts, HostPlan, OtherBridge, Route, Routers, SwitchFacts
 from ovsnet.model.ids import EndpointId, Mac, Vlan
+from ovsnet.model.lease import Lessee
 from ovsnet.model.network import PortKind
 from ovsnet.model.state import State
 from ovsnet.plan import names
 from ovsnet.plan.host import plan_host
+from ovsnet.plan.leases import lessees
 from tests.states import WEB, endpoint, state
 
 SANDBOX = "/run/docker/netns/0123456789ab"
@@ -55,6 +57,40 @@ def test_what_is_written_beside_the_port() -> None:
     assert ids[names.IFNAME_KEY] == "eth1"
     assert ids[names.BRIDGE_KEY] == "lan"
     assert ids[names.ADDRESSES_KEY] == "192.0.2.7/24"
+
+
+@pytest.mark.row(75)
+def test_addresses_from_a_server_are_written_beside_the_port() -> None:
+    switch = SwitchFacts(available=True, datapath=Datapath.USERSPACE, bridges=LAN)
+    facts = HostFacts(switch, leased={ON_LAN.id: (ip_interface("198.51.100.9/24"),)})
+    host = plan_host(replace(state(), attachments={ON_LAN.id: ON_LAN}), facts, bridge="br-test", instance="test")
+    assert host.ports[NAME].external_ids[names.ADDRESSES_KEY] == "192.0.2.7/24 198.51.100.9/24"
+
+
+@pytest.mark.row(75, 77)
+@pytest.mark.parametrize(
+    ("dhcp", "slaac", "routers"),
+    [
+        ((), False, Routers.IGNORED),
+        ((4,), False, Routers.IGNORED),
+        ((4, 6), False, Routers.HEEDED),
+        ((), True, Routers.AUTOCONF),
+        ((6,), True, Routers.AUTOCONF),
+    ],
+)
+def test_routers_are_heeded_where_ipv6_comes_from_the_lan(dhcp: tuple[int, ...], slaac: bool, routers: Routers) -> None:
+    placement = plan(replace(ON_LAN, dhcp=dhcp, slaac=slaac)).links[NAME].placement
+    assert placement is not None
+    assert placement.routers is routers
+
+
+@pytest.mark.row(75)
+def test_who_asks_a_server_for_addresses() -> None:
+    asking = replace(ON_LAN, dhcp=(4,))
+    there = [asking, replace(ON_LAN, id=EndpointId("1" * 64)), replace(asking, id=EndpointId("2" * 64), sandbox="")]
+    wanted = replace(state(), attachments={it.id: it for it in there})
+    assert lessees(wanted) == {asking.id: Lessee(asking.id, SANDBOX, "eth1", (4,))}
+    assert lessees(wanted)[asking.id].hostname == "c1"
 
 
 @pytest.mark.row(28)

@@ -7,7 +7,7 @@ those of every endpoint.
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
@@ -47,10 +47,15 @@ class Pools(Protocol):
         """Let it rest."""
 
 
+async def _nothing_borrowed(_: Collection[EndpointId]) -> None:
+    """Where no DHCP server is asked for addresses."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What this host has and is called. `bridge` is that of our networks; `deadline` in seconds, for one attachment;
-    `mtu_of` a link of the host, None without one.
+    `mtu_of` a link of the host, None without one. `give_back` has these interfaces' addresses given back to DHCP
+    servers, while there still is a way to them.
     """
 
     bridge: str
@@ -62,6 +67,7 @@ class Surroundings:
     names_at: IPv4Address | None = None
     """Where containers ask for names; None where they cannot."""
     random: Callable[[int], str] = secrets.token_hex
+    give_back: Callable[[Collection[EndpointId]], Awaitable[None]] = _nothing_borrowed
 
 
 class Attachments:
@@ -132,6 +138,7 @@ class Attachments:
         """
         port = names.port_of_attachment(attachment, self._committer.snapshot())
         aside = bool(attachment.label) and not forget
+        await self.part_from([attachment])
         await self._committer.commit(lambda state: (_removal(state, attachment.id, aside=aside), None))
         log.info("detached", interface=attachment.title)
         if wait and attachment.plugged and self._host.reachable():
@@ -139,6 +146,12 @@ class Attachments:
                 await self._host.settled(self._committer.snapshot().revision, (port,), UNPLUG_PATIENCE)
         if not aside:
             await self._release(attachment.network_id, attachment.addresses)
+
+    async def part_from(self, attachments: Collection[Attachment]) -> None:
+        """What is to be done before these are unplugged."""
+        borrowers = [it.id for it in attachments if it.dhcp]
+        if borrowers:
+            await self._here.give_back(borrowers)
 
     # ------------------------------------------------------------ parts
 

@@ -46,6 +46,8 @@ def draft(attachment_id: EndpointId, wanted: Wanted, found: Found, inside: Colle
         addresses=tuple(it.on(it.ip.max_prefixlen) for it in wanted.addresses),
         gateways=wanted.gateways,
         routes=wanted.routes,
+        dhcp=wanted.dhcp,
+        slaac=wanted.slaac,
         vlan=wanted.vlan,
         tagging=wanted.tagging,
         trunks=wanted.trunks,

@@ -142,6 +142,7 @@ class Following:
             now = await self._now(sample)
             moved.update({it.id: after for it in mine if (after := now(it)) != it})
         if moved:
+            await self._attachments.part_from([it for it in attachments.values() if _leaves(it, moved.get(it.id, it))])
             await self._committer.commit(lambda state: (_take(state, moved, self._names_at), None))
 
     async def _gone(self, targets: Sequence[Target]) -> Collection[Target]:
@@ -215,6 +216,10 @@ class Following:
             self._unsure |= isinstance(error, Unavailable)
         else:
             self._complaints.pop(key, None)
+
+
+def _leaves(before: Attachment, after: Attachment) -> bool:
+    return bool(before.sandbox) and before.sandbox != after.sandbox
 
 
 def _take(state: State, moved: Mapping[EndpointId, Attachment], names_at: IPv4Address | None) -> Sequence[Change]:
