@@ -39,6 +39,8 @@ VERBS = {
     "set": Verb("ovsnet.cli.attach:change", "Change an attached interface while it runs."),
     "route": Verb("ovsnet.cli.attach:route", "Add and remove routes of attached interfaces."),
     "wait": Verb("ovsnet.cli.attach:wait", "Wait until an interface is up."),
+    "ovs-docker": Verb("ovsnet.cli.ovs_docker:ovs_docker", "Work like the ovs-docker script of Open vSwitch."),
+    "pipework": Verb("ovsnet.cli.pipework:pipework", "Work like the pipework script."),
     "lease": Verb("ovsnet.cli.lease:lease", "List the addresses in use."),
     "check": Verb("ovsnet.cli.check:check", "Compare this host with what is wanted."),
     "doctor": Verb("ovsnet.cli.doctor:doctor", "Examine this host; works without the agent."),
