@@ -19,7 +19,8 @@ class AttachmentInfo(msgspec.Struct, frozen=True, kw_only=True):
     process's number or a namespace's path. Either `network` or `bridge` is "".
 
     `running`: its target runs, and it is wanted there. `detached`: it was taken away, and its `label` counts again when
-    the container starts. `tagging` is the `vlan_mode` of its port; `routes` are CIDR[@GW].
+    the container starts. `tagging` is the `vlan_mode` of its port; `routes` are CIDR[@GW]; `dhcp` are the IP
+    versions for which servers are asked for addresses.
     """
 
     id: str
@@ -34,6 +35,8 @@ class AttachmentInfo(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...]
     gateways: tuple[str, ...]
     routes: tuple[str, ...]
+    dhcp: tuple[int, ...]
+    slaac: bool
     vlan: int
     tagging: str
     trunks: tuple[int, ...]
@@ -70,6 +73,8 @@ def _info(it: Attachment, state: State) -> AttachmentInfo:
         addresses=tuple(map(str, it.addresses)),
         gateways=tuple(map(str, it.gateways)),
         routes=tuple(map(_route, it.routes)),
+        dhcp=it.dhcp,
+        slaac=it.slaac,
         vlan=it.vlan,
         tagging=it.tagging,
         trunks=it.trunks,
