@@ -1,5 +1,5 @@
-"""Make docs/benchmarks.md and its figures of the reports in docs/benchmarks/*.json, and of limits.toml there, which says
-why targets are missed.
+"""Make docs/benchmarks.md and its figures of the reports in docs/benchmarks/*.json, and of limits.toml there, which
+says why targets are missed.
 
 generate_benchmarks.py            write them
 generate_benchmarks.py --check    exit 1 when one differs

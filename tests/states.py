@@ -3,6 +3,7 @@
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
+from ovsnet.model.attachment import Attachment, Target, TargetKind
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import EndpointId, Mac, NetworkId, Vlan, Vni
 from ovsnet.model.network import Network, NetworkOptions, PortKind
@@ -53,6 +54,21 @@ TWO_ENDPOINTS = state(WEB, endpoint(1), endpoint(2))
 TWO_NETWORKS = state(WEB, DB, endpoint(1), endpoint(2), endpoint(3, DB), endpoint(4, DB))
 UNPLUGGED = state(WEB, endpoint(1), replace(endpoint(2), plugged=False))
 
+C1 = Target(TargetKind.CONTAINER, "c1" * 32, "c1")
+ON_LAN = Attachment(
+    id=EndpointId("ab" * 32),
+    target=C1,
+    ifname="eth1",
+    mac=Mac("0a:00:00:00:01:01"),
+    bridge="lan",
+    makes_bridge=True,
+    addresses=(IPv4Interface("192.0.2.7/24"),),
+    sandbox="/run/docker/netns/1",
+)
+ON_WEB = replace(ON_LAN, id=endpoint(2).id, bridge="", makes_bridge=False, network_id=WEB_ID, ifname="eth2")
+ATTACHED = replace(TWO_ENDPOINTS, attachments={it.id: it for it in (ON_LAN, ON_WEB)})
+ATTACHED_AND_STOPPED = replace(UNPLUGGED, attachments={it.id: replace(it, sandbox="") for it in (ON_LAN, ON_WEB)})
+
 NAMED = {
     "empty": EMPTY,
     "one network": ONE_NETWORK,
@@ -60,4 +76,6 @@ NAMED = {
     "two endpoints": TWO_ENDPOINTS,
     "two networks": TWO_NETWORKS,
     "unplugged": UNPLUGGED,
+    "attached": ATTACHED,
+    "attached and stopped": ATTACHED_AND_STOPPED,
 }

@@ -34,8 +34,8 @@ ALLOWED = {
     "control/membership/succession.py": (1, "who comes back with a database of the past tells nobody"),
     "engine/events.py": (2, "back-off while the engine is away; a pause between two listings in a storm of events"),
     "ovs/monitor.py": (
-        2,
-        "back-off while Open vSwitch is away; ovs-ofctl that can be told something does not say so",
+        3,
+        "back-off after a monitor that ended; nobody tells when Open vSwitch is back, nor when ovs-ofctl listens",
     ),
     "ovs/reportwatch.py": (1, "containers that talk without end get no more of us"),
     "ovsdb/database.py": (1, "back-off while a database server is away"),

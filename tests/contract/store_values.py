@@ -12,8 +12,10 @@ from ipaddress import (
 from hypothesis import strategies as st
 
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool
+from ovsnet.model.attachment import Attachment, Tagging, Target, TargetKind
 from ovsnet.model.datapath import Datapath
 from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.host import Route
 from ovsnet.model.ids import MAX_VNI, EndpointId, Mac, NetworkId, PoolId, Vlan, Vni
 from ovsnet.model.listening import EVERYTHING, MUTED, to_groups
 from ovsnet.model.network import Egress, Mode, Multicast, Network, NetworkOptions, PortKind
@@ -81,6 +83,38 @@ def _endpoints(endpoint_id: str, network_id: str) -> st.SearchStrategy[Endpoint]
         aliases=st.lists(st.text(max_size=9), max_size=3).map(tuple),
         names_route=st.none() | nets4,
         listens=st.sampled_from([EVERYTHING, MUTED]) | st.builds(to_groups, st.frozensets(v4 | v6, max_size=3)),
+        host_ifname=texts,
+        created_at=times,
+    )
+
+
+targets = st.builds(Target, kind=st.sampled_from(TargetKind), id=texts, name=texts, birth=texts, service=texts)
+routes = st.builds(Route, nets4, st.none() | v4) | st.builds(Route, nets6, st.none() | v6)
+
+
+def _attachments(attachment_id: str, network_id: str) -> st.SearchStrategy[Attachment]:
+    """On this network, or on a bridge where it is ""."""
+    return st.builds(
+        Attachment,
+        id=st.just(EndpointId(attachment_id)),
+        target=targets,
+        ifname=texts,
+        mac=macs,
+        network_id=st.just(NetworkId(network_id)),
+        bridge=st.just("") if network_id else texts,
+        makes_bridge=st.booleans(),
+        addresses=st.lists(faces4 | faces6, max_size=3).map(tuple),
+        gateways=st.lists(v4 | v6, max_size=2).map(tuple),
+        routes=st.lists(routes, max_size=2).map(tuple),
+        vlan=vlans,
+        tagging=st.sampled_from(Tagging),
+        trunks=st.frozensets(st.integers(1, 4094), max_size=3).map(lambda it: tuple(map(Vlan, sorted(it)))),
+        mtu=st.integers(68, 65535),
+        port=st.sampled_from(PortKind),
+        host_ifname=texts,
+        sandbox=texts,
+        label=texts,
+        detached=st.booleans(),
         created_at=times,
     )
 
@@ -112,7 +146,7 @@ def _allocations(pool: str) -> st.SearchStrategy[list[Allocation]]:
 
 
 numbers = st.integers(0, 2**32 - 1)
-addresses = st.builds(
+host_addresses = st.builds(
     HostAddress,
     address=faces4 | faces6,
     peer=st.none() | v4 | v6,
@@ -124,7 +158,7 @@ addresses = st.builds(
     valid=numbers,
     preferred=numbers,
 )
-routes = st.builds(
+host_routes = st.builds(
     HostRoute,
     destination=nets4 | nets6,
     table=numbers,
@@ -147,8 +181,8 @@ def _uplinks(nic: str) -> st.SearchStrategy[Uplink]:
         phase=st.sampled_from(Phase),
         datapath=st.sampled_from(Datapath),
         settings=st.builds(NicSettings, mac=macs, mtu=st.integers(0, 65535), ipv6=st.booleans(), joins=st.booleans()),
-        addresses=st.lists(addresses, max_size=3).map(tuple),
-        routes=st.lists(routes, max_size=3).map(tuple),
+        addresses=st.lists(host_addresses, max_size=3).map(tuple),
+        routes=st.lists(host_routes, max_size=3).map(tuple),
         probes=st.lists(v4 | v6, max_size=2).map(tuple),
         boot=texts,
         created_at=times,
@@ -157,14 +191,18 @@ def _uplinks(nic: str) -> st.SearchStrategy[Uplink]:
 
 @st.composite
 def values_of_one_state(draw: st.DrawFn) -> list[Value]:
-    """Networks with endpoints, pools with allocations, uplinks, and the counters."""
+    """Networks with endpoints, pools with allocations, what is attached, uplinks, and the counters."""
     values: list[Value] = [draw(counters)]
     network_ids = draw(st.lists(ids, max_size=3, unique=True))
     vnis = draw(st.lists(st.integers(1, MAX_VNI), min_size=3, max_size=3, unique=True))
     values += [draw(_networks(it, vni)) for it, vni in zip(network_ids, vnis, strict=False)]
     if network_ids:
         endpoint_ids = draw(st.lists(ids, max_size=4, unique=True))
-        values += [draw(_endpoints(it, draw(st.sampled_from(network_ids)))) for it in endpoint_ids]
+        for it in endpoint_ids:
+            network = draw(st.sampled_from(network_ids))
+            values.append(draw(_endpoints(it, network)))
+            values += [draw(_attachments(it, network))] if draw(st.booleans()) else []
+    values += [draw(_attachments(f"-{number}", "")) for number in range(draw(st.integers(0, 2)))]
     for pool in draw(st.lists(texts.filter(bool), max_size=2, unique=True)):
         values.append(draw(_pools(pool)))
         values += draw(_allocations(pool))

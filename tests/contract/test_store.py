@@ -14,13 +14,10 @@ from tests.functional.ovsdb_server import open_store, store_server
 from tests.states import DB, WEB, endpoint
 
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool
-from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import BadRequest, Conflict, Stale
 from ovsnet.model.ids import NetworkId, Vni, pool_id
-from ovsnet.model.network import Network
 from ovsnet.model.state import Counters, State
-from ovsnet.model.uplink import Uplink
-from ovsnet.store.interface import Change, Drop, Put, Store, Value
+from ovsnet.store.interface import Change, Drop, OfThisHost, Put, Store, Value
 from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
 
@@ -65,6 +62,7 @@ def contents(state: State) -> tuple[object, ...]:
         dict(state.endpoints),
         dict(state.pools),
         dict(state.allocations),
+        dict(state.attachments),
         state.counters,
     )
 
@@ -334,6 +332,6 @@ async def _emptied(store: Store[State]) -> State:
     return await store.commit(state, [Drop(it) for it in _values(state)])
 
 
-def _values(state: State) -> Sequence[Network | Endpoint | Pool | Allocation | Uplink]:
-    maps = (state.networks, state.endpoints, state.pools, state.allocations, state.uplinks)
+def _values(state: State) -> Sequence[OfThisHost]:
+    maps = (state.networks, state.endpoints, state.pools, state.allocations, state.attachments, state.uplinks)
     return [it for values in maps for it in values.values()]

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 
 from ovsnet.api.orders import (
+    Attached,
+    AttachOrder,
+    DetachOrder,
     Done,
     EnableOrder,
     ForgetOrder,
@@ -15,10 +18,13 @@ from ovsnet.api.orders import (
     RecordOrder,
     RecoverOrder,
     RestoreOrder,
+    RouteOrder,
+    SetOrder,
     TokenOrder,
-    UplinkOrder,
-    UplinkRemoval,
+    Waited,
+    WaitOrder,
 )
+from ovsnet.api.uplink_orders import UplinkOrder, UplinkRemoval
 from ovsnet.model.cluster import Cluster
 from ovsnet.model.errors import ApplyError, OvsnetError
 from ovsnet.model.host import Datapath, PortPlan, SwitchFacts
@@ -112,6 +118,35 @@ class Orders:
 
     async def remove_uplink(self, order: UplinkRemoval) -> Done:
         return self._done(order)
+
+    async def attach(self, order: AttachOrder) -> Attached:
+        said = self._done(order).message
+        return Attached(
+            id="ab" * 32,
+            target=order.target,
+            ifname=order.ifname or "eth1",
+            port="ovabababababa",
+            mac="0a:00:00:00:00:01",
+            addresses=(),
+            running=True,
+            message=said,
+        )
+
+    async def detach(self, order: DetachOrder) -> Done:
+        return self._done(order)
+
+    async def change(self, order: SetOrder) -> Done:
+        return self._done(order)
+
+    async def add_route(self, order: RouteOrder) -> Done:
+        return self._done(order)
+
+    async def drop_route(self, order: RouteOrder) -> Done:
+        return self._done(order)
+
+    async def wait(self, order: WaitOrder) -> Waited:
+        self._done(order)
+        return Waited(up=order.timeout > 0, reason="" if order.timeout > 0 else "it is not up")
 
     def _done(self, order: object) -> Done:
         self.given.append(order)

@@ -120,7 +120,7 @@ async def test_json_is_the_answer_of_the_api(agent: str, words: str) -> None:
         ("status", "pool      10.20.0.0/24 (web): 1 of 254 addresses used"),
         ("network ls", "b2b2b2b2b2b2  db    11   bridge  -     1500  veth  docker  -      10.30.0.0/24"),
         ("network inspect web", "gateways  10.20.0.1, fd00:20::1"),
-        ("ps", "c1         web      10.20.0.2/24, fd00:20::2/64  0a:00:00:00:00:01"),
+        ("ps", "c1         web      -       10.20.0.2/24, fd00:20::2/64  0a:00:00:00:00:01"),
         ("lease ls", "10.20.0.2  10.20.0.0/24  -      endpoint  c1      held   2023-11-14T22:13:20Z"),
         ("check", "Clean: everything wanted is in force"),
         ("config", 'bridge = "br-ovsnet"'),

@@ -113,5 +113,7 @@ async def test_a_trace_without_a_daemon_is_unavailable(ports: Switch) -> None:
     with pytest.raises(Unavailable):
         await trace(BRIDGE, "in_port=1", ports.run_dir)
     (ports.run_dir / "ovs-vswitchd.pid").unlink()
-    with pytest.raises(Unavailable, match=r"ovs-vswitchd\.pid does not say which process it is.*systemctl start openvswitch-switch"):
+    with pytest.raises(
+        Unavailable, match=r"ovs-vswitchd\.pid does not say which process.*systemctl start openvswitch-switch"
+    ):
         await trace(BRIDGE, "in_port=1", ports.run_dir)

@@ -40,8 +40,12 @@ async def theirs(rig: Rig) -> str:
 
 
 def others(rig: Rig) -> dict[str, list[str]]:
-    """Everything in the database but what is ours; a bridge's list of ports names ours, and is cut out."""
-    found = everything_but(rig.real, BRIDGE, "ovtrunk")
+    """Everything in the database but what is ours."""
+    return without_lists(everything_but(rig.real, BRIDGE, "ovtrunk"))
+
+
+def without_lists(found: dict[str, list[str]]) -> dict[str, list[str]]:
+    """A bridge's list of ports names ours, and is cut out."""
     return {table: [re.sub(r'"\[[^]]*\]"', "", it) for it in rows] for table, rows in found.items()}
 
 

@@ -10,6 +10,7 @@ from tests.rig.process import wait_until
 from tests.rig.rig import Rig, Shape
 from tests.rig.traffic import Flood
 from tests.system import networks
+from tests.system.dhcp_lan import ACKNOWLEDGED, GIVEN_BACK, RESERVED, on_lan
 
 pytestmark = pytest.mark.row(98)
 
@@ -103,3 +104,26 @@ def test_the_configuration_file_is_obeyed_and_a_bad_one_is_explained(booted: Nam
 def _complaint(host: Host) -> str:
     lines = host.run("journalctl", "-u", "ovsnet.service", "--no-pager", "-o", "cat").stdout.splitlines()
     return next((line for line in lines if "log_levle" in line), "")
+
+
+@pytest.mark.row(75)
+def test_leases_are_kept_by_units_of_their_own(booted: NamespaceHost) -> None:
+    """The agent's unit ends all that is in it, and may do less than a DHCP client must."""
+    with on_lan(booted) as lan:
+        lan.attach("--dhcp --mac auto:web1")
+        lan.has(RESERVED)
+        (unit,) = booted.run("systemctl", "list-units", "--plain", "--no-legend", "ovsnet-dhcp-*").stdout.splitlines()
+        name = unit.split()[0]
+        client = property_of(booted, name, "MainPID")
+
+        booted.run("systemctl", "restart", "ovsnet.service")
+        wait_until(lambda: booted.ovsnet("status", check=False).ok, 30, "the agent is ready again")
+        assert property_of(booted, name, "MainPID") == client
+        booted.run("systemctl", "stop", "ovsnet.service")
+        lan.says(ACKNOWLEDGED, lan.said(ACKNOWLEDGED) + 2)
+        booted.run("systemctl", "start", "ovsnet.service")
+        wait_until(lambda: booted.ovsnet("status", check=False).ok, 30, "the agent is ready again")
+
+        lan.c1.remove()
+        lan.says(GIVEN_BACK)
+        wait_until(lambda: property_of(booted, name, "ActiveState") == "inactive", 5, "the client's unit to be over")

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
+from ovsnet.model.attachment import Attachment
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import OvsnetError
 from ovsnet.model.host import SwitchFacts
@@ -18,31 +19,45 @@ from ovsnet.reconcile.converge import Round
 
 Announce = Callable[[Sequence[tuple[Ofport, Endpoint]]], Awaitable[None]]
 """Tell the neighbours of these endpoints, behind these ports, where they are now."""
+AnnounceAttached = Callable[[Sequence[Attachment]], Awaitable[None]]
+"""The same for attachments on bridges that are not our networks' one."""
+
+
+async def _nobody(_: Sequence[Attachment]) -> None:
+    """Where nothing is attached."""
 
 
 class AfterRound:
     """Compares each round with the one before. The first one finds what was there before us: nothing to announce."""
 
-    def __init__(self, snapshot: Callable[[], State], switch: Callable[[], SwitchFacts], announce: Announce) -> None:
+    def __init__(
+        self,
+        snapshot: Callable[[], State],
+        switch: Callable[[], SwitchFacts],
+        announce: Announce,
+        announce_attached: AnnounceAttached = _nobody,
+    ) -> None:
         self._snapshot = snapshot
         self._switch = switch
         self._announce = announce
+        self._announce_attached = announce_attached
         self._in_force: frozenset[EndpointId] | None = None
-        self._fresh: asyncio.Queue[list[tuple[Ofport, Endpoint]]] = asyncio.Queue()
+        self._fresh: asyncio.Queue[tuple[list[tuple[Ofport, Endpoint]], list[Attachment]]] = asyncio.Queue()
         self._log = structlog.get_logger("reconcile")
 
     def __call__(self, before: Round, after: Round) -> None:
         """One round is over."""
         self._tell(before, after)
-        if after.clean:
+        if not after.failures_of(()):  # of single ports, only those are not in force that lack a number
             self._find_new()
 
     async def run(self) -> None:
         """Announce what rounds find, until cancelled."""
         while True:
-            endpoints = await self._fresh.get()
+            endpoints, attached = await self._fresh.get()
             try:
                 await self._announce(endpoints)
+                await self._announce_attached(attached)
             except OvsnetError as error:
                 self._log.warning("endpoints were not announced", count=len(endpoints), reason=str(error))
 
@@ -68,10 +83,17 @@ class AfterRound:
             for it in state.endpoints.values()
             if it.plugged and (name := _port_of(it, state)) in ports
         }
-        fresh = frozenset(plugged) - self._in_force if self._in_force is not None else frozenset()
-        self._in_force = frozenset(plugged)
+        attached = {
+            it.id: it
+            for it in state.attachments.values()
+            if it.bridge and it.plugged and names.attachment_port(it) in ports
+        }
+        in_force = frozenset[EndpointId]().union(plugged, attached)
+        fresh = in_force - self._in_force if self._in_force is not None else frozenset()
+        self._in_force = in_force
         if fresh:
-            self._fresh.put_nowait([plugged[it] for it in fresh])
+            news = [plugged[it] for it in fresh if it in plugged], [attached[it] for it in fresh if it in attached]
+            self._fresh.put_nowait(news)
 
 
 def _reasons(done: Round) -> frozenset[str]:

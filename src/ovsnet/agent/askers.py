@@ -36,5 +36,7 @@ class Askers:
         known = ours.get(self._names.get(number, ""))
         if known is not None and known.ofport == number:
             return known
-        self._names = {it.ofport: name for name, it in ours.items() if it.ofport is not None}
+        # Another bridge numbers its ports by itself.
+        here = {name: it for name, it in ours.items() if not it.plan.bridge}
+        self._names = {it.ofport: name for name, it in here.items() if it.ofport is not None}
         return ours.get(self._names.get(number, ""))

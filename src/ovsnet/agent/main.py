@@ -23,6 +23,7 @@ from ovsnet import __version__
 from ovsnet.agent import logs, supervise
 from ovsnet.agent.after_round import AfterRound
 from ovsnet.agent.askers import Askers
+from ovsnet.agent.attached import AttachedSide, announce_inside
 from ovsnet.agent.compose import compiler, planner
 from ovsnet.agent.fabric import Fabric, Here
 from ovsnet.agent.operator import operator
@@ -50,6 +51,7 @@ from ovsnet.engine.events import Follower
 from ovsnet.engine.facts import EngineFacts
 from ovsnet.ipam.macs import mac_prefix
 from ovsnet.linux.hostchanges import HostChanges
+from ovsnet.linux.insides import InsideApplier
 from ovsnet.linux.links import LinkApplier
 from ovsnet.linux.namespace import find_inside
 from ovsnet.linux.nft import RuleChanges
@@ -74,7 +76,7 @@ from ovsnet.ovs.switch import Switch
 from ovsnet.ovs.uplinks import Uplinks as UplinkBridges
 from ovsnet.pipeline.tables import Table
 from ovsnet.plan.uplinks import plan_uplinks
-from ovsnet.reconcile.converge import Converger
+from ovsnet.reconcile.converge import Converger, Round
 from ovsnet.reconcile.loop import Loop
 from ovsnet.reconcile.phases import Kind
 from ovsnet.settings import Settings
@@ -141,6 +143,7 @@ class Agent:
             {
                 Kind.BRIDGES: BridgeApplier(self.switch, {int(it): it.name.lower() for it in Table}),
                 Kind.LINKS: to.links,
+                Kind.INSIDES: InsideApplier(),
                 Kind.TUNNELS: to.tunnels,
                 Kind.PORTS: self.ports,
                 Kind.FLOWS: self.flows,
@@ -151,12 +154,12 @@ class Agent:
             planner(settings.bridge, settings.instance),
             compiler(),
         )
-        self.after_round = AfterRound(self.store.snapshot, self.switch.facts, self._announce)
+        self.after_round = AfterRound(self.store.snapshot, self.switch.facts, self._announce, announce_inside)
         self.loop = Loop(
             self.converger,
             retry=settings.retry_period,
             resync=settings.resync_period,
-            after_round=self.after_round,
+            after_round=self._after_round,
             grace=settings.attach_deadline - JOIN_MARGIN,
         )
         self.committer = Committer(self.store)
@@ -169,9 +172,19 @@ class Agent:
         self.orphans = Orphans(self.committer, time.monotonic, settings.orphan_age, shared)
         self.networks = Networks(self.committer, self.switch.facts, time.time, shared)
         self.uplinks = self._uplinks()
-        parts = Parts(self.store, self.switch, self.ports, self.loop, self.follower, self.fabric)
-        orders = operator(settings, self.fabric, self.networks, self.uplinks, stop.set)
+        addresses = self.fabric.addresses if self.fabric else None
+        self.addresses = Addresses(self.committer, time.time, host_networks, settings, shared=addresses)
+        names_at = self.fabric.names.address if self.fabric else None
+        self.attached = AttachedSide(settings, self.committer, self, to.engine, self.switch, self.addresses, names_at)
+        parts = Parts(self.store, self.switch, self.ports, self.loop, self.follower, self.attached, self.fabric)
+        orders = operator(settings, self.fabric, self.networks, self.attached, self.uplinks, stop.set)
         self.view = View(parts, to.engine, settings, to.ring, orders)
+        self._watch(to)
+
+    def _watch(self, to: Neighbours) -> None:
+        """Who hears of which changes."""
+        self.store.watch(self.attached.leases.nudge)
+        self.attached.watch(self.loop.nudge)
         for nudge in (self.loop.nudge, self.groups.nudge):
             self.store.watch(nudge)
             self.switch.watch(nudge)
@@ -235,8 +248,10 @@ class Agent:
     def facts(self) -> HostFacts:
         """What planning may depend on."""
         if self.fabric is None:
-            return HostFacts(self.switch.facts(), trials=self.trials.nics)
-        return HostFacts(self.switch.facts(), self.fabric.overlay(), self.fabric.names.facts(), self.trials.nics)
+            return HostFacts(self.switch.facts(), leased=self.attached.borrowed(), trials=self.trials.nics)
+        overlay, names = self.fabric.overlay(), self.fabric.names.facts()
+        leased, trials = self.attached.borrowed(), self.trials.nics
+        return HostFacts(self.switch.facts(), overlay, names, leased=leased, trials=trials)
 
     def reachable(self) -> bool:
         """Whether the switch answers, and did in the last round: its database may, and ovs-vswitchd may not."""
@@ -262,6 +277,7 @@ class Agent:
                 group.create_task(self._hear_reports()),
                 group.create_task(self.follower.run()),
                 group.create_task(self.uplinks.run()),
+                group.create_task(self.attached.run()),
             ]
             if self.fabric is not None:
                 background.append(group.create_task(self.fabric.run()))
@@ -292,6 +308,7 @@ class Agent:
         await self._uplinks_first()
         if self.fabric is not None:
             await self.fabric.prepare()
+        await self.attached.prepare()
         with HostChanges(self._look_at_uplinks), RuleChanges(self._look_at_rules):
             await self.loop.run()
 
@@ -321,11 +338,17 @@ class Agent:
         await self.view.meet_engine(facts)
         await self.naming.learn(facts)
         await self.placements.observe(facts)
+        self.attached.learn(facts)
         if self.fabric is not None:
             await self.fabric.learn(facts)
         collected = await self.orphans.consider(facts)
         if collected:
             self._log.info("collected what the engine forgot", count=collected)
+
+    def _after_round(self, before: Round, after: Round) -> None:
+        self.after_round(before, after)
+        if after.written:
+            self.attached.leases.nudge()  # an interface that was made anew has to get its leased addresses, too
 
     async def _announce(self, endpoints: Sequence[tuple[Ofport, Endpoint]]) -> None:
         await announce(self._settings.bridge, endpoints, self._settings.ovs_run_dir)
@@ -348,6 +371,4 @@ class Agent:
             deadline=self._settings.busy_deadline - JOIN_MARGIN,
             name_service=self.fabric.names.address if self.fabric else None,
         )
-        shared = self.fabric.addresses if self.fabric else None
-        addresses = Addresses(self.committer, time.time, host_networks, self._settings, shared=shared)
-        return {**NetworkDriver(self.networks, endpoints).calls, **IpamDriver(addresses).calls}
+        return {**NetworkDriver(self.networks, endpoints).calls, **IpamDriver(self.addresses).calls}

@@ -9,12 +9,16 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from ovsnet import __version__
+from ovsnet.agent.attached import AttachedSide
 from ovsnet.agent.custody import Custody
 from ovsnet.agent.database_server import DatabaseServer
 from ovsnet.agent.fabric import Fabric
 from ovsnet.agent.shared_store import cluster_store
 from ovsnet.agent.surroundings import Surroundings
 from ovsnet.api.orders import (
+    Attached,
+    AttachOrder,
+    DetachOrder,
     Done,
     EnableOrder,
     ForgetOrder,
@@ -25,11 +29,14 @@ from ovsnet.api.orders import (
     RecordOrder,
     RecoverOrder,
     RestoreOrder,
+    RouteOrder,
+    SetOrder,
     TokenOrder,
-    UplinkOrder,
-    UplinkRemoval,
+    Waited,
+    WaitOrder,
 )
-from ovsnet.cluster.identity import IdentityFiles, identity_files
+from ovsnet.api.uplink_orders import UplinkOrder, UplinkRemoval
+from ovsnet.cluster.identity import identity_files
 from ovsnet.cluster.peers import Peers
 from ovsnet.control.commit import Committer
 from ovsnet.control.membership.enrolment import Enrolment, Wish
@@ -75,19 +82,20 @@ class Operator:
     def __init__(
         self,
         settings: Settings,
-        files: IdentityFiles,
         enrolment: Enrolment,
         fabric: Fabric | None,
         networks: Networks,
+        attached: AttachedSide,
         uplinks: Uplinks,
         restart: Callable[[], None],
     ) -> None:
         self._settings = settings
-        self._files = files
+        self._files = identity_files(settings)
         self._enrolment = enrolment
         self._fabric = fabric
         self._networks = networks
         self._uplinks = uplinks
+        self._attached = attached
         self._restart = restart
         self._custody = Custody(settings, lambda: opened(settings))
         self._daemon_json = DaemonJson(DAEMON_JSON, Path(settings.state_dir) / "daemon.json.before")
@@ -187,6 +195,30 @@ class Operator:
         """Take a NIC out of its bridge."""
         return Done(message=await self._uplinks.remove(order.nic))
 
+    async def attach(self, order: AttachOrder) -> Attached:
+        """Attach an interface."""
+        return await self._attached.attach(order)
+
+    async def detach(self, order: DetachOrder) -> Done:
+        """Take attached interfaces away."""
+        return await self._attached.detach(order)
+
+    async def change(self, order: SetOrder) -> Done:
+        """Change an attached interface."""
+        return await self._attached.change(order)
+
+    async def add_route(self, order: RouteOrder) -> Done:
+        """Add a route inside of one."""
+        return await self._attached.add_route(order)
+
+    async def drop_route(self, order: RouteOrder) -> Done:
+        """Take a route of one away."""
+        return await self._attached.drop_route(order)
+
+    async def wait(self, order: WaitOrder) -> Waited:
+        """Wait for an interface."""
+        return await self._attached.wait(order)
+
     def _names(self, *, enabled: bool) -> str:
         """Change the engine's settings file; what there is to say of it."""
         address = self._settings.dns_address
@@ -213,14 +245,19 @@ class Operator:
 
 
 def operator(
-    settings: Settings, fabric: Fabric | None, networks: Networks, uplinks: Uplinks, restart: Callable[[], None]
+    settings: Settings,
+    fabric: Fabric | None,
+    networks: Networks,
+    attached: AttachedSide,
+    uplinks: Uplinks,
+    restart: Callable[[], None],
 ) -> Operator:
     """The one of this host."""
     files = identity_files(settings)
     enrolment = Enrolment(
         files, Surroundings(), DatabaseServer(settings), lambda: opened(settings), __version__, time.time
     )
-    return Operator(settings, files, enrolment, fabric, networks, uplinks, restart)
+    return Operator(settings, enrolment, fabric, networks, attached, uplinks, restart)
 
 
 def _member_at(text: str) -> IpAddress:

@@ -11,13 +11,16 @@ from pathlib import Path
 import msgspec
 
 from ovsnet.agent import logs
+from ovsnet.agent.attached import places_of
 from ovsnet.agent.keeper import alone
 from ovsnet.agent.uplinks import applier as uplink_applier
 from ovsnet.cluster.identity import identity_files, read_membership
 from ovsnet.cluster.raft import LocalServer
 from ovsnet.control.membership.enrolment import remove_identity
+from ovsnet.dhcp.clients import Clients
 from ovsnet.engine.daemonjson import DAEMON_JSON, DaemonJson
 from ovsnet.linux import dnslink
+from ovsnet.linux.insides import InsideApplier
 from ovsnet.linux.links import LinkApplier
 from ovsnet.linux.tunnelends import remove_table
 from ovsnet.linux.tunnels import TunnelApplier
@@ -124,13 +127,23 @@ def _uplinks_put_back(settings: Settings) -> dict[str, UplinkPlan]:
     return {}
 
 
+async def _give_back_leases(settings: Settings) -> None:
+    """While there still is a way to the servers."""
+    clients = Clients(places_of(settings))
+    async with asyncio.TaskGroup() as tasks:
+        for it in clients.running().values():
+            tasks.create_task(clients.end(it))
+
+
 async def _converge(settings: Settings, switch: Switch, links: LinkApplier, tunnels: TunnelApplier) -> list[ApplyError]:
     """Flows go with the bridge, so they are not asked for: it may be gone already."""
     leaving = replace(NOTHING, uplinks=_uplinks_put_back(settings))
+    await _give_back_leases(settings)
     converger = Converger(
         {
             Kind.BRIDGES: BridgeApplier(switch),
             Kind.LINKS: links,
+            Kind.INSIDES: InsideApplier(),
             Kind.TUNNELS: tunnels,
             Kind.PORTS: PortApplier(switch),
             Kind.FLOWS: FlowApplier(settings.bridge, settings.ovs_run_dir),

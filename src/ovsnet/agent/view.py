@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from ovsnet import __version__
 from ovsnet.agent import lan
+from ovsnet.agent.attached import AttachedSide
 from ovsnet.agent.fabric import Fabric
 from ovsnet.agent.logs import Ring
 from ovsnet.api.orders import Orders
@@ -47,6 +48,7 @@ class Parts:
     ports: PortApplier
     loop: Loop
     follower: Follower
+    attached: AttachedSide
     fabric: Fabric | None = None
 
 
@@ -115,6 +117,7 @@ class View:
             store_reason=self._parts.store.reason,
             engine_reachable=facts.complete,
             engine_version=self._engine_version,
+            warnings=self._parts.attached.warnings(),
         )
 
     def state(self) -> State:

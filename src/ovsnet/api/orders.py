@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from ovsnet.api.uplink_orders import UplinkOrder, UplinkRemoval
+
 
 class InitOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Begin a cluster. `advertise` is the address for other members, `vtep` that of the tunnels, each an address or an
@@ -88,23 +90,79 @@ class EnableOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     enabled: bool = True
 
 
-class UplinkOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Move a NIC with its addresses into an OVS bridge ("": one that is made for it). `probe`: who must answer, an
-    address; "": the default gateways. `commit_within`: seconds until it is put back unless they do. `force`: also when
-    nobody answers before.
+class AttachOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Attach an interface to a container, a process's namespace (`pid:N`) or a namespace (`netns:NAME|PATH`).
+
+    Every field has the value of the option of `ovsnet attach` that is called like it, as text; "" and false where it is
+    not given. `addresses` are the values of --ip, `routes` and `rules` those of --route and --rule. `wait`: return when
+    the interface is up, instead of when it is wanted.
     """
 
-    nic: str
+    target: str
+    network: str = ""
     bridge: str = ""
-    probe: str = ""
-    commit_within: float = 30.0
-    force: bool = False
+    uplink: str = ""
+    ifname: str = ""
+    addresses: tuple[str, ...] = ()
+    mac: str = ""
+    vlan: str = ""
+    trunk: str = ""
+    native: str = ""
+    qinq: bool = False
+    mtu: str = ""
+    routes: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    dhcp: str = ""
+    slaac: bool = False
+    rate: str = ""
+    loss: str = ""
+    delay: str = ""
+    port: str = ""
+    host_ifname: str = ""
+    wait: bool = True
 
 
-class UplinkRemoval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Give a NIC its addresses back, and take it out of its bridge."""
+class DetachOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Take an attached interface away: the one called `ifname` inside, or with `all` every one of the target.
 
-    nic: str
+    `if_exists`: one that is not there is no error.
+    """
+
+    target: str
+    ifname: str = ""
+    all: bool = False
+    if_exists: bool = False
+
+
+class SetOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Change an attached interface while it runs: what is given takes the place of what was. `ifname` may be left out
+    where the target has one. Fields as in AttachOrder; `vlan` may be "none", too.
+    """
+
+    target: str
+    ifname: str = ""
+    addresses: tuple[str, ...] = ()
+    vlan: str = ""
+    trunk: str = ""
+    native: str = ""
+    qinq: bool = False
+    mtu: str = ""
+
+
+class RouteOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Add a route inside of an attached interface, or take it away. `route` is CIDR[@GW]."""
+
+    target: str
+    ifname: str = ""
+    route: str
+
+
+class WaitOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer when the interface of that name in the target is up and has a carrier, or after `timeout` seconds."""
+
+    target: str
+    ifname: str
+    timeout: float = 10.0
 
 
 class RemoveOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,6 +179,29 @@ class Invitation(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     expires_at: float
     message: str = ""
+
+
+class Attached(msgspec.Struct, frozen=True, kw_only=True):
+    """What was attached: to whom, the interface's name inside and that of its port, its MAC and its addresses.
+
+    `running` is false where the target does not run: the interface comes with it. `message` says it in words.
+    """
+
+    id: str
+    target: str
+    ifname: str
+    port: str
+    mac: str
+    addresses: tuple[str, ...]
+    running: bool
+    message: str
+
+
+class Waited(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the interface is up; `reason` says why not."""
+
+    up: bool
+    reason: str = ""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,6 +255,24 @@ class Orders(Protocol):
 
     async def remove_uplink(self, order: UplinkRemoval) -> Done:
         """Take a NIC out of its bridge."""
+
+    async def attach(self, order: AttachOrder) -> Attached:
+        """Attach an interface."""
+
+    async def detach(self, order: DetachOrder) -> Done:
+        """Take attached interfaces away."""
+
+    async def change(self, order: SetOrder) -> Done:
+        """Change an attached interface."""
+
+    async def add_route(self, order: RouteOrder) -> Done:
+        """Add a route inside."""
+
+    async def drop_route(self, order: RouteOrder) -> Done:
+        """Take a route away."""
+
+    async def wait(self, order: WaitOrder) -> Waited:
+        """Wait for an interface."""
 
 
 LARGEST_BACKUP = 256 << 20
@@ -239,6 +338,54 @@ ORDERS = (
         Done,
         lambda to, body, _: to.remove_uplink(body),
         "Take a NIC out of its bridge, with its addresses and routes",
+        (400, 404, 409, 503),
+    ),
+    Order(
+        "/v1/attachments/attach",
+        AttachOrder,
+        Attached,
+        lambda to, body, _: to.attach(body),
+        "Attach an interface to a container or a namespace",
+        (400, 404, 409, 500, 503),
+    ),
+    Order(
+        "/v1/attachments/detach",
+        DetachOrder,
+        Done,
+        lambda to, body, _: to.detach(body),
+        "Take attached interfaces away",
+        (400, 404, 409, 503),
+    ),
+    Order(
+        "/v1/attachments/set",
+        SetOrder,
+        Done,
+        lambda to, body, _: to.change(body),
+        "Change an attached interface while it runs",
+        (400, 404, 409, 500, 503),
+    ),
+    Order(
+        "/v1/attachments/route/add",
+        RouteOrder,
+        Done,
+        lambda to, body, _: to.add_route(body),
+        "Add a route inside of an attached interface",
+        (400, 404, 409, 500, 503),
+    ),
+    Order(
+        "/v1/attachments/route/del",
+        RouteOrder,
+        Done,
+        lambda to, body, _: to.drop_route(body),
+        "Take a route of an attached interface away",
+        (400, 404, 409, 500, 503),
+    ),
+    Order(
+        "/v1/attachments/wait",
+        WaitOrder,
+        Waited,
+        lambda to, body, _: to.wait(body),
+        "Wait until an interface is up",
         (400, 404, 409, 503),
     ),
     Order(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ovsnet.api.schema import (
+    AttachmentInfo,
     CheckReport,
     ClusterStatus,
     DriftItem,
@@ -29,7 +30,20 @@ from ovsnet.api.schema import (
 )
 from ovsnet.api.views import AgentView
 from ovsnet.model.errors import Unavailable
-from ovsnet.observe import cluster, endpoints, groups, leases, names, nearby, networks, report, status, uplinks
+from ovsnet.model.network import find_network
+from ovsnet.observe import (
+    attachments,
+    cluster,
+    endpoints,
+    groups,
+    leases,
+    names,
+    nearby,
+    networks,
+    report,
+    status,
+    uplinks,
+)
 
 API_VERSION = "v1"
 GZIP = "application/gzip"
@@ -66,7 +80,7 @@ async def _networks(view: AgentView, _: Mapping[str, str]) -> tuple[NetworkInfo,
 async def _network(view: AgentView, path: Mapping[str, str]) -> NetworkDetails:
     state, shared = view.state(), view.cluster()
     there = shared.cluster
-    part = networks.find(state.networks, path["network"]).shared
+    part = find_network(state.networks, path["network"]).shared
     if part:
         with suppress(Unavailable):
             there = await view.published(part)
@@ -75,6 +89,10 @@ async def _network(view: AgentView, path: Mapping[str, str]) -> NetworkDetails:
 
 async def _endpoints(view: AgentView, _: Mapping[str, str]) -> tuple[EndpointInfo, ...]:
     return endpoints.on_switch(view.state(), view.switch(), view.ports(), view.failures())
+
+
+async def _attachments(view: AgentView, _: Mapping[str, str]) -> tuple[AttachmentInfo, ...]:
+    return attachments.all_attachments(view.state())
 
 
 async def _leases(view: AgentView, _: Mapping[str, str]) -> tuple[Lease, ...]:
@@ -176,6 +194,12 @@ ROUTES = (
         (404, 409),
     ),
     Route("/v1/endpoints", tuple[EndpointInfo, ...], _endpoints, "Every container interface on the switch"),
+    Route(
+        "/v1/attachments",
+        tuple[AttachmentInfo, ...],
+        _attachments,
+        "Every interface that was attached, also to targets that do not run",
+    ),
     Route("/v1/leases", tuple[Lease, ...], _leases, "Every address that is held or rests after its release"),
     Route("/v1/cluster", ClusterStatus, _cluster, "The cluster this host is in"),
     Route("/v1/cluster/discover", Nearby, _discover, "Members that announce themselves on the LAN, unverified", (503,)),

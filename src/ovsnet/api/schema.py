@@ -4,6 +4,7 @@ these.
 
 import msgspec
 
+from ovsnet.observe.attachments import AttachmentInfo
 from ovsnet.observe.cluster import ClusterStatus, MemberInfo
 from ovsnet.observe.drift import DriftItem
 from ovsnet.observe.endpoints import EndpointInfo
@@ -18,6 +19,7 @@ from ovsnet.observe.uplinks import UplinkInfo
 from ovsnet.settings import Settings
 
 __all__ = [
+    "AttachmentInfo",
     "CheckReport",
     "ClusterStatus",
     "DriftItem",

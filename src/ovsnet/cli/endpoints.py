@@ -20,8 +20,8 @@ from ovsnet.model.ids import short
 def ps(agent: Client, container: str | None, *, as_json: bool) -> None:
     """List container interfaces, from the switch database.
 
-    Also those that should be on the switch and are not, with the reason. With CONTAINER only those of one: its name,
-    its Compose service, or the beginning of its id.
+    Of attached ones the name inside is told. Also those that should be on the switch and are not, with the reason. With
+    CONTAINER only those of one: its name, its Compose service, or the beginning of its id.
     """
     body = agent.body("/v1/endpoints")
     listed = decode(body, tuple[EndpointInfo, ...])
@@ -48,11 +48,12 @@ def called(wanted: str, endpoints: tuple[EndpointInfo, ...]) -> tuple[EndpointIn
 def table_of(endpoints: tuple[EndpointInfo, ...]) -> Table:
     """One line per interface."""
     return Table(
-        heads=("CONTAINER", "NETWORK", "ADDRESSES", "MAC", "VLAN", "PORT", "OFPORT", "IN FORCE"),
+        heads=("CONTAINER", "NETWORK", "IFNAME", "ADDRESSES", "MAC", "VLAN", "PORT", "OFPORT", "IN FORCE"),
         rows=[
             (
                 it.container or short(it.container_id),
-                it.network or short(it.network_id),
+                it.network or short(it.network_id) or f"bridge {it.bridge}",
+                it.ifname,
                 ", ".join(it.addresses),
                 it.mac,
                 str(it.vlan or ""),

@@ -1,5 +1,6 @@
 """Options that several verbs share, and what they give."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -54,6 +55,11 @@ def overrides(verb: F) -> F:
         help="Override one setting; may be repeated.",
     )
     return option(verb)
+
+
+def default_client() -> Client:
+    """The agent where nobody says otherwise: for commands that have only the options of their originals."""
+    return Client(os.environ.get(SOCKET_VARIABLE) or _from_settings())
 
 
 def _client(_: click.Context, __: click.Parameter, path: str | None) -> Client:

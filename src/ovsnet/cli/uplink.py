@@ -3,8 +3,9 @@
 import click
 
 from ovsnet.api.client import Client, decode
-from ovsnet.api.orders import Done, UplinkOrder, UplinkRemoval
+from ovsnet.api.orders import Done
 from ovsnet.api.schema import UplinkInfo
+from ovsnet.api.uplink_orders import UplinkOrder, UplinkRemoval
 from ovsnet.cli import options
 from ovsnet.cli.output import Table, show_json, show_table
 

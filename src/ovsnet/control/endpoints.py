@@ -125,8 +125,8 @@ def _decide_create(
     known = state.endpoints.get(request.id)
     if known is not None:
         return (), _same(known, wanted)
-    _check_segment(network, wanted)
-    _check_free(state, network, wanted)
+    check_segment(network, wanted)
+    check_free(state, network, wanted)
     if request.mac is not None:
         return (Put(wanted),), wanted
     in_use = {it.mac for it in state.endpoints.values()}
@@ -146,7 +146,8 @@ def _same(known: Endpoint, wanted: Endpoint) -> Endpoint:
     return known
 
 
-def _check_segment(network: Network, wanted: Endpoint) -> None:
+def check_segment(network: Network, wanted: Endpoint) -> None:
+    """BadRequest for a VLAN of its own where there is none."""
     if network.shared and wanted.vlan is not None:
         raise BadRequest(
             f"network {network.title} has mode={network.options.mode}, where all endpoints are in one segment: none "
@@ -154,7 +155,7 @@ def _check_segment(network: Network, wanted: Endpoint) -> None:
         )
 
 
-def _check_free(state: State, network: Network, wanted: Endpoint) -> None:
+def check_free(state: State, network: Network, wanted: Endpoint) -> None:
     """Two holders of one address or MAC would take each other's packets."""
     if wanted.mac in (GATEWAY_MAC, SERVICE_MAC):
         owner = "the gateway's" if wanted.mac == GATEWAY_MAC else "the name service's"

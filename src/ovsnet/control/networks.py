@@ -182,11 +182,12 @@ class Networks:
 
 
 def network_removal(state: State, network_id: NetworkId) -> Sequence[Change]:
-    """The changes that make a network and its endpoints not be there."""
+    """The changes that make a network, its endpoints and what was attached to it not be there."""
     network = state.networks.get(network_id)
     if network is None:
         return ()
-    return (*(Drop(endpoint) for endpoint in state.endpoints_of(network_id)), Drop(network))
+    attached = (Drop(it) for it in state.attachments.values() if it.network_id == network_id)
+    return (*attached, *(Drop(endpoint) for endpoint in state.endpoints_of(network_id)), Drop(network))
 
 
 def _check_port(options: NetworkOptions, switch: SwitchFacts) -> None:

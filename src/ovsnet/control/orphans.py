@@ -67,7 +67,9 @@ class Orphans:
 def unknown_to_engine(state: State, facts: EngineFacts) -> Sequence[Suspect]:
     """What we hold and the engine does not list."""
     suspects: list[Suspect] = [it for it in state.networks.values() if it.id not in facts.networks]
-    suspects += [it for it in state.endpoints.values() if it.id not in facts.endpoints]
+    # Of attachments the engine knows nothing: they go with their containers (attachments/following.py).
+    known = facts.endpoints.keys() | state.attachments.keys()
+    suspects += [it for it in state.endpoints.values() if it.id not in known]
     subnets = facts.subnets
     pools = {it.id for it in state.pools.values() if (it.space_name, it.subnet) not in subnets}
     suspects += [state.pools[it] for it in pools]

@@ -8,28 +8,33 @@ newest one, while a fixed version is refused by engines that have dropped it (29
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
 
-from ovsnet.engine.facts import EngineEndpoint, EngineFacts, EngineNetwork, NetworkSpec
+from ovsnet.engine.facts import EngineContainer, EngineEndpoint, EngineFacts, EngineNetwork, Inspected, NetworkSpec
 from ovsnet.engine.wire import (
+    COMPOSE_SERVICE,
     Complaint,
     Container,
+    Described,
     Event,
-    Inspected,
     Made,
+    Named,
     NetworkItem,
     Version,
     aliases_of,
+    container_of,
     creation,
     endpoints_of,
+    inspected_of,
     network_of,
 )
 from ovsnet.model.errors import ApplyError, Conflict, Unavailable
@@ -111,9 +116,41 @@ class Engine:
 
         Containers that do not run are not asked for: they have no endpoint, and cost the engine 0.15 ms each.
         """
-        containers = await self._get("/containers/json", {}, list[Container])
+        return self._endpoints_of(await self._running())
+
+    async def inspect(self, name: str, *, deadline: float = INSPECT_PATIENCE) -> Inspected | None:
+        """The container of that name, id, or beginning of an id; None when there is none.
+
+        Conflict when several ids begin so. Unavailable, too, while the container is locked.
+        """
+        path = f"/containers/{quote(name, safe='')}/json"
+        answer = await self._ask("GET", path, deadline=deadline)
+        if answer.status == 404:
+            return None
+        if answer.status == 400 or "multiple IDs" in answer.complaint or "Multiple IDs" in answer.complaint:
+            raise Conflict(f"container {name!r} could be any of several; give its name or a longer part of its id")
+        with self._translated(path):
+            return inspected_of(msgspec.json.decode(self._succeeded(answer), type=Described))
+
+    async def of_service(self, service: str) -> Sequence[EngineContainer]:
+        """The containers of a Compose service, whether they run or not."""
+        return await self._all({"label": [f"{COMPOSE_SERVICE}={service}"]})
+
+    async def existing(self, ids: Collection[str]) -> frozenset[str]:
+        """Those of these containers, by their whole ids, that exist, whether they run or not."""
+        return frozenset(it.id for it in await self._all({"id": sorted(ids)}))
+
+    async def _all(self, filters: Mapping[str, Sequence[str]]) -> Sequence[EngineContainer]:
+        query = {"all": "1", "filters": msgspec.json.encode(filters).decode()}
+        found = await self._get("/containers/json", query, list[Container])
+        return [container_of(it) for it in found]
+
+    def _endpoints_of(self, containers: Sequence[Container]) -> dict[EndpointId, EngineEndpoint]:
         with self._translated("/containers/json"):
             return {it.id: it for container in containers for it in endpoints_of(container)}
+
+    async def _running(self) -> list[Container]:
+        return await self._get("/containers/json", {}, list[Container])
 
     async def facts(self) -> EngineFacts:
         """Our networks and the endpoints on them.
@@ -121,10 +158,11 @@ class Engine:
         Networks are listed last: an endpoint that was listed has its network in the later list, or both are
         gone.
         """
-        endpoints = await self.endpoints()
+        running = await self._running()
         networks = await self.networks()
-        ours = {key: it for key, it in endpoints.items() if it.network_id in networks}
-        return EngineFacts(networks=networks, endpoints=ours, complete=True)
+        ours = {key: it for key, it in self._endpoints_of(running).items() if it.network_id in networks}
+        containers = {it.id: container_of(it) for it in running}
+        return EngineFacts(networks=networks, endpoints=ours, complete=True, containers=containers)
 
     async def aliases(self, container_id: str) -> Mapping[EndpointId, tuple[str, ...]]:
         """All names but its own that a container has on each of its networks, by endpoint; none when it is gone.
@@ -136,7 +174,7 @@ class Engine:
         if answer.status == 404:
             return {}
         with self._translated(path):
-            return aliases_of(msgspec.json.decode(self._succeeded(answer), type=Inspected))
+            return aliases_of(msgspec.json.decode(self._succeeded(answer), type=Named))
 
     async def create_network(self, spec: NetworkSpec) -> NetworkId:
         """Make a network; its drivers are called before this returns.

@@ -77,6 +77,32 @@ class EngineEndpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineContainer:
+    """A container that runs, with those of its labels that ask for attachments."""
+
+    id: str
+    name: str = ""
+    service: str = ""
+    wishes: Mapping[str, str] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """One container, looked at by itself.
+
+    `sandbox` is the path of its network namespace, "" while it does not run and where it has none of its own; `network`
+    is the mode it was started with ("host", "container:<id>" …).
+    """
+
+    id: str
+    name: str
+    service: str = ""
+    running: bool = False
+    network: str = ""
+    sandbox: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class EngineFacts:
     """One listing of the engine.
 
@@ -88,6 +114,8 @@ class EngineFacts:
     networks: Mapping[NetworkId, EngineNetwork] = field(default_factory=_nothing)
     endpoints: Mapping[EndpointId, EngineEndpoint] = field(default_factory=_nothing)
     complete: bool = False
+    containers: Mapping[str, EngineContainer] = field(default_factory=_nothing)
+    """All that run, by id, whatever networks they are on."""
 
     @property
     def subnets(self) -> frozenset[tuple[str, IpNetwork]]:

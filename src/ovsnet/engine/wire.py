@@ -5,11 +5,15 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import msgspec
 
-from ovsnet.engine.facts import EngineEndpoint, EngineNetwork, NetworkSpec, SubnetSpec
+from ovsnet.engine.facts import EngineContainer, EngineEndpoint, EngineNetwork, Inspected, NetworkSpec, SubnetSpec
 from ovsnet.model.ids import EndpointId, NetworkId
 
 COMPOSE_SERVICE = "com.docker.compose.service"
 """The label by which Compose says which service of its file a container is of."""
+
+
+ATTACH = "ovsnet.attach"
+"""The label that asks for an attachment; `ovsnet.attach.NAME` for more than one."""
 
 
 class Version(msgspec.Struct, frozen=True, rename="pascal"):
@@ -102,14 +106,49 @@ class NamedAttachments(msgspec.Struct, frozen=True, rename="pascal"):
     networks: dict[str, NamedAttachment | None] | None = None
 
 
-class Inspected(msgspec.Struct, frozen=True, rename="pascal"):
-    """GET /containers/ID/json."""
+class Named(msgspec.Struct, frozen=True, rename="pascal"):
+    """GET /containers/ID/json, for its names."""
 
     name: str = ""
     network_settings: NamedAttachments | None = None
 
 
-def aliases_of(container: Inspected) -> Mapping[EndpointId, tuple[str, ...]]:
+class RunState(msgspec.Struct, frozen=True, rename="pascal"):
+    """Whether it runs. A paused one does; one that restarts does not, in between."""
+
+    running: bool = False
+
+
+class Settings(msgspec.Struct, frozen=True, rename="pascal"):
+    """What it was made with."""
+
+    labels: dict[str, str] | None = None
+
+
+class HostSettings(msgspec.Struct, frozen=True, rename="pascal"):
+    """What it was made with, of the host."""
+
+    network_mode: str = ""
+
+
+class Namespace(msgspec.Struct, frozen=True, rename="pascal"):
+    """Where its network namespace is."""
+
+    sandbox_key: str = ""
+
+
+class Described(msgspec.Struct, frozen=True, rename="pascal"):
+    """GET /containers/ID/json, for its namespace."""
+
+    id: str
+    name: str = ""
+    state: RunState = RunState()
+    config: Settings = Settings()
+    host_config: HostSettings = HostSettings()
+    network_settings: Namespace = Namespace()
+
+
+def aliases_of(container: Named) -> Mapping[EndpointId, tuple[str, ...]]:
     """The names other than its own, which may change, that a container has on each network; each once."""
     own = container.name.removeprefix("/")
     networks = (container.network_settings or NamedAttachments()).networks or {}
@@ -226,6 +265,29 @@ def endpoints_of(container: Container) -> Iterator[EngineEndpoint]:
                 mac=it.mac.lower(),
                 compose_service=(container.labels or {}).get(COMPOSE_SERVICE, ""),
             )
+
+
+def container_of(container: Container) -> EngineContainer:
+    """The value of one listed container."""
+    labels = container.labels or {}
+    return EngineContainer(
+        id=container.id,
+        name=_name(container),
+        service=labels.get(COMPOSE_SERVICE, ""),
+        wishes={key: text for key, text in labels.items() if key == ATTACH or key.startswith(f"{ATTACH}.")},
+    )
+
+
+def inspected_of(container: Described) -> Inspected:
+    """The value of one container that was asked for."""
+    return Inspected(
+        id=container.id,
+        name=container.name.removeprefix("/"),
+        service=(container.config.labels or {}).get(COMPOSE_SERVICE, ""),
+        running=container.state.running,
+        network=container.host_config.network_mode,
+        sandbox=container.network_settings.sandbox_key if container.state.running else "",
+    )
 
 
 def _name(container: Container) -> str:

@@ -14,6 +14,7 @@ SET_TRANSMIT_CHECKSUM = 0x17
 GET_JOINING, SET_JOINING = 0x2B, 0x2C
 """ETHTOOL_GGRO, ETHTOOL_SGRO."""
 SYSCTLS = Path("/proc/sys/net")
+LINKS = Path("/sys/class/net")
 
 SILENT = {
     "ipv6/conf/{}/disable_ipv6": "1",
@@ -83,6 +84,28 @@ def copy_setting(path: str, source: str, target: str) -> None:
     value = setting(path.format(source))
     if value and value != setting(path.format(target)):
         _write(path.format(target), value)
+
+
+def mtu_of(name: str) -> int | None:
+    """The MTU of a link of the agent's namespace; None when there is none."""
+    if "/" in name:
+        return None
+    try:
+        return int((LINKS / name / "mtu").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def heed_routers(name: str, *, autoconf: bool) -> None:
+    """Have the interface take what routers announce (RFC 4861): the way out and what is on the link; with `autoconf`
+    an address of its own in each announced prefix as well, made of its MAC (RFC 4862, SLAAC).
+
+    Before it is up: then it asks for routers at once.
+    """
+    # 2: also where a container forwards, as one that routes for others does.
+    settings = {"accept_ra": "2", "autoconf": str(int(autoconf)), "addr_gen_mode": "0", "use_tempaddr": "0"}
+    for setting, value in settings.items():
+        _write(f"ipv6/conf/{name}/{setting}", value)
 
 
 def _ethtool(name: str, within: socket.socket, command: int, given: int = 0) -> int:

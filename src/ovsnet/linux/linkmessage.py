@@ -36,7 +36,7 @@ _VNI, _DEVICE, _LOCAL4, _LEARNING, _PORT, _LOCAL6 = 1, 3, 4, 7, 15, 17
 _ASKED = frozenset({_MAC, _NAME, _MTU, _PEER, _MASTER, _LINKINFO, _ALIAS, _GROUP, _NEW_NAMESPACE})
 _ASKED_OF_INFO = frozenset({_KIND, _DATA})
 _ASKED_OF_VXLAN = frozenset({_VNI, _DEVICE, _LOCAL4, _LEARNING, _PORT, _LOCAL6})
-_UP = 0x1
+_UP, _LOWER_UP = 0x1, 0x10000
 ANY = IPv4Address(0)
 _SKIP_STATISTICS = attribute(_MASK, NUMBER.pack(0x8))
 
@@ -59,8 +59,8 @@ class Link:
     """One link of one network namespace. `kind` is "" for physical ones, `alias` is "" without one.
 
     `peer` is the index of a pair's other end in that one's namespace, 0 without one, which says nothing about this end.
-    `master` is the index of the bridge it is a port of, 0 of none; links that differ in these alone are equal. `vxlan`
-    is None for other kinds.
+    `master` is the index of the bridge it is a port of, 0 of none; `carrier` is whether it is up and its other side
+    is, too. Links that differ in these alone are equal. `vxlan` is None for other kinds.
     """
 
     index: int
@@ -73,6 +73,7 @@ class Link:
     up: bool = False
     peer: int = field(default=0, compare=False)
     master: int = field(default=0, compare=False)
+    carrier: bool = field(default=False, compare=False)
     vxlan: Vxlan | None = None
 
 
@@ -126,11 +127,11 @@ def _message(it: Frame) -> Message | None:
     if family:  # AF_BRIDGE: a port left a bridge; the link itself is still there
         return None
     found = attributes(it.body, _LINK.size, _ASKED)
-    link = _link(index, up=bool(flags & _UP), found=found)
+    link = _link(index, flags, found)
     return Message(it.type, it.sequence, link, _NEW_NAMESPACE in found, interrupted=it.interrupted)
 
 
-def _link(index: int, *, up: bool, found: dict[int, bytes]) -> Link:
+def _link(index: int, flags: int, found: dict[int, bytes]) -> Link:
     info = attributes(found.get(_LINKINFO, b""), 0, _ASKED_OF_INFO)
     kind = text(info.get(_KIND, b""))
     return Link(
@@ -141,9 +142,10 @@ def _link(index: int, *, up: bool, found: dict[int, bytes]) -> Link:
         mac=found.get(_MAC, b"").hex(":"),
         mtu=number(found.get(_MTU, b"")),
         group=number(found.get(_GROUP, b"")),
-        up=up,
+        up=bool(flags & _UP),
         peer=number(found.get(_PEER, b"")),
         master=number(found.get(_MASTER, b"")),
+        carrier=bool(flags & _UP and flags & _LOWER_UP),
         vxlan=_vxlan(info.get(_DATA, b"")) if kind == "vxlan" else None,
     )
 

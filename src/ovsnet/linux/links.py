@@ -30,7 +30,7 @@ from ovsnet.linux.ownership import (
     may_adopt,
     step_for_pair,
 )
-from ovsnet.linux.placement import sandbox_of
+from ovsnet.linux.placement import name_taken_inside, sandbox_of
 from ovsnet.linux.subscription import NEIGHBOUR
 from ovsnet.model.delta import Delta
 from ovsnet.model.errors import ApplyError, Unavailable
@@ -216,7 +216,10 @@ async def _make_pair(kernel: Netlink, plan: LinkPlan) -> None:
 async def _make_pair_inside(kernel: Netlink, plan: LinkPlan, placement: Placement) -> None:
     async with sandbox_of(plan, placement) as sandbox:
         far = NewEnd(placement.ifname, plan.mtu, mac=plan.mac, namespace=sandbox.namespace)
-        await kernel.make_veth(_near(plan), far)
+        try:
+            await kernel.make_veth(_near(plan), far)
+        except FileExistsError as error:
+            raise ApplyError(plan.name, name_taken_inside(placement)) from error
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ioctl:
             _prepare(plan, ioctl, placement.ifname, sandbox.ioctl)
         await sandbox.finish(placement, plan.alias + INSIDE)

@@ -127,16 +127,38 @@ class Netlink:
         flags = {"flags": NODAD} if isinstance(address, IPv6Interface) else {}
         with _refusals():
             async with asyncio.timeout(self._deadline):
-                (index,) = await self._kernel.link_lookup(ifname=name)
+                (index,) = await self._index(name)
                 await self._kernel.addr("replace", index=index, address=str(address), **flags)
 
-    async def add_route(self, name: str, route: Route) -> None:
-        """Have a route through a link that is up; again it changes nothing."""
-        way = {"scope": ON_LINK} if route.gateway is None else {"gateway": str(route.gateway)}
+    async def add_route(self, name: str, route: Route, *, metric: int = 0) -> None:
+        """Have a route through a link that is up; again it changes nothing. The lower its `metric`, the sooner it is
+        taken; 0 leaves that to the kernel.
+        """
+        scope = {"scope": ON_LINK} if route.gateway is None else {}
         with _refusals():
             async with asyncio.timeout(self._deadline):
-                (index,) = await self._kernel.link_lookup(ifname=name)
-                await self._kernel.route("replace", dst=str(route.destination), oif=index, **way)
+                (index,) = await self._index(name)
+                await self._kernel.route("replace", oif=index, **scope, **_way(route, metric))
+
+    async def drop_address(self, name: str, address: IpInterface) -> None:
+        """Take an address from a link."""
+        with _refusals():
+            async with asyncio.timeout(self._deadline):
+                (index,) = await self._index(name)
+                await self._kernel.addr("del", index=index, address=str(address))
+
+    async def drop_route(self, name: str, route: Route, *, metric: int = 0) -> None:
+        """Take a route through a link away."""
+        with _refusals():
+            async with asyncio.timeout(self._deadline):
+                (index,) = await self._index(name)
+                await self._kernel.route("del", oif=index, **_way(route, metric))
+
+    async def _index(self, name: str) -> Sequence[int]:
+        found: Sequence[int] = await self._kernel.link_lookup(ifname=name)
+        if len(found) != 1:
+            raise OSError(errno.ENODEV, f"there is no interface {name} any more")
+        return found
 
     async def networks(self) -> AsyncIterator[IpNetwork]:
         """Where the routes of all tables lead, defaults left out, and the subnets of all addresses."""
@@ -227,6 +249,11 @@ def _exchange(requests: Sequence[bytes], deadline: float) -> Mapping[int, int]:
         while len(requests) not in errors:
             errors.update({it.sequence: it.error for it in frames(kernel.recv(1 << 16)) if it.type == ERROR})
     return {number: error for number, error in errors.items() if error}
+
+
+def _way(route: Route, metric: int) -> dict[str, Any]:
+    gateway = {} if route.gateway is None else {"gateway": str(route.gateway)}
+    return {"dst": str(route.destination), **gateway, **({"priority": metric} if metric else {})}
 
 
 def _attributes(end: NewEnd) -> dict[str, Any]:

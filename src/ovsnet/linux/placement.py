@@ -14,7 +14,7 @@ from ovsnet.linux import interface
 from ovsnet.linux.namespace import is_gone, opened, run_inside
 from ovsnet.linux.netlink import Netlink
 from ovsnet.model.errors import ApplyError
-from ovsnet.model.host import LinkPlan, Placement
+from ovsnet.model.host import LinkPlan, Placement, Routers
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,7 @@ class Sandbox:
     async def finish(self, placement: Placement, alias: str) -> None:
         """Give the interface, which is already inside and has its final name, all the rest."""
         name = placement.ifname
-        wants_ipv6 = any(it.version == 6 for it in placement.addresses)
-        await run_inside(self.namespace, lambda: interface.allow_ipv6(name, allowed=wants_ipv6))
+        await run_inside(self.namespace, lambda: _set_up_ipv6(placement))
         for address in placement.addresses:
             await self.kernel.add_address(name, address)
         await self.kernel.change(name, alias=alias, state="up")
@@ -39,23 +38,43 @@ class Sandbox:
             await self.kernel.add_route(name, route)
 
 
+def _set_up_ipv6(placement: Placement) -> None:
+    heeds = placement.routers is not Routers.IGNORED
+    wanted = heeds or any(it.version == 6 for it in placement.addresses)
+    interface.allow_ipv6(placement.ifname, allowed=wanted)
+    if heeds:
+        interface.heed_routers(placement.ifname, autoconf=placement.routers is Routers.AUTOCONF)
+
+
 @asynccontextmanager
 async def sandbox_of(plan: LinkPlan, placement: Placement) -> AsyncIterator[Sandbox]:
     """The namespace the link belongs into; ApplyError when it is gone."""
+    async with sandbox_at(plan.name, placement.sandbox) as sandbox:
+        yield sandbox
+
+
+@asynccontextmanager
+async def sandbox_at(resource: str, path: str) -> AsyncIterator[Sandbox]:
+    """The namespace at that path; ApplyError about the resource when it is gone."""
     async with AsyncExitStack() as stack:
         try:
-            namespace = stack.enter_context(opened(placement.sandbox))
+            namespace = stack.enter_context(opened(path))
             netlink, ioctl = await run_inside(namespace, _sockets)
         except OSError as error:
-            raise ApplyError(plan.name, _why_not(placement, error)) from error
+            raise ApplyError(resource, _why_not(path, error)) from error
         stack.enter_context(ioctl)
         kernel = await stack.enter_async_context(Netlink(netlink.detach()))
         yield Sandbox(namespace, kernel, ioctl)
 
 
-def _why_not(placement: Placement, error: OSError) -> str:
+def name_taken_inside(placement: Placement) -> str:
+    """Why an interface cannot have its name."""
+    return f"there is an interface {placement.ifname} inside already that was not attached; rename or remove that one"
+
+
+def _why_not(path: str, error: OSError) -> str:
     outcome = "is gone" if is_gone(error) else f"cannot be entered: {error.strerror}"
-    return f"the network namespace {placement.sandbox} of its container {outcome}"
+    return f"the network namespace {path} of its container {outcome}"
 
 
 def _sockets() -> tuple[socket.socket, socket.socket]:

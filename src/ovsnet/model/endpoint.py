@@ -1,4 +1,4 @@
-"""One interface of one container, wanted by Docker. Pure."""
+"""One interface of one container on a network of ours, wanted by Docker or by an attachment of the same id. Pure."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
@@ -18,7 +18,8 @@ class Endpoint:
     `container_*` come from the engine's events ("" until then), and so does `compose_service`, which the container's
     label names ("" for most). `aliases` are the other names it has on its network, the engine's own short id among
     them; they are asked for only where other hosts need them (() until then). `names_route` is the route to the name
-    service that it was given at Join. `listens` is what was seen of its multicast groups.
+    service that it was given at Join. `listens` is what was seen of its multicast groups. `host_ifname` is the name
+    somebody chose for its port ("" for most).
     """
 
     id: EndpointId
@@ -36,6 +37,7 @@ class Endpoint:
     aliases: tuple[str, ...] = ()
     names_route: IPv4Network | None = None
     listens: Listening = EVERYTHING
+    host_ifname: str = ""
     created_at: float = 0.0
 
     @property

@@ -6,11 +6,12 @@ made: they cannot be read back from the host and so must not count as drift.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
 from ovsnet.model.datapath import Datapath
-from ovsnet.model.ids import UNTAGGED, IpAddress, IpInterface, IpNetwork, Mac, Ofport, Vlan, Vni
+from ovsnet.model.ids import UNTAGGED, EndpointId, IpAddress, IpInterface, IpNetwork, Mac, Ofport, Vlan, Vni
 from ovsnet.model.network import PortKind
 from ovsnet.model.overlay import Overlay
 from ovsnet.model.uplink import UplinkPlan
@@ -20,14 +21,25 @@ __all__ = [
     "Datapath",
     "HostFacts",
     "HostPlan",
+    "InsidePlan",
     "LinkPlan",
     "NameService",
+    "OtherBridge",
     "Placement",
     "PortPlan",
     "Route",
+    "Routers",
     "SwitchFacts",
     "TunnelPlan",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class OtherBridge:
+    """A bridge beside our own: `ours` where it carries our mark, as one that was made for an attachment."""
+
+    datapath: Datapath
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,8 @@ class SwitchFacts:
     """Our ports that ovs-vswitchd has taken up, by name."""
     reason: str = ""
     """Why it is not available, for people."""
+    bridges: Mapping[str, OtherBridge] = field(default_factory=lambda: MappingProxyType({}))
+    """Every bridge but our own one, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +81,21 @@ class HostFacts:
     """None where no names are served."""
     trials: frozenset[str] = frozenset()
     """NICs whose move to a bridge is being tried, while somebody would put them back."""
+    leased: Mapping[EndpointId, tuple[IpInterface, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """What attached interfaces have from DHCP servers."""
 
 
 @dataclass(frozen=True, slots=True)
 class BridgePlan:
-    """Our one bridge. Resource key: its name."""
+    """A bridge of ours. Resource key: its name.
+
+    The one of our networks forwards by our flows alone; `learning` ones are ordinary switches for attachments.
+    """
 
     name: str
     datapath: Datapath
     external_ids: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    learning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +113,13 @@ class PortPlan:
     bfd: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """`Interface.bfd`, all of it; of ports of kind `vxlan` only."""
     bridge: str = ""
-    """Somebody else's bridge that it is on, for kind `patch`; "" for ours."""
+    """Another bridge that it is on, somebody's or one for attachments; "" for that of our networks."""
+    tagging: str = ""
+    """`Port.vlan_mode`; "" leaves it to Open vSwitch: `vlan` is the VLAN of its untagged frames."""
+    trunks: tuple[Vlan, ...] = ()
+    """`Port.trunks`: the VLANs it carries tagged; () for all, where it carries any."""
+    marks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), compare=False)
+    """External ids of the interface by which other tools know it; set on creation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +130,16 @@ class Route:
     gateway: IpAddress | None = None
 
 
+class Routers(StrEnum):
+    """What an interface takes of the announcements of IPv6 routers on its link."""
+
+    IGNORED = ""
+    HEEDED = "heeded"
+    """The ways out and what is on the link."""
+    AUTOCONF = "autoconf"
+    """That, and addresses of its own in the announced prefixes (SLAAC)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Where a lost container interface must be put back: namespace path, name, addresses and routes inside."""
@@ -112,6 +148,7 @@ class Placement:
     ifname: str
     addresses: tuple[IpInterface, ...]
     routes: tuple[Route, ...] = ()
+    routers: Routers = Routers.IGNORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +170,21 @@ class LinkPlan:
     """False: switch transmit checksum offload off on both ends (userspace datapath without TSO)."""
     placement: Placement | None = field(default=None, compare=False)
     """None until the interface was seen inside: until then the engine moves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InsidePlan:
+    """What an attached interface has inside, which may change while it runs. Resource key: `name`.
+
+    `name` is made of its link's; `sandbox` and `ifname` say where it is.
+    """
+
+    name: str
+    sandbox: str
+    ifname: str
+    mtu: int
+    addresses: tuple[IpInterface, ...] = ()
+    routes: tuple[Route, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,3 +214,4 @@ class HostPlan:
     ports: Mapping[str, PortPlan]
     tunnels: Mapping[str, TunnelPlan] = field(default_factory=lambda: MappingProxyType({}))
     uplinks: Mapping[str, UplinkPlan] = field(default_factory=lambda: MappingProxyType({}))
+    insides: Mapping[str, InsidePlan] = field(default_factory=lambda: MappingProxyType({}))

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from ovsnet.model.errors import BadRequest
-from ovsnet.model.ids import MAX_VNI, NOT_SHARED, UNTAGGED, NetworkId, SharedId, Vlan, Vni, parse_vlan
+from ovsnet.model.errors import BadRequest, Conflict, NotFound
+from ovsnet.model.ids import MAX_VNI, NOT_SHARED, UNTAGGED, NetworkId, SharedId, Vlan, Vni, parse_vlan, short
 
 ENGINE_PREFIX = "com.docker.network."
 """Options with this prefix are the engine's own; we use the MTU and let the others pass."""
@@ -132,6 +132,27 @@ class Network:
     def addressed(self) -> bool:
         """False on a network with the null IPAM driver: its endpoints are layer 2 only."""
         return self.ipv4 is not None or self.ipv6 is not None
+
+
+def find_network(networks: Mapping[NetworkId, Network], wanted: str) -> Network:
+    """A whole id wins over a name and a name over the beginning of an id, as in `docker network inspect`."""
+    if NetworkId(wanted) in networks:
+        return networks[NetworkId(wanted)]
+    named = [it for it in networks.values() if it.name == wanted]
+    begun = [it for it in networks.values() if wanted and it.id.startswith(wanted)]
+    found = named or begun
+    if len(found) > 1:
+        ids = ", ".join(sorted(short(it.id) for it in found))
+        raise Conflict(f"network {wanted!r} could be any of {ids}; give a longer part of the id")
+    if not found:
+        raise NotFound(f"network {wanted!r} does not exist; known are: {_known(networks.values())}")
+    return found[0]
+
+
+def _known(networks: Iterable[Network]) -> str:
+    titles = sorted(it.title for it in networks)
+    shown = ", ".join(titles[:20])
+    return f"{shown} and {len(titles) - 20} more" if len(titles) > 20 else shown or "none"
 
 
 def _choice(key: str, allowed: Iterable[StrEnum]) -> Callable[[str], StrEnum]:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ovsnet.model.addressing import Allocation, Pool
+from ovsnet.model.attachment import Attachment
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import EndpointId, IpAddress, NetworkId, PoolId
 from ovsnet.model.network import Network
@@ -42,6 +43,8 @@ class State:
     counters: Counters = field(default_factory=Counters)
     uplinks: Mapping[str, Uplink] = field(default_factory=_empty)
     """By the names of their NICs."""
+    attachments: Mapping[EndpointId, Attachment] = field(default_factory=_empty)
+    """Those on a network of ours have an endpoint of the same id beside them."""
 
     def endpoints_of(self, network_id: NetworkId) -> tuple[Endpoint, ...]:
         """The endpoints of one network, in no particular order."""
@@ -50,3 +53,7 @@ class State:
     def allocations_of(self, pool: PoolId) -> tuple[Allocation, ...]:
         """What is held or rests in one pool, in no particular order."""
         return tuple(it for it in self.allocations.values() if it.pool_id == pool)
+
+    def attachments_on(self, bridge: str) -> tuple[Attachment, ...]:
+        """The attachments on one bridge that is not our own."""
+        return tuple(it for it in self.attachments.values() if bridge and it.bridge == bridge)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from ovsnet.observe import member_findings
 from ovsnet.observe.findings import Finding, ok, problem, warning
-from ovsnet.observe.readings import Readings, read_host
+from ovsnet.observe.readings import DHCP_CLIENT, Readings, read_host
 from ovsnet.observe.trunk_findings import trunk
 from ovsnet.settings import Settings
 
@@ -73,8 +73,11 @@ def _rights(host: Readings, _: Settings) -> Finding:
 
 
 def _programs(host: Readings, _: Settings) -> Finding:
+    if host.missing == (DHCP_CLIENT,):
+        says = f"not installed: {DHCP_CLIENT}; interfaces cannot be attached with --dhcp, all else can"
+        return warning("programs", says, "on Debian: apt-get install dhcpcd-base")
     if not host.missing:
-        return ok("programs", "the programs of Open vSwitch are installed")
+        return ok("programs", "the programs of Open vSwitch and the DHCP client are installed")
     says = f"not installed: {', '.join(host.missing)}"
     return problem("programs", says, "install Open vSwitch; on Debian: apt-get install openvswitch-switch")
 

@@ -14,7 +14,9 @@ from ovsnet.model.host import PortPlan, SwitchFacts
 from ovsnet.model.ids import EndpointId
 from ovsnet.model.network import Network
 from ovsnet.model.state import State
+from ovsnet.observe.attachments import without_bridge
 from ovsnet.plan import names
+from ovsnet.plan.attachments import plan_attached_port
 from ovsnet.plan.ports import plan_port
 
 
@@ -23,6 +25,8 @@ class EndpointInfo(msgspec.Struct, frozen=True, kw_only=True):
     up.
 
     `service` is the container's in its Compose file, "" for most; `reason` says why it is not in force, "" where it is.
+    `attachment_id`, `ifname` (its name inside) and `bridge` are told of attached interfaces; one on a bridge has no
+    network and no endpoint.
     """
 
     container_id: str
@@ -38,6 +42,9 @@ class EndpointInfo(msgspec.Struct, frozen=True, kw_only=True):
     ofport: int
     in_force: bool
     reason: str = ""
+    attachment_id: str = ""
+    ifname: str = ""
+    bridge: str = ""
 
 
 def on_switch(
@@ -49,9 +56,12 @@ def on_switch(
     """Every port of an endpoint on the switch, then every endpoint that should have one and does not."""
     refused = {it.resource: it.reason for it in failures}
     absent = _absent(state, ports)
+    refused |= {names.attachment_port(it): f"there is no bridge {it.bridge}" for it in without_bridge(state, switch)}
     there = [_row(it, switch, _why_not(it, state, switch, refused)) for it in ports.values() if _is_endpoints(it)]
     lacking = [_row(it, switch, _why_absent(it.name, switch, refused)) for it in absent]
-    return tuple(sorted((*there, *lacking), key=lambda it: (it.network, it.container, it.endpoint_id)))
+    return tuple(
+        sorted((*there, *lacking), key=lambda it: (it.network, it.bridge, it.container, it.ifname, it.endpoint_id))
+    )
 
 
 def _is_endpoints(port: PortPlan) -> bool:
@@ -61,11 +71,12 @@ def _is_endpoints(port: PortPlan) -> bool:
 def _absent(state: State, ports: Mapping[str, PortPlan]) -> list[PortPlan]:
     """The ports of plugged endpoints that the switch database does not hold."""
     wanted = (
-        plan_port(endpoint, network, "")
+        plan_port(endpoint, network, "", state.attachments.get(endpoint.id))
         for endpoint, network in _plugged(state)
         if names.port_name(endpoint, network) not in ports
     )
-    return list(wanted)
+    attached = (it for it in state.attachments.values() if it.bridge and it.plugged)
+    return [*wanted, *(plan_attached_port(it, "") for it in attached if names.attachment_port(it) not in ports)]
 
 
 def _plugged(state: State) -> list[tuple[Endpoint, Network]]:
@@ -80,10 +91,12 @@ def _why_not(port: PortPlan, state: State, switch: SwitchFacts, refused: Mapping
     endpoint = state.endpoints.get(EndpointId(port.external_ids.get(names.ENDPOINT_KEY, "")))
     if not switch.available:
         return f"Open vSwitch does not answer: {switch.reason or 'unknown reason'}"
-    if endpoint is None or not endpoint.plugged:
+    attachment = state.attachments.get(EndpointId(port.external_ids.get(names.ATTACHMENT_KEY, "")))
+    wanted = attachment if attachment is not None and attachment.bridge else endpoint
+    if wanted is None or not wanted.plugged:
         return "left over: no container wants it; the agent takes it away"
-    if port.name in refused:
-        return refused[port.name]
+    if reason := refused.get(port.name) or refused.get(names.inside(port.name)):
+        return reason
     return "" if port.name in switch.ofports else "ovs-vswitchd has not taken the port up yet"
 
 
@@ -109,4 +122,7 @@ def _row(port: PortPlan, switch: SwitchFacts, reason: str) -> EndpointInfo:
         ofport=switch.ofports.get(port.name, 0),
         in_force=not reason,
         reason=reason,
+        attachment_id=facts.get(names.ATTACHMENT_KEY, ""),
+        ifname=facts.get(names.IFNAME_KEY, ""),
+        bridge=facts.get(names.BRIDGE_KEY, ""),
     )

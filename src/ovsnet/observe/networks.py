@@ -1,14 +1,13 @@
 """Networks as people see them. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from ovsnet.model.cluster import Cluster
 from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.errors import Conflict, NotFound
-from ovsnet.model.ids import NO_HOST, HostName, IpAddress, IpNetwork, NetworkId, short
-from ovsnet.model.network import Network
+from ovsnet.model.ids import NO_HOST, HostName, IpAddress, IpNetwork
+from ovsnet.model.network import Network, find_network
 from ovsnet.model.state import State
 
 
@@ -70,7 +69,7 @@ def inspect(state: State, wanted: str, cluster: Cluster | None = None, me: HostN
 
     NotFound when there is none; Conflict when several could be meant.
     """
-    network = find(state.networks, wanted)
+    network = find_network(state.networks, wanted)
     members = sorted(state.endpoints_of(network.id), key=lambda it: (it.container_name, it.id))
     return NetworkDetails(
         network=_info(network, len(members)),
@@ -93,27 +92,6 @@ def _elsewhere(network: Network, cluster: Cluster, me: HostName) -> Iterator[Net
                 vlan=network.options.vlan,
                 plugged=True,
             )
-
-
-def find(networks: Mapping[NetworkId, Network], wanted: str) -> Network:
-    """A whole id wins over a name and a name over the beginning of an id, as in `docker network inspect`."""
-    if NetworkId(wanted) in networks:
-        return networks[NetworkId(wanted)]
-    named = [it for it in networks.values() if it.name == wanted]
-    begun = [it for it in networks.values() if wanted and it.id.startswith(wanted)]
-    found = named or begun
-    if len(found) > 1:
-        ids = ", ".join(sorted(short(it.id) for it in found))
-        raise Conflict(f"network {wanted!r} could be any of {ids}; give a longer part of the id")
-    if not found:
-        raise NotFound(f"network {wanted!r} does not exist; known are: {_known(networks.values())}")
-    return found[0]
-
-
-def _known(networks: Iterable[Network]) -> str:
-    titles = sorted(it.title for it in networks)
-    shown = ", ".join(titles[:20])
-    return f"{shown} and {len(titles) - 20} more" if len(titles) > 20 else shown or "none"
 
 
 def _endpoints_per_network(endpoints: Iterable[Endpoint]) -> dict[str, int]:

@@ -25,7 +25,8 @@ from ovsnet.settings import Settings
 
 DEADLINE = 3.0
 """Seconds each program or socket gets."""
-PROGRAMS = ("ovs-vsctl", "ovs-ofctl", "ovs-appctl", "ovsdb-server", "ovsdb-tool")
+DHCP_CLIENT = "dhcpcd"
+PROGRAMS = ("ovs-vsctl", "ovs-ofctl", "ovs-appctl", "ovsdb-server", "ovsdb-tool", DHCP_CLIENT)
 
 
 @dataclass(frozen=True, slots=True)

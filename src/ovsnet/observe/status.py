@@ -1,6 +1,6 @@
 """What is well and what is not, in sentences. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -8,10 +8,12 @@ import msgspec
 from ovsnet.model.errors import ApplyError
 from ovsnet.model.host import Datapath, SwitchFacts
 from ovsnet.model.state import State
+from ovsnet.observe.attachments import without_bridge
 from ovsnet.observe.cluster import ClusterFacts, ClusterStatus, problems_of, warnings_of
 from ovsnet.observe.cluster import status_of as cluster_status
 from ovsnet.observe.drift import DriftItem, counted
 from ovsnet.observe.leases import PoolUsage, usage
+from ovsnet.plan import names
 from ovsnet.reconcile.phases import Kind
 
 SHOWN = 10
@@ -26,7 +28,8 @@ class AgentFacts:
     """What the agent knows of itself and of its neighbours. `uptime` and `last_round` are seconds.
 
     `ready` is true once the first round was made after the start. `last_round` is how long the last one took,
-    None before it. `engine_reason` and `store_reason` say why the neighbour does not answer.
+    None before it. `engine_reason` and `store_reason` say why the neighbour does not answer. `warnings` are of labels
+    that ask for what cannot be attached.
     """
 
     version: str
@@ -41,6 +44,7 @@ class AgentFacts:
     engine_reachable: bool = False
     engine_version: str = ""
     engine_reason: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class SwitchStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +116,7 @@ def status_of(
 ) -> Status:
     """Everything at once; `drift` is None when it could not be looked at, `cluster` on a host that is in none."""
     shared = cluster or ClusterFacts()
-    problems = (*_problems(agent, switch, failures, drift), *problems_of(shared))
+    problems = (*_problems(agent, state, switch, failures, drift), *problems_of(shared))
     pools = usage(state)
     return Status(
         version=agent.version,
@@ -152,6 +156,7 @@ def _drift(drift: Sequence[DriftItem] | None) -> DriftSummary:
 
 def _problems(
     agent: AgentFacts,
+    state: State,
     switch: SwitchFacts,
     failures: Sequence[ApplyError],
     drift: Sequence[DriftItem] | None,
@@ -169,7 +174,12 @@ def _problems(
             f"The store {agent.store_path} takes no changes{_because(agent.store_reason)}; Docker's requests "
             "fail until it answers. 'ovsnet doctor' looks for the cause."
         )
-    yield from _refused([it for it in failures if switch.available or it.resource not in SWITCHED])
+    yield from _refused([it for it in failures if switch.available or it.resource not in SWITCHED], _titles(state))
+    for it in without_bridge(state, switch):
+        yield (
+            f"Interface {it.title} is not in force: there is no bridge {it.bridge} any more; make it again, or take "
+            "the interface away with 'ovsnet detach'."
+        )
     if drift:
         yield f"{_amount(drift)} not as wanted; the agent repairs this. 'ovsnet check' names each."
 
@@ -184,11 +194,19 @@ def _warnings(agent: AgentFacts, pools: Sequence[PoolUsage]) -> Iterator[str]:
         if it.full:
             of = f" of network {', '.join(it.networks)}" if it.networks else ""
             yield f"Pool {it.subnet}{of} is full: {it.used} addresses held, {it.resting} resting."
+    yield from agent.warnings
 
 
-def _refused(failures: Sequence[ApplyError]) -> Iterator[str]:
+def _titles(state: State) -> Mapping[str, str]:
+    """Whose ports those of attachments are, in words."""
+    ports = {names.port_of_attachment(it, state): f" (interface {it.title})" for it in state.attachments.values()}
+    return ports | {names.inside(port): title for port, title in ports.items()}
+
+
+def _refused(failures: Sequence[ApplyError], titles: Mapping[str, str]) -> Iterator[str]:
     for it in failures[:SHOWN]:
-        yield f"Not in place: {it.resource}: {it.reason}. It is tried again until it succeeds."
+        whose = titles.get(it.resource, "")
+        yield f"Not in place: {it.resource}{whose}: {it.reason}. It is tried again until it succeeds."
     if len(failures) > SHOWN:
         yield f"{len(failures) - SHOWN} more resources are not in place; 'ovsnet check' names each."
 

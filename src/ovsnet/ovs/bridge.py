@@ -1,4 +1,7 @@
-"""Applier of our bridge. A bridge of our name without our mark is somebody else's and stays as it is."""
+"""Applier of our bridges: that of our networks, and learning ones that were made for attachments.
+
+A bridge of such a name without our mark is somebody else's and stays as it is.
+"""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -17,7 +20,7 @@ _CHOOSE: Final = "choose another name in the setting 'bridge'"
 
 
 class BridgeApplier:
-    """The bridge of `switch`, by its name. `tables` names OpenFlow tables for people's dumps."""
+    """The bridge of `switch` and the learning ones beside it. `tables` names OpenFlow tables for people's dumps."""
 
     def __init__(self, switch: Switch, tables: Mapping[int, str] = MappingProxyType({})) -> None:
         self._switch = switch
@@ -26,7 +29,7 @@ class BridgeApplier:
         switch.watch(self._forget)
 
     def have(self) -> Mapping[str, BridgePlan]:
-        """Our bridge as it is now; empty where there is none or it is not ours."""
+        """Our bridges as they are now; empty where there is none of ours."""
         # Read once for each change of the database: every round asks several times, and reading a row is slow.
         if self._seen is None:
             self._seen = self._read()
@@ -37,9 +40,19 @@ class BridgeApplier:
 
     def _read(self) -> Mapping[str, BridgePlan]:
         row = self._switch.ports.our_bridge()
-        if row is None:
-            return {}
-        return {self._switch.bridge: rows.read_bridge(row, self._local_interface(), self._tables)}
+        main = self._switch.bridge
+        ours = {} if row is None else {main: rows.read_bridge(row, self._switch.ports.interface(main), self._tables)}
+        learning = (self._ours(name) for name, it in self._switch.ports.beside.items() if it.ours)
+        read = (rows.read_learning(it, self._switch.ports.interface(it.name)) for it in learning if it is not None)
+        return {**{it.name: it for it in read}, **ours}
+
+    def _named(self, name: str) -> Row | None:
+        ports = self._switch.ports
+        return ports.bridge() if name == self._switch.bridge else ports.bridge_beside(name)
+
+    def _ours(self, name: str) -> Row | None:
+        row = self._named(name)
+        return row if row is not None and rows.is_ours(row, self._switch.instance) else None
 
     async def resync(self) -> None:
         """`have` reads the replica, which is always current; Unavailable while it does not follow the
@@ -62,7 +75,7 @@ class BridgeApplier:
     # ------------------------------------------------------------ writing
 
     async def _write(self, name: str, plan: BridgePlan) -> list[ApplyError]:
-        exists, ours = self._switch.ports.bridge() is not None, self._switch.ports.our_bridge() is not None
+        exists, ours = self._named(name) is not None, self._ours(name) is not None
         if exists and not ours:
             return [ApplyError(name, self._foreign_words(name))]
         blocker = self._switch.ports.port(name)
@@ -83,7 +96,7 @@ class BridgeApplier:
         return f"there is a bridge of this name that is not ours; {_CHOOSE}, or give it to us with '{mark}'"
 
     def _build(self, transaction: Transaction, plan: BridgePlan) -> None:
-        row = self._switch.ports.our_bridge()
+        row = self._ours(plan.name)
         if row is None:
             self._insert(transaction, plan)
         else:
@@ -102,9 +115,10 @@ class BridgeApplier:
             "name": plan.name,
             "ports": [port],
             "external_ids": {**plan.external_ids, **marks},
-            "other_config": self._options(),
-            "flow_tables": self._table_rows(transaction),
+            "other_config": self._options(plan),
         }
+        if not plan.learning:
+            columns["flow_tables"] = self._table_rows(transaction)
         # A mutation: others may add bridges at the same moment.
         root.addvalue("bridges", insert(transaction, "Bridge", columns))
 
@@ -114,29 +128,33 @@ class BridgeApplier:
             row.setkey("external_ids", key, value)
         for key in rows.our_ids(row.external_ids).keys() - plan.external_ids.keys() - {OWNER_KEY}:
             row.delkey("external_ids", key)
-        for key, value in {**self._options(), **rows.kept_options(row)}.items():
+        if plan.learning:
+            return
+        for key, value in {**self._options(plan), **rows.kept_options(row)}.items():
             row.setkey("other_config", key, value)
         if rows.tables_are_misnamed(row, self._tables):
             assign(row, {"flow_tables": self._table_rows(transaction)})
 
-    def _options(self) -> dict[str, str]:
+    def _options(self, plan: BridgePlan) -> dict[str, str]:
         root = self._switch.root()
         system_id = root.external_ids.get("system-id", "") if root is not None else ""
-        return rows.bridge_options(rows.stable_hwaddr(self._switch.instance, self._switch.bridge, system_id))
+        hwaddr = rows.stable_hwaddr(self._switch.instance, plan.name, system_id)
+        return {"hwaddr": hwaddr} if plan.learning else rows.bridge_options(hwaddr)
 
     def _table_rows(self, transaction: Transaction) -> dict[int, Row]:
         return {number: insert(transaction, "Flow_Table", {"name": name}) for number, name in self._tables.items()}
 
     async def _remove(self, name: str) -> list[ApplyError]:
-        row, root = self._switch.ports.our_bridge(), self._switch.root()
+        row, root = self._ours(name), self._switch.root()
         if row is None or root is None:
             return []
         guests = sorted(str(it.name) for it in row.ports if not rows.is_ours(it, self._switch.instance))
+        if guests and name != self._switch.bridge:
+            # Somebody took it into use: it is theirs from now on.
+            await self._switch.commit(lambda _: row.delkey("external_ids", OWNER_KEY))
+            return []
         if guests:
             words = f"it carries ports that are not ours: {', '.join(guests)}"
             return [ApplyError(name, f"{words}; remove them with 'ovs-vsctl del-port'")]
         await self._switch.commit(lambda _: root.delvalue("bridges", row))
         return []
-
-    def _local_interface(self) -> Row | None:
-        return self._switch.ports.interface(self._switch.bridge)

@@ -10,10 +10,10 @@ from dataclasses import replace
 from types import MappingProxyType
 from uuid import UUID
 
-from ovsnet.model.host import Datapath
+from ovsnet.model.host import Datapath, OtherBridge
 from ovsnet.model.paths import Path
 from ovsnet.ovs.bfd import continued
-from ovsnet.ovs.rows import Row, SeenPort, is_ours, read_port
+from ovsnet.ovs.rows import Row, SeenPort, datapath_of, is_ours, read_port
 from ovsnet.ovsdb.database import Database, Touched
 
 
@@ -69,6 +69,7 @@ class PortBook:
         self._interfaces = _Names(database, "Interface")
         self._members: frozenset[UUID] = frozenset()
         self._ours: dict[str, SeenPort] = {}
+        self._beside: Mapping[str, OtherBridge] | None = None
         database.watch_rows(self._touched)
 
     @property
@@ -123,12 +124,29 @@ class PortBook:
         bridges = (row for row in self._database.rows("Bridge") if row.name == name)
         return next((row for row in bridges if not is_ours(row, self._instance)), None)
 
+    def bridge_beside(self, name: str) -> Row | None:
+        """The bridge of this name, whoever made it, unless it is that of our networks."""
+        return next((row for row in self._database.rows("Bridge") if row.name == name != self._bridge), None)
+
+    @property
+    def beside(self) -> Mapping[str, OtherBridge]:
+        """Every bridge but that of our networks."""
+        if self._beside is None:
+            others = (row for row in self._database.rows("Bridge") if row.name != self._bridge)
+            self._beside = MappingProxyType({str(row.name): self._other(row) for row in others})
+        return self._beside
+
+    def _other(self, row: Row) -> OtherBridge:
+        return OtherBridge(datapath_of(row), ours=is_ours(row, self._instance))
+
     def foreign_datapath(self, name: str) -> Datapath | None:
         """The datapath of that bridge; None when there is none."""
         row = self.foreign_bridge(name)
-        return None if row is None else Datapath(row.datapath_type or Datapath.KERNEL)
+        return None if row is None else datapath_of(row)
 
     def _touched(self, touched: Touched) -> None:
+        if touched.reloaded or touched.rows.get("Bridge"):
+            self._beside = None
         if touched.reloaded:
             self._reload()
             return
@@ -156,7 +174,8 @@ class PortBook:
     def _read(self, name: str, before: SeenPort | None) -> None:
         """`before` is what is known of that port, if anything, and not among `_ours` any more."""
         port = self._ports.row(name)
-        if port is None or name == self._bridge or not is_ours(port, self._instance):
+        # A bridge's own port has its name, goes with it, and is the bridge applier's business.
+        if port is None or name == self._bridge or name in self.beside or not is_ours(port, self._instance):
             return
         interface = next(iter(port.interfaces), None)
         here = self.is_on_our_bridge(port)

@@ -1,5 +1,5 @@
-"""Applier of the ports on our bridge: one transaction a batch, and a second one for ports that must be
-plugged anew.
+"""Applier of our ports, on our networks' bridge and on others: one transaction a batch, and a second one for ports
+that must be plugged anew.
 
 A port is plugged anew, which gives it another number, when ovs-vswitchd refused it, when its link was
 replaced (see `rows`), or when its kind changed. Removing and adding it in one transaction would be no
@@ -81,7 +81,8 @@ class PortApplier:
 
     def _obstacle(self, plan: PortPlan) -> str:
         """Why this port cannot be made, "" when nothing is in its way."""
-        if self._switch.ports.our_bridge() is None:
+        needs_ours = not plan.bridge or plan.kind is PortKind.PATCH
+        if needs_ours and self._switch.ports.our_bridge() is None:
             return f"there is no bridge {self._switch.bridge} of ours"
         if self._bridge_of(plan) is None:
             return f"there is no bridge {plan.bridge}"
@@ -99,7 +100,7 @@ class PortApplier:
 
     def _bridge_of(self, plan: PortPlan) -> Row | None:
         ports = self._switch.ports
-        return ports.foreign_bridge(plan.bridge) if plan.bridge else ports.our_bridge()
+        return ports.bridge_beside(plan.bridge) if plan.bridge else ports.our_bridge()
 
     def _may_replace(self, port: Row) -> bool:
         ours = rows.is_ours(port, self._switch.instance)
@@ -153,7 +154,7 @@ class PortApplier:
             bridge.addvalue("ports", insert(transaction, "Port", columns))
 
     def _correct(self, row: Row, plan: PortPlan) -> None:
-        assign(row, {"tag": rows.tag_of(plan)})
+        assign(row, rows.vlan_columns(plan))
         for interface in row.interfaces:
             assign(interface, rows.option_columns(plan))
         wanted = {**plan.external_ids, OWNER_KEY: self._switch.instance}

@@ -19,15 +19,19 @@ import structlog
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.host import Datapath
 from ovsnet.model.ids import Ofport
+from ovsnet.model.network import PortKind
 from ovsnet.ovs.programs import daemon_pid
+from ovsnet.ovs.rows import SeenPort
 from ovsnet.ovs.switch import Switch
 
 SO_RCVBUFFORCE = 33
 """socket(7): also above the limit for others."""
 PIDFD_GETFD = 438
 """The system call, whose number is the same on all processors; Linux 5.6."""
-AGAIN = 1.0
-"""Seconds until ports are looked for again whose sockets were not open yet."""
+AGAIN, TIMES = 0.5, 10
+"""Seconds until ports are looked for again whose sockets were not open yet, and how often at most: a port on a bridge
+of the kernel datapath never has one.
+"""
 NEIGHBOUR = "ovs-vswitchd's packet sockets"
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -50,19 +54,23 @@ class ReceiveBuffers:
         """Until cancelled. Returns where there is nothing to do, or the kernel does not let us, which is logged."""
         if not self._size or self._switch.facts().datapath is not Datapath.USERSPACE:
             return
+        left = TIMES
         try:
             while True:
                 complete = await self._look()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(None if complete else AGAIN):
+                try:
+                    async with asyncio.timeout(None if complete or not left else AGAIN):
                         await self._changed.wait()
+                    left = TIMES
+                except TimeoutError:
+                    left -= 1
                 self._changed.clear()
         except Unavailable as error:
             log.warning("packets wait for Open vSwitch in small buffers", reason=error.reason)
 
     async def _look(self) -> bool:
         """Widen what is new; False when a port has no socket yet."""
-        ports = self._switch.facts().ofports
+        ports = {name: number for name, it in self._switch.ports.ours.items() if (number := _read_from(it))}
         pid = daemon_pid(self._run_dir)
         if pid != self._sockets.pid:
             self._sockets, self._done = PacketSockets(pid), {}
@@ -71,6 +79,11 @@ class ReceiveBuffers:
         found = await asyncio.to_thread(self._sockets.widen, fresh, self._size) if fresh and pid else fresh
         self._done = {name: number for name, number in ports.items() if name in found or name not in fresh}
         return len(found) == len(fresh)
+
+
+def _read_from(port: SeenPort) -> Ofport | None:
+    """The number of a port that is an interface of the kernel; the others have no packet socket."""
+    return port.ofport if port.plan.kind is PortKind.VETH else None
 
 
 class PacketSockets:

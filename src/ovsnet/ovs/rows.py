@@ -15,7 +15,7 @@ from ovsnet.model.ids import UNTAGGED, Ofport, Vlan
 from ovsnet.model.network import PortKind
 from ovsnet.model.paths import Path
 from ovsnet.ovs.bfd import read_path
-from ovsnet.plan.names import OWNER_KEY
+from ovsnet.plan.names import BRIDGE_KEY, OWNER_KEY
 
 OUR_PREFIX: Final = "ovsnet-"
 FAULT_KEY: Final = "ovsnet-fault"
@@ -31,7 +31,7 @@ WANTED_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("name", "ports", "datapath_type", "fail_mode", "protocols", "other_config", "external_ids"),
             *("stp_enable", "rstp_enable", "mcast_snooping_enable", "flow_tables"),
         ),
-        "Port": ("name", "interfaces", "tag", "external_ids"),
+        "Port": ("name", "interfaces", "tag", "vlan_mode", "trunks", "external_ids"),
         "Interface": (
             *("name", "type", "options", "mtu_request", "ofport", "error", "ifindex", "external_ids"),
             *("bfd", "bfd_status"),
@@ -79,7 +79,12 @@ def our_ids(external_ids: Mapping[str, str]) -> dict[str, str]:
 
 
 def bridge_columns(plan: BridgePlan) -> dict[str, object]:
-    """Every column of a bridge that is ours to set, except its maps: those are shared with others."""
+    """Every column of a bridge that is ours to set, except its maps: those are shared with others.
+
+    Of a learning one nearly nothing is: how it works is whoever's to say who uses it.
+    """
+    if plan.learning:
+        return {"datapath_type": plan.datapath.value}
     return {
         "datapath_type": plan.datapath.value,
         # Without our flows nothing is forwarded, and no MAC learning starts behind our back.
@@ -117,11 +122,20 @@ def read_bridge(row: Row, local: Row | None, tables: Mapping[int, str]) -> Bridg
     ids = our_ids(row.external_ids)
     if faults:
         ids[FAULT_KEY] = "; ".join(faults)
-    return BridgePlan(row.name, _datapath(row.datapath_type), MappingProxyType(ids))
+    return BridgePlan(row.name, datapath_of(row), MappingProxyType(ids))
 
 
-def _datapath(text: str) -> Datapath:
-    return Datapath.USERSPACE if text == Datapath.USERSPACE else Datapath.KERNEL
+def read_learning(row: Row, local: Row | None) -> BridgePlan:
+    """As `read_bridge`, of an ordinary switch with our mark."""
+    ids, faults = our_ids(row.external_ids), _local_faults(local)
+    if faults:
+        ids[FAULT_KEY] = "; ".join(faults)
+    return BridgePlan(row.name, datapath_of(row), MappingProxyType(ids), learning=True)
+
+
+def datapath_of(row: Row) -> Datapath:
+    """Of a bridge; one that says nothing, or nonsense, has the kernel's."""
+    return Datapath.USERSPACE if row.datapath_type == Datapath.USERSPACE else Datapath.KERNEL
 
 
 def _setting_faults(row: Row, tables: Mapping[int, str]) -> list[str]:
@@ -174,7 +188,7 @@ class SeenPort:
 def read_port(port: Row, interface: Row | None, *, on_our_bridge: bool, carrier: str = "") -> SeenPort:
     """What a port of ours is; a port that forwards nothing has its reason under FAULT_KEY and no number.
 
-    `carrier` is the bridge it is on when that is not ours.
+    `carrier` is the bridge it is on when that is another one than our networks'.
     """
     kind = PortKind.VETH if interface is None else _KINDS.get(interface.type, PortKind.VETH)
     plan = PortPlan(
@@ -182,13 +196,15 @@ def read_port(port: Row, interface: Row | None, *, on_our_bridge: bool, carrier:
         kind=kind,
         vlan=Vlan(port.tag[0]) if port.tag else UNTAGGED,
         external_ids=MappingProxyType(our_ids(port.external_ids)),
+        tagging="".join(port.vlan_mode),
+        trunks=tuple(sorted(Vlan(it) for it in port.trunks)),
     )
     if interface is not None and kind in WITH_OPTIONS:
         tunnel = MappingProxyType(dict(interface.options)), MappingProxyType(dict(interface.bfd))
         plan = replace(plan, options=tunnel[0], bfd=tunnel[1])
     if interface is not None and interface.mtu_request:
         plan = replace(plan, mtu=int(interface.mtu_request[0]))
-    if kind is PortKind.PATCH:
+    if kind is PortKind.PATCH or BRIDGE_KEY in plan.external_ids:
         plan = replace(plan, bridge=carrier)
     fault = _port_fault(interface) if on_our_bridge or plan.bridge else "it is on another bridge"
     if fault:
@@ -232,7 +248,9 @@ def _ofport(interface: Row | None) -> Ofport | None:
 
 def interface_columns(plan: PortPlan, instance: str, ifindex: int | None) -> dict[str, object]:
     """Every column of a new interface; `ifindex` is None for one whose link ovs-vswitchd makes."""
-    marks = {OWNER_KEY: instance} if ifindex is None else {OWNER_KEY: instance, IFINDEX_KEY: str(ifindex)}
+    marks = {**plan.marks, OWNER_KEY: instance}
+    if ifindex is not None:
+        marks[IFINDEX_KEY] = str(ifindex)
     columns: dict[str, object] = {
         "name": plan.name,
         "type": INTERFACE_TYPES[plan.kind],
@@ -253,11 +271,15 @@ def port_columns(plan: PortPlan, instance: str) -> dict[str, object]:
     """Every column of a new port but its interface."""
     return {
         "name": plan.name,
-        "tag": tag_of(plan),
+        **vlan_columns(plan),
         "external_ids": {**plan.external_ids, OWNER_KEY: instance},
     }
 
 
-def tag_of(plan: PortPlan) -> list[int]:
-    """The VLAN as the column holds it."""
-    return [] if plan.vlan == UNTAGGED else [int(plan.vlan)]
+def vlan_columns(plan: PortPlan) -> dict[str, object]:
+    """In which VLANs it is."""
+    return {
+        "tag": [] if plan.vlan == UNTAGGED else [int(plan.vlan)],
+        "vlan_mode": [plan.tagging] if plan.tagging else [],
+        "trunks": [int(it) for it in plan.trunks],
+    }

@@ -72,6 +72,7 @@ class Switch:
             tso=root is not None and root.other_config.get("userspace-tso-enable") == "true",
             ofports=MappingProxyType(numbers),
             reason=self.database.reason,
+            bridges=self.ports.beside,
         )
 
     def paths(self) -> Mapping[str, Path]:

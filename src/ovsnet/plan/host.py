@@ -4,6 +4,14 @@ from ovsnet.model.host import BridgePlan, Datapath, HostFacts, HostPlan, LinkPla
 from ovsnet.model.network import Network, PortKind
 from ovsnet.model.state import State
 from ovsnet.plan import names
+from ovsnet.plan.attachments import (
+    lacks_bridge,
+    on_bridges,
+    plan_attached_link,
+    plan_attached_port,
+    plan_bridges,
+    plan_inside,
+)
 from ovsnet.plan.dns import plan_dns_link, plan_dns_port
 from ovsnet.plan.links import plan_link
 from ovsnet.plan.ports import plan_port
@@ -18,19 +26,31 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
     """Bridge, links, ports, tunnels and uplinks of this host."""
     links: dict[str, LinkPlan] = {}
     ports: dict[str, PortPlan] = {}
+    attached: list[LinkPlan] = []
     for endpoint in state.endpoints.values():
         network = state.networks.get(endpoint.network_id)
         if network is None or not endpoint.plugged or not _possible(network, facts):
             continue
-        link = plan_link(endpoint, network, facts.switch)
+        attachment = state.attachments.get(endpoint.id)
+        link = plan_link(endpoint, network, facts.switch, attachment)
         links[link.name] = link
-        ports[link.name] = plan_port(endpoint, network, instance)
+        ports[link.name] = plan_port(endpoint, network, instance, attachment)
+        attached += [link] if attachment is not None else []
+    for attachment in on_bridges(state, facts.switch):
+        link = plan_attached_link(attachment, facts.switch)
+        links[link.name] = link
+        if not lacks_bridge(attachment, facts.switch):
+            ports[link.name] = plan_attached_port(attachment, instance, facts.leased.get(attachment.id, ()))
+        attached.append(link)
     ours = BridgePlan(bridge, facts.switch.datapath, {names.OWNER_KEY: instance})
     ports |= plan_tunnel_ports(state, facts.overlay, instance)
     if facts.names is not None:
         links[names.dns_port()] = plan_dns_link(facts.names, facts.switch)
         ports[names.dns_port()] = plan_dns_port(instance)
-    return HostPlan({bridge: ours}, links, ports, plan_tunnels(state, facts.overlay), plan_uplinks(state, facts))
+    bridges = {**plan_bridges(state, facts.switch, instance), bridge: ours}
+    insides = {it.name: it for it in map(plan_inside, attached) if it is not None}
+    uplinks = plan_uplinks(state, facts)
+    return HostPlan(bridges, links, ports, plan_tunnels(state, facts.overlay), insides=insides, uplinks=uplinks)
 
 
 def _possible(network: Network, facts: HostFacts) -> bool:

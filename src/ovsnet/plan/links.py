@@ -1,23 +1,26 @@
 """Which kernel link an endpoint gets. Pure."""
 
+from ovsnet.model.attachment import Attachment
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import Datapath, LinkPlan, Placement, Route, SwitchFacts
 from ovsnet.model.network import Network, PortKind
 from ovsnet.plan import names
 
 
-def plan_link(endpoint: Endpoint, network: Network, switch: SwitchFacts) -> LinkPlan:
-    """The link of one plugged endpoint."""
+def plan_link(
+    endpoint: Endpoint, network: Network, switch: SwitchFacts, attachment: Attachment | None = None
+) -> LinkPlan:
+    """The link of one plugged endpoint; `attachment` is what it was made for, where that was no container's start."""
     internal = network.options.port is PortKind.INTERNAL
     return LinkPlan(
         name=names.port_name(endpoint, network),
         kind=network.options.port,
         alias=names.alias(endpoint.id),
-        mtu=network.options.mtu,
+        mtu=network.options.mtu if attachment is None else attachment.mtu,
         peer="" if internal else names.container_end(endpoint.id),
         mac=endpoint.mac,
         checksum_offload=may_offload(switch),
-        placement=_placement(endpoint),
+        placement=_placement(endpoint, attachment),
     )
 
 
@@ -26,9 +29,18 @@ def may_offload(switch: SwitchFacts) -> bool:
     return switch.datapath is Datapath.KERNEL or switch.tso
 
 
-def _placement(endpoint: Endpoint) -> Placement | None:
+def _placement(endpoint: Endpoint, attachment: Attachment | None) -> Placement | None:
+    if attachment is not None:
+        names_route = () if endpoint.names_route is None else (Route(endpoint.names_route),)
+        return placement_of(attachment, also=names_route)
     if not (endpoint.sandbox and endpoint.ifname):
         return None
     addresses = tuple(it for it in (endpoint.ipv4, endpoint.ipv6) if it is not None)
     routes = () if endpoint.names_route is None else (Route(endpoint.names_route),)
     return Placement(endpoint.sandbox, endpoint.ifname, addresses, routes)
+
+
+def placement_of(attachment: Attachment, *, also: tuple[Route, ...] = ()) -> Placement:
+    """Where an attachment's interface is put, from its beginning: no engine moves it."""
+    routes = (*also, *attachment.all_routes)
+    return Placement(attachment.sandbox, attachment.ifname, attachment.addresses, routes, attachment.routers)

@@ -4,12 +4,15 @@ An interface name has at most 15 characters (IFNAMSIZ - 1). Eleven hex digits of
 chance in 10**7 of a collision at 1 000 endpoints on a host; the link applier refuses a name that is taken.
 """
 
+import re
 from hashlib import blake2s
 
+from ovsnet.model.attachment import Attachment
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import EndpointId, IpAddress, Vni
 from ovsnet.model.network import Network, PortKind
 from ovsnet.model.overlay import TunnelKind
+from ovsnet.model.state import State
 
 OWNER_KEY = "ovsnet-owner"
 ENDPOINT_KEY = "ovsnet-endpoint"
@@ -21,6 +24,11 @@ COMPOSE_SERVICE_KEY = "ovsnet-compose-service"
 MAC_KEY = "ovsnet-mac"
 ADDRESSES_KEY = "ovsnet-addresses"
 """External ids beside every port of ours; `ovsnet ps` is read from them. Addresses are separated by spaces."""
+BRIDGE_KEY = "ovsnet-bridge"
+"""Beside a port that is on another bridge than our networks' one: which."""
+ATTACHMENT_KEY = "ovsnet-attachment"
+IFNAME_KEY = "ovsnet-ifname"
+"""Beside the port of an attachment: its id, and the name of the interface inside."""
 TRUNK_KEY = "ovsnet-trunk"
 """Beside the port that is a NIC, or the two that lead to somebody else's bridge."""
 UPLINK_KEY = "ovsnet-uplink"
@@ -40,6 +48,7 @@ _TUNNEL_PREFIX = "ovx"
 _PATH_PREFIX = "ovxp"
 """No name of a device's port begins so: p is no hex digit."""
 _DIGITS = 11
+_RESERVED = re.compile(r"o[vci][0-9a-f]{11}0?|ovx.*|ovdns.*|ocdns|ovtrunkp?")
 
 
 def host_end(endpoint: EndpointId) -> str:
@@ -68,9 +77,39 @@ def internal_port(endpoint: EndpointId) -> str:
 
 def port_name(endpoint: Endpoint, network: Network) -> str:
     """The name of an endpoint's OVS port."""
+    if endpoint.host_ifname:
+        return endpoint.host_ifname
     if network.options.port is PortKind.INTERNAL:
         return internal_port(endpoint.id)
     return host_end(endpoint.id)
+
+
+def attachment_port(attachment: Attachment) -> str:
+    """The name of the OVS port of an attachment on a bridge.
+
+    An internal port has one name, inside as outside: ovs-vswitchd would lose one that is renamed.
+    """
+    if attachment.port is PortKind.INTERNAL:
+        return attachment.ifname
+    return attachment.host_ifname or host_end(attachment.id)
+
+
+def port_of_attachment(attachment: Attachment, state: State) -> str:
+    """The name of the port of any attachment; "" for one whose network is gone."""
+    if attachment.bridge:
+        return attachment_port(attachment)
+    endpoint, network = state.endpoints.get(attachment.id), state.networks.get(attachment.network_id)
+    return port_name(endpoint, network) if endpoint and network else ""
+
+
+def inside(port: str) -> str:
+    """The key of what the interface behind a port has inside."""
+    return f"{port} inside"
+
+
+def is_reserved(name: str) -> bool:
+    """True for a name that could be one we make ourselves."""
+    return bool(_RESERVED.fullmatch(name))
 
 
 def dns_port() -> str:

@@ -1,23 +1,24 @@
 """Which OVS port an endpoint gets, and what is written beside it. Pure."""
 
+from ovsnet.model.attachment import Attachment
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import PortPlan
 from ovsnet.model.network import Network
 from ovsnet.plan import names
 
 
-def plan_port(endpoint: Endpoint, network: Network, instance: str) -> PortPlan:
+def plan_port(endpoint: Endpoint, network: Network, instance: str, attachment: Attachment | None = None) -> PortPlan:
     """The port of one plugged endpoint; `tag` shows its VLAN to `ovs-vsctl`, the pipeline enforces it."""
     return PortPlan(
         name=names.port_name(endpoint, network),
         kind=network.options.port,
         vlan=endpoint.vlan_on(network),
-        mtu=network.options.mtu,
-        external_ids=_external_ids(endpoint, network, instance),
+        mtu=network.options.mtu if attachment is None else attachment.mtu,
+        external_ids=_external_ids(endpoint, network, instance, attachment),
     )
 
 
-def _external_ids(endpoint: Endpoint, network: Network, instance: str) -> dict[str, str]:
+def _external_ids(endpoint: Endpoint, network: Network, instance: str, attachment: Attachment | None) -> dict[str, str]:
     addresses = " ".join(str(it) for it in (endpoint.ipv4, endpoint.ipv6) if it is not None)
     facts = {
         names.OWNER_KEY: instance,
@@ -30,4 +31,6 @@ def _external_ids(endpoint: Endpoint, network: Network, instance: str) -> dict[s
         names.MAC_KEY: endpoint.mac,
         names.ADDRESSES_KEY: addresses,
     }
+    if attachment is not None:
+        facts |= {names.ATTACHMENT_KEY: attachment.id, names.IFNAME_KEY: attachment.ifname}
     return {key: value for key, value in facts.items() if value}

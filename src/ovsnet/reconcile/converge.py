@@ -61,6 +61,7 @@ class Converger:
             wanted: dict[Kind, Mapping[str, Any]] = {
                 Kind.BRIDGES: host.bridges,
                 Kind.LINKS: host.links,
+                Kind.INSIDES: host.insides,
                 Kind.TUNNELS: host.tunnels,
                 Kind.PORTS: host.ports,
                 Kind.FLOWS: self._compile(state, facts) if host.bridges else {},

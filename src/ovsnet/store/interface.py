@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from ovsnet.model.addressing import Allocation, Pool
+from ovsnet.model.attachment import Attachment
 from ovsnet.model.cluster import (
     Beat,
     ClusterInfo,
@@ -23,20 +24,9 @@ from ovsnet.model.network import Network
 from ovsnet.model.state import Counters
 from ovsnet.model.uplink import Uplink
 
-Keyed = (
-    Network
-    | Endpoint
-    | Pool
-    | Allocation
-    | Uplink
-    | Member
-    | SharedNetwork
-    | Lease
-    | RemoteEndpoint
-    | Beat
-    | Token
-    | Record
-)
+OfThisHost = Network | Endpoint | Pool | Allocation | Attachment | Uplink
+OfAllHosts = Member | SharedNetwork | Lease | RemoteEndpoint | Beat | Token | Record
+Keyed = OfThisHost | OfAllHosts
 Value = Keyed | Counters | ClusterInfo
 
 

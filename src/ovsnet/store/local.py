@@ -1,4 +1,4 @@
-"""What this host was asked for: networks, endpoints, pools, addresses, uplinks (ovsnet.ovsschema). Pure."""
+"""What this host was asked for: networks, endpoints, pools, addresses, attachments, uplinks. Pure."""
 
 from collections.abc import Iterable, Mapping
 from ipaddress import (
@@ -12,11 +12,13 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool
+from ovsnet.model.attachment import Attachment
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import EndpointId, NetworkId, PoolId, SharedId, Vlan, parse_mac
 from ovsnet.model.network import Network
 from ovsnet.model.state import Counters, State
 from ovsnet.model.uplink import Uplink
+from ovsnet.store.attachments import decode_attachment, encode_attachment
 from ovsnet.store.changes import shown, vnis_used_twice
 from ovsnet.store.codec import (
     decode_listening,
@@ -61,6 +63,7 @@ def _encode_endpoint(it: Endpoint, row: RowOf) -> Columns:
         "aliases": encode_names(it.aliases),
         "names_route": maybe(it.names_route),
         "listens": encode_listening(it.listens),
+        "host_ifname": it.host_ifname,
         "created_at": repr(float(it.created_at)),
     }
 
@@ -82,6 +85,7 @@ def _decode_endpoint(row: Any) -> Endpoint:
         aliases=decode_names(row.aliases),
         names_route=only(row.names_route, IPv4Network),
         listens=decode_listening(row.listens),
+        host_ifname=row.host_ifname,
         created_at=float(row.created_at),
     )
 
@@ -156,6 +160,9 @@ def _broken(after: State, edits: Edits) -> Iterable[str]:
     for endpoint in edits.get(Endpoint, {}).values():
         if isinstance(endpoint, Endpoint) and endpoint.network_id not in after.networks:
             yield f"endpoint {shown(endpoint.id)} names network {shown(endpoint.network_id)}: it is missing"
+    for attachment in edits.get(Attachment, {}).values():
+        if isinstance(attachment, Attachment) and attachment.network_id and attachment.id not in after.endpoints:
+            yield f"interface {attachment.title} is on network {shown(attachment.network_id)}: its endpoint is missing"
     for allocation in edits.get(Allocation, {}).values():
         if isinstance(allocation, Allocation) and allocation.pool_id not in after.pools:
             yield f"address {allocation.address} is in pool {allocation.pool_id}, which is not there"
@@ -166,6 +173,9 @@ def _widows(after: State, networks: Mapping[Any, Value | None]) -> Iterable[str]
     for endpoint in after.endpoints.values() if gone else ():
         if endpoint.network_id in gone:
             yield f"network {shown(endpoint.network_id)} cannot go: endpoint {endpoint.title} is on it"
+    for attachment in after.attachments.values() if gone else ():
+        if attachment.network_id in gone:
+            yield f"network {shown(attachment.network_id)} cannot go: interface {attachment.title} is on it"
 
 
 def _strays(after: State, pools: Mapping[Any, Value | None]) -> Iterable[str]:
@@ -187,6 +197,7 @@ LOCAL: Final = Vocabulary(
             Allocation: Shape("Allocation", _encode_allocation, _decode_allocation),
             Counters: Shape("Global", _encode_counters, _decode_counters),
             Uplink: Shape("Uplink", encode_uplink, decode_uplink),
+            Attachment: Shape("Attachment", encode_attachment, decode_attachment),
         }
     ),
     fields=MappingProxyType(
@@ -196,10 +207,12 @@ LOCAL: Final = Vocabulary(
             Endpoint: "endpoints",
             Allocation: "allocations",
             Uplink: "uplinks",
+            Attachment: "attachments",
         }
     ),
     single=MappingProxyType({Counters: "counters"}),
     broken=_broken,
+    upgraded="when its server starts anew: systemctl restart ovsnet-store",
     parents=MappingProxyType(
         {
             Endpoint: (Parent(Network, lambda it: it.network_id),),

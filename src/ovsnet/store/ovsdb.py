@@ -185,13 +185,11 @@ class OvsdbStore(Generic[S]):
         """Without the columns that the server lacks; Unavailable when it lacks the whole table, or what is vital."""
         absent, table = self._reading.absent(kind), self._vocabulary.shapes[kind].table
         if not columns.keys() - absent:
-            reason = f"it has no table {table} yet; it gets one when all hosts run this version of ovsnet"
+            reason = f"it has no table {table} yet; it gets one {self._vocabulary.upgraded}"
             raise Unavailable(self._database.title, reason)
         for column in sorted(self._vocabulary.shapes[kind].vital.intersection(absent)):
             if columns[column] != default(self._vocabulary, table, column):
-                reason = (
-                    f"it has no column {column} in {table} yet; it gets one when all hosts run this version of ovsnet"
-                )
+                reason = f"it has no column {column} in {table} yet; it gets one {self._vocabulary.upgraded}"
                 raise Unavailable(self._database.title, reason)
         for column in sorted(absent):
             if (table, column) not in self._told_of:

@@ -46,7 +46,8 @@ class Parent:
 class Vocabulary(Generic[S]):
     """One kind of store. `fields` says where the state keeps each kind that has keys, `single` the one that has none.
 
-    `broken` yields, in words, the rules between values that a state breaks because of the edits.
+    `broken` yields, in words, the rules between values that a state breaks because of the edits; `upgraded` says when a
+    server gets the newest schema.
     """
 
     database: str
@@ -56,4 +57,5 @@ class Vocabulary(Generic[S]):
     fields: Mapping[Kind, str]
     single: Mapping[Kind, str]
     broken: Callable[[S, Edits], Iterable[str]]
+    upgraded: str = "when all hosts run this version of ovsnet"
     parents: Mapping[Kind, tuple[Parent, ...]] = field(default_factory=lambda: MappingProxyType({}))

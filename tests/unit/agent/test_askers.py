@@ -55,3 +55,11 @@ def test_a_port_of_no_endpoint_asks_nothing() -> None:
     ports = Ports()
     ports.ours = {"ovdns": SeenPort(PortPlan("ovdns", PortKind.VETH), Ofport(4))}
     assert Askers(ports).disguised(alias_of(Ofport(4))) is None
+
+
+@pytest.mark.row(17)
+def test_a_port_of_another_bridge_with_the_same_number_is_somebody_else() -> None:
+    ports = Ports(a=1)
+    attached = PortPlan("attached", PortKind.VETH, bridge="lan")
+    ports.ours = {**ports.ours, "attached": SeenPort(attached, Ofport(1))}
+    assert Askers(ports).disguised(alias_of(Ofport(1))) == "e-a"

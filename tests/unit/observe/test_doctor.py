@@ -68,6 +68,7 @@ def test_every_finding_that_is_not_ok_has_a_remedy() -> None:
     [
         ("rights", replace(WELL, root=False), Level.WARNING, "not root"),
         ("programs", replace(WELL, missing=("ovs-ofctl",)), Level.PROBLEM, "not installed: ovs-ofctl"),
+        ("programs", replace(WELL, missing=("dhcpcd",)), Level.WARNING, "cannot be attached with --dhcp"),
         ("kernel", replace(WELL, module="loadable"), Level.OK, "not loaded"),
         ("kernel", replace(WELL, module="absent"), Level.WARNING, "userspace datapath is used"),
         (

@@ -20,7 +20,10 @@ def test_what_is_as_wanted_is_no_drift() -> None:
 def test_a_resource_that_is_not_there_is_missing() -> None:
     (item,) = compare("ports", {"ov1": PORT}, {})
     assert (item.kind, item.key, item.state, item.have) == ("ports", "ov1", DriftState.MISSING, "")
-    assert item.want == "name=ov1, kind=veth, vlan=20, external_ids={a=1, b=2}, options={}, bfd={}, bridge="
+    assert (
+        item.want
+        == "name=ov1, kind=veth, vlan=20, external_ids={a=1, b=2}, options={}, bfd={}, bridge=, tagging=, trunks=[]"
+    )
 
 
 def test_a_resource_nobody_wants_is_unexpected() -> None:

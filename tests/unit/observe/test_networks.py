@@ -8,7 +8,8 @@ import pytest
 from ovsnet.model.cluster import Cluster, RemoteEndpoint
 from ovsnet.model.errors import Conflict, NotFound
 from ovsnet.model.ids import EndpointId, HostName, Mac, NetworkId, SharedId
-from ovsnet.observe.networks import all_networks, find, inspect
+from ovsnet.model.network import find_network
+from ovsnet.observe.networks import all_networks, inspect
 from tests.states import DB, TWO_NETWORKS, UNPLUGGED, WEB, WEB_ID, endpoint, state
 
 TWIN = replace(WEB, id=NetworkId("a1b" + "0" * 61), name="twin")
@@ -34,30 +35,30 @@ def test_inspect_shows_who_has_left_and_the_labels() -> None:
 
 @pytest.mark.parametrize("wanted", ["web", WEB.id, WEB.id[:12], "a1a"])
 def test_a_network_is_found_by_name_id_and_beginning(wanted: str) -> None:
-    assert find(state(WEB, DB).networks, wanted) == WEB
+    assert find_network(state(WEB, DB).networks, wanted) == WEB
 
 
 def test_a_name_wins_over_the_beginning_of_an_id() -> None:
     named = replace(DB, name="a1")
-    assert find(state(WEB, named).networks, "a1") == named
+    assert find_network(state(WEB, named).networks, "a1") == named
 
 
 @pytest.mark.parametrize(("others", "wanted"), [((TWIN,), "a1"), ((NAMESAKE,), "web")])
 def test_what_could_be_several_is_refused_with_their_ids(others: tuple[object, ...], wanted: str) -> None:
     with pytest.raises(Conflict, match="could be any of a1"):
-        find(state(WEB, *others).networks, wanted)  # type: ignore[arg-type]
+        find_network(state(WEB, *others).networks, wanted)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wanted", ["nothing", ""])
 def test_an_unknown_network_is_refused_with_the_known_ones(wanted: str) -> None:
     with pytest.raises(NotFound, match="known are: db, web"):
-        find(state(WEB, DB).networks, wanted)
+        find_network(state(WEB, DB).networks, wanted)
 
 
 def test_a_long_list_of_known_networks_is_cut() -> None:
     many = [replace(WEB, id=NetworkId(f"{it:064x}"), name=f"n{it:02}") for it in range(23)]
     with pytest.raises(NotFound, match="n19 and 3 more"):
-        find(state(*many).networks, "nothing")
+        find_network(state(*many).networks, "nothing")
 
 
 def test_what_other_hosts_have_on_a_shared_network_is_shown_with_its_host() -> None:

@@ -21,7 +21,14 @@ def interface(**columns: Any) -> SimpleNamespace:
 
 
 def port(**columns: Any) -> SimpleNamespace:
-    usual: dict[str, Any] = {"name": "va", "tag": [], "external_ids": OURS, "interfaces": []}
+    usual: dict[str, Any] = {
+        "name": "va",
+        "tag": [],
+        "vlan_mode": [],
+        "trunks": [],
+        "external_ids": OURS,
+        "interfaces": [],
+    }
     return SimpleNamespace(**{**usual, **columns})
 
 

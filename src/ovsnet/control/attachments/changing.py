@@ -1,0 +1,130 @@
+"""`ovsnet set` and `ovsnet route`: what is attached is changed while it runs; what the host refuses is put back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import structlog
+
+from ovsnet.control.attachments import deciding
+from ovsnet.control.attachments.attaching import Attachments
+from ovsnet.control.commit import Committer
+from ovsnet.control.endpoints import Host
+from ovsnet.model.attaching import Wanted, parse_route, parse_wish
+from ovsnet.model.attachment import Attachment
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError
+from ovsnet.model.ids import UNTAGGED, EndpointId
+from ovsnet.model.state import State
+from ovsnet.model.wishes import Wish
+from ovsnet.plan import names
+from ovsnet.store.interface import Change, Put
+
+NONE = "none"
+"""As a VLAN: in none."""
+Alter = Callable[[State, Attachment], Attachment]
+
+log = structlog.get_logger("attach")
+
+
+class Changing:
+    """Changes one attachment at a time."""
+
+    def __init__(self, committer: Committer[State], host: Host, attachments: Attachments, deadline: float) -> None:
+        """`deadline` in seconds, until a change is in force."""
+        self._committer = committer
+        self._host = host
+        self._attachments = attachments
+        self._deadline = deadline
+
+    async def change(self, wish: Wish) -> Attachment:
+        """What is said in the wish replaces what was; the rest stays. `wish.ifname` says which interface."""
+        known = await self._attachments.one_of(wish.target, wish.ifname)
+        untag = wish.vlan == NONE
+        full = replace(wish, bridge=known.bridge, network=known.network_id, vlan="" if untag else wish.vlan)
+        wanted = parse_wish(full)
+        if not (untag or _says_something(wish)):
+            raise BadRequest("nothing is to be changed; say what, like --vlan 20")
+        return await self._commit(known.id, lambda state, it: _changed(state, it, wanted, wish))
+
+    async def add_route(self, target: str, ifname: str, text: str) -> Attachment:
+        """One more route inside; Conflict when it is there."""
+        route = parse_route(text)
+
+        def add(_: State, it: Attachment) -> Attachment:
+            if any(known.destination == route.destination for known in it.routes):
+                raise Conflict(f"{it.title} has a route to {route.destination} already; 'ovsnet route del' it first")
+            return replace(it, routes=(*it.routes, route))
+
+        return await self._commit((await self._attachments.one_of(target, ifname)).id, add)
+
+    async def drop_route(self, target: str, ifname: str, text: str) -> Attachment:
+        """One route less; NotFound when there is none such."""
+        route = parse_route(text)
+
+        def drop(_: State, it: Attachment) -> Attachment:
+            left = tuple(
+                known
+                for known in it.routes
+                if known.destination != route.destination or route.gateway not in (None, known.gateway)
+            )
+            if left == it.routes:
+                raise NotFound(f"{it.title} has no attached route to {route.destination}")
+            return replace(it, routes=left)
+
+        return await self._commit((await self._attachments.one_of(target, ifname)).id, drop)
+
+    async def _commit(self, attachment_id: EndpointId, alter: Alter) -> Attachment:
+        before, after = await self._committer.commit(lambda state: _decide(state, attachment_id, alter))
+        state = self._committer.snapshot()
+        if not after.plugged or before == after:
+            return after
+        port = names.port_of_attachment(after, state)
+        try:
+            await self._host.settled(state.revision, (port, names.inside(port)), self._deadline)
+        except OvsnetError:
+            await self._committer.commit(lambda now: (_put_back(now, before, after), None))
+            raise
+        log.info("changed", interface=after.title)
+        return after
+
+
+def _decide(
+    state: State, attachment_id: EndpointId, alter: Alter
+) -> tuple[Sequence[Change], tuple[Attachment, Attachment]]:
+    before = state.attachments.get(attachment_id)
+    if before is None:
+        raise NotFound("the interface was taken away meanwhile")
+    after = alter(state, before)
+    if after == before:
+        return (), (before, after)
+    return _puts(state, after), (before, after)
+
+
+def _puts(state: State, after: Attachment) -> Sequence[Change]:
+    endpoint = state.endpoints.get(after.id)
+    return (Put(after), *([Put(_endpoint(endpoint, after))] if endpoint else ()))
+
+
+def _endpoint(endpoint: Endpoint, after: Attachment) -> Endpoint:
+    return replace(endpoint, vlan=None if after.vlan == UNTAGGED else after.vlan)
+
+
+def _put_back(state: State, before: Attachment, after: Attachment) -> Sequence[Change]:
+    return _puts(state, before) if state.attachments.get(after.id) == after else ()
+
+
+def _says_something(wish: Wish) -> bool:
+    return any((wish.vlan, wish.trunk, wish.native, wish.qinq, wish.mtu, wish.addresses))
+
+
+def _changed(state: State, known: Attachment, wanted: Wanted, wish: Wish) -> Attachment:
+    after = known
+    if wish.vlan or wish.trunk or wish.native or wish.qinq:
+        after = replace(after, vlan=wanted.vlan, tagging=wanted.tagging, trunks=wanted.trunks)
+    if wanted.mtu is not None:
+        after = replace(after, mtu=wanted.mtu)
+    if wanted.addresses:
+        addresses = tuple(it.on(it.ip.max_prefixlen) for it in wanted.addresses)
+        after = replace(after, addresses=addresses, gateways=wanted.gateways)
+    deciding.check_change(state, known, after)
+    return after

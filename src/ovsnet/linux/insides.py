@@ -1,0 +1,83 @@
+"""Applier: what attached interfaces have inside, changed while they run: MTU, addresses, routes.
+
+An interface is made with all of it (placement.py); this is for what changes afterwards. Others give addresses to
+interfaces in their own namespaces, too: of what is there only what we gave is ever taken away.
+"""
+
+import asyncio
+import errno
+from collections.abc import Awaitable, Mapping, Sequence
+
+from ovsnet.linux import interface
+from ovsnet.linux.attempts import attempt
+from ovsnet.linux.namespace import run_inside
+from ovsnet.linux.netlink import Netlink
+from ovsnet.linux.placement import Sandbox, sandbox_at
+from ovsnet.model.delta import Delta
+from ovsnet.model.errors import ApplyError
+from ovsnet.model.host import InsidePlan
+
+_GONE = (errno.EADDRNOTAVAIL, errno.ESRCH, errno.ENODEV)
+"""What is to be taken away is not there, which is as wanted."""
+
+
+class InsideApplier:
+    """Believes what it wrote. A fresh one writes everything once more, which changes nothing where it is so already."""
+
+    def __init__(self) -> None:
+        self._have: dict[str, InsidePlan] = {}
+
+    def have(self) -> Mapping[str, InsidePlan]:
+        """What was written last."""
+        return dict(self._have)
+
+    async def resync(self) -> None:
+        """There is nothing to read: what others did inside is their business."""
+
+    async def apply(self, delta: Delta[InsidePlan]) -> Sequence[ApplyError]:
+        """Write what differs; what is not wanted any more has gone with its interface."""
+        for name in delta.remove:
+            self._have.pop(name, None)
+        wanted = [*delta.add.values(), *delta.change.values()]
+        async with asyncio.TaskGroup() as tasks:
+            settling = [tasks.create_task(attempt(it.name, self._settle(it))) for it in wanted]
+        return [error for it in settling if (error := it.result()) is not None]
+
+    async def _settle(self, plan: InsidePlan) -> None:
+        before = self._have.pop(plan.name, None)
+        if before is None or (before.sandbox, before.ifname) != (plan.sandbox, plan.ifname):
+            before = InsidePlan(plan.name, plan.sandbox, plan.ifname, mtu=0)
+        async with sandbox_at(plan.name, plan.sandbox) as sandbox:
+            await _change(sandbox, before, plan)
+        self._have[plan.name] = plan
+
+
+async def _change(sandbox: Sandbox, before: InsidePlan, plan: InsidePlan) -> None:
+    kernel, name = sandbox.kernel, plan.ifname
+    for route in reversed(before.routes):
+        if route not in plan.routes:
+            await _unless_gone(kernel.drop_route(name, route))
+    for address in before.addresses:
+        if address not in plan.addresses:
+            await _unless_gone(kernel.drop_address(name, address))
+    if plan.mtu != before.mtu:
+        await kernel.change(name, mtu=plan.mtu)
+    if any(it.version == 6 for it in plan.addresses):
+        await run_inside(sandbox.namespace, lambda: interface.allow_ipv6(name, allowed=True))
+    await _give(kernel, plan)
+
+
+async def _give(kernel: Netlink, plan: InsidePlan) -> None:
+    """All of it, as the kernel takes routes away with the address they were reached by."""
+    for address in plan.addresses:
+        await kernel.add_address(plan.ifname, address)
+    for route in plan.routes:
+        await kernel.add_route(plan.ifname, route)
+
+
+async def _unless_gone(request: Awaitable[None]) -> None:
+    try:
+        await request
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
