@@ -49,11 +49,11 @@ status: venv  ## run the functional, system and kernel tests and write what they
 	$(BIN)/python scripts/generate_status.py
 
 test: setup venv  ## everything CI runs, under 30 minutes: style, types, imports, and all tests on real parts
-	@scripts/run-tests lint types imports unit contract +kernel functional system docs
+	@scripts/run-tests lint types imports unit contract +kernel,functional system docs
 
 test-full: setup venv  ## `make test`, then the long matrices: engine and OVS versions, soak (hours)
 	@scripts/setup-machine matrix
-	@scripts/run-tests lint types imports unit contract +kernel functional system long docs matrix
+	@scripts/run-tests lint types imports unit contract +kernel,functional system long docs matrix
 
 lint: venv  ## style of the code: ruff, and the formatting
 	@$(SAY) "style"
