@@ -186,6 +186,22 @@ def test_containers_and_the_host_go_on_beside_it(lan: Lan) -> None:
     clean(host)
 
 
+@pytest.mark.row(47)
+def test_a_container_on_the_lan_behind_the_nic_and_its_host_reach_each_other(lan: Lan) -> None:
+    host = lan.host
+    with host.container("c3", network="none") as c3:
+        own = f"172.31.0.{100 + int(host.name.removeprefix('h'))}"
+        host.ovsnet("attach", "c3", "--uplink", "eth0", "--ip", f"{own}/24@{GATEWAY}")
+        assert c3.pings(GATEWAY)
+        assert c3.pings(lan.address()), "the host, which a container of macvlan does not reach"
+        assert host.run("ping", "-n", "-q", "-c", "1", "-W", "2", own, check=False).ok
+        assert " 0% packet loss" in lan.from_router("ping", "-n", "-q", "-c", "1", "-W", "2", own, check=False)
+        refused = host.ovsnet("uplink", "rm", "eth0", check=False)
+        assert "has other ports, which would be cut off" in refused.stderr
+        host.ovsnet("detach", "c3", "eth1")
+    clean(host)
+
+
 def outside(container: Container) -> bool:
     return container.exec("ping", "-c", "1", "-W", "5", GATEWAY, check=False).ok
 

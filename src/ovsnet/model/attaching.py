@@ -41,6 +41,7 @@ class Wanted:
     name: str
     network: str = ""
     bridge: str = ""
+    uplink: str = ""
     ifname: str = ""
     addresses: tuple[AskedAddress, ...] = ()
     gateways: tuple[IpAddress, ...] = ()
@@ -73,6 +74,7 @@ def parse_wish(wish: Wish) -> Wanted:
         name=name,
         network=wish.network,
         bridge=_bridge(wish.bridge),
+        uplink=interface_name("--uplink", wish.uplink),
         ifname=interface_name("--ifname", wish.ifname),
         addresses=addresses,
         gateways=gateways,
@@ -163,8 +165,8 @@ def _refuse_later(wish: Wish) -> None:
 
 
 def _one_place(wish: Wish) -> None:
-    if bool(wish.network) == bool(wish.bridge):
-        raise BadRequest("say where it shall be: either --network NET or --bridge BR, and not both")
+    if sum(map(bool, (wish.network, wish.bridge, wish.uplink))) != 1:
+        raise BadRequest("say where it shall be: --network NET, --bridge BR or --uplink NIC, and one of them only")
     only_on_bridges = {
         "--trunk": wish.trunk,
         "--native": wish.native,
@@ -175,7 +177,9 @@ def _one_place(wish: Wish) -> None:
     }
     wrong = [option for option, value in only_on_bridges.items() if value]
     if wish.network and wrong:
-        raise BadRequest(f"{', '.join(wrong)}: only with --bridge; on a network that is the network's to say")
+        raise BadRequest(
+            f"{', '.join(wrong)}: only with --bridge or --uplink; on a network that is the network's to say"
+        )
 
 
 def _bridge(text: str) -> str:

@@ -57,7 +57,9 @@ class Word:
 WORDS: Mapping[str, Word] = {
     "--network": Word("network", "NET", "A network of ours, by its name or id; its addresses come from its pools."),
     "--bridge": Word("bridge", "BR", "An Open vSwitch bridge: somebody else's, or a new one where there is none."),
-    "--uplink": Word("uplink", "NIC", "The network behind a NIC of the host.", later=True),
+    "--uplink": Word(
+        "uplink", "NIC", "The LAN behind a NIC of the host that 'ovsnet uplink add' has put into a bridge."
+    ),
     "--ifname": Word("ifname", "NAME", "Its name inside; default the first free of eth1, eth2 …"),
     "--ip": Word(
         "addresses", "CIDR[@GW]", "An address, and the default gateway of its family; may be repeated.", repeated=True

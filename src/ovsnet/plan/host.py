@@ -1,8 +1,11 @@
 """plan_host: the one entry. The same two values give the same plan, in any order, on any host. Pure."""
 
+from ovsnet.model.attachment import Attachment
+from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import BridgePlan, Datapath, HostFacts, HostPlan, LinkPlan, PortPlan
 from ovsnet.model.network import Network, PortKind
 from ovsnet.model.state import State
+from ovsnet.pipeline.remembered import Latest
 from ovsnet.plan import names
 from ovsnet.plan.attachments import (
     lacks_bridge,
@@ -13,10 +16,14 @@ from ovsnet.plan.attachments import (
     plan_inside,
 )
 from ovsnet.plan.dns import plan_dns_link, plan_dns_port
-from ovsnet.plan.links import plan_link
+from ovsnet.plan.links import may_offload, plan_link
 from ovsnet.plan.ports import plan_port
 from ovsnet.plan.tunnels import plan_tunnel_ports, plan_tunnels
 from ovsnet.plan.uplinks import plan_uplinks
+
+SPARE = 100
+"""Results kept beyond twice those in use."""
+_plugs: Latest[tuple[LinkPlan, PortPlan]] = Latest()
 
 NOTHING = HostPlan({}, {}, {})
 """The plan of a host we leave: everything that carries our mark is too much."""
@@ -27,15 +34,18 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
     links: dict[str, LinkPlan] = {}
     ports: dict[str, PortPlan] = {}
     attached: list[LinkPlan] = []
+    offload = may_offload(facts.switch)
     for endpoint in state.endpoints.values():
         network = state.networks.get(endpoint.network_id)
         if network is None or not endpoint.plugged or not _possible(network, facts):
             continue
         attachment = state.attachments.get(endpoint.id)
-        link = plan_link(endpoint, network, facts.switch, attachment)
+        link, port = _plug(endpoint, network, attachment, instance, offload=offload)
         links[link.name] = link
-        ports[link.name] = plan_port(endpoint, network, instance, attachment)
+        ports[link.name] = port
         attached += [link] if attachment is not None else []
+    if len(_plugs) > 2 * len(state.endpoints) + SPARE:
+        _plugs.keep(state.endpoints.keys())
     for attachment in on_bridges(state, facts.switch):
         link = plan_attached_link(attachment, facts.switch)
         links[link.name] = link
@@ -51,6 +61,18 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
     insides = {it.name: it for it in map(plan_inside, attached) if it is not None}
     uplinks = plan_uplinks(state, facts)
     return HostPlan(bridges, links, ports, plan_tunnels(state, facts.overlay), insides=insides, uplinks=uplinks)
+
+
+def _plug(
+    endpoint: Endpoint, network: Network, attachment: Attachment | None, instance: str, *, offload: bool
+) -> tuple[LinkPlan, PortPlan]:
+    """Remembered: it is asked for at every change, for a thousand endpoints of which one changed."""
+
+    def make() -> tuple[LinkPlan, PortPlan]:
+        link = plan_link(endpoint, network, attachment, offload=offload)
+        return link, plan_port(endpoint, network, instance, attachment)
+
+    return _plugs.get(endpoint.id, (endpoint, network, attachment, offload, instance), make)
 
 
 def _possible(network: Network, facts: HostFacts) -> bool:

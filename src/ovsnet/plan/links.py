@@ -7,9 +7,7 @@ from ovsnet.model.network import Network, PortKind
 from ovsnet.plan import names
 
 
-def plan_link(
-    endpoint: Endpoint, network: Network, switch: SwitchFacts, attachment: Attachment | None = None
-) -> LinkPlan:
+def plan_link(endpoint: Endpoint, network: Network, attachment: Attachment | None, *, offload: bool) -> LinkPlan:
     """The link of one plugged endpoint; `attachment` is what it was made for, where that was no container's start."""
     internal = network.options.port is PortKind.INTERNAL
     return LinkPlan(
@@ -19,7 +17,7 @@ def plan_link(
         mtu=network.options.mtu if attachment is None else attachment.mtu,
         peer="" if internal else names.container_end(endpoint.id),
         mac=endpoint.mac,
-        checksum_offload=may_offload(switch),
+        checksum_offload=offload,
         placement=_placement(endpoint, attachment),
     )
 

@@ -91,7 +91,7 @@ class Attachments:
 
     async def attach(self, wish: Wish, *, wait: bool = True, label: str = "") -> Attachment:
         """Want it, and wait until it is up where its target runs. When it cannot be, nothing of it stays wanted."""
-        wanted = parse_wish(wish)
+        wanted = deciding.on_uplink(parse_wish(wish), self._committer.snapshot())
         found = await self._targets.find(wanted.kind, wanted.name)
         inside = await self._namespaces.names_inside(found.sandbox) if found.sandbox else frozenset()
         attachment_id = EndpointId(self._here.random(ID_BYTES))

@@ -16,6 +16,7 @@ from ovsnet.model.ids import UNTAGGED, EndpointId, IpInterface, Mac, NetworkId
 from ovsnet.model.listening import EVERYTHING, NOTHING
 from ovsnet.model.network import DEFAULT_MTU, Multicast, Network, PortKind, find_network
 from ovsnet.model.state import State
+from ovsnet.model.uplink import Phase as UplinkPhase
 from ovsnet.plan import names
 from ovsnet.plan.attachments import datapath_of
 from ovsnet.plan.dns import service_route
@@ -23,6 +24,23 @@ from ovsnet.store.interface import Change, Put
 
 FIRST = 1
 """eth0 is the engine's; eth1 is what pipework calls its interfaces."""
+
+
+def on_uplink(wanted: Wanted, state: State) -> Wanted:
+    """With the bridge that the NIC is in, where one was named. Conflict when it is in none, or is on its way."""
+    if not wanted.uplink:
+        return wanted
+    uplink = state.uplinks.get(wanted.uplink)
+    if uplink is None:
+        raise Conflict(
+            f"--uplink {wanted.uplink}: it is no uplink; 'ovsnet uplink add {wanted.uplink}' makes it one, and "
+            "'ovsnet uplink ls' lists those there are"
+        )
+    if uplink.phase is not UplinkPhase.IN_FORCE:
+        raise Conflict(
+            f"--uplink {wanted.uplink}: it is {uplink.phase}; try again when 'ovsnet uplink ls' says in force"
+        )
+    return replace(wanted, bridge=uplink.bridge)
 
 
 def draft(attachment_id: EndpointId, wanted: Wanted, found: Found, inside: Collection[str], now: float) -> Attachment:

@@ -13,9 +13,10 @@ from ovsnet.control.requests import PoolRequest
 from ovsnet.model.attachment import Attachment
 from ovsnet.model.errors import OvsnetError
 from ovsnet.model.host import Datapath, OtherBridge, SwitchFacts
-from ovsnet.model.ids import IpNetwork
+from ovsnet.model.ids import IpNetwork, Mac
 from ovsnet.model.network import Network
 from ovsnet.model.state import State
+from ovsnet.model.uplink import Hold, NicSettings, Phase, Uplink
 from ovsnet.model.wishes import parse_words
 from ovsnet.settings import Settings
 from ovsnet.store.interface import Put
@@ -77,6 +78,12 @@ class Desk:
             if subnet is not None:
                 await self.pools.request_pool(PoolRequest("ovsnet-local", subnet, v6=subnet.version == 6))
         await self.store.commit(self.state, [Put(network)])
+
+    async def with_uplink(self, phase: Phase) -> None:
+        """The NIC eth0 is a port of the bridge lan, or on its way there."""
+        settings = NicSettings(Mac("02:00:00:00:00:01"), 1500)
+        uplink = Uplink("eth0", "lan", Hold.OWN, phase, Datapath.KERNEL, settings)
+        await self.store.commit(self.state, [Put(uplink)])
 
     def held(self) -> set[str]:
         return {str(it.address) for it in self.state.allocations.values() if it.held}

@@ -9,6 +9,7 @@ from ovsnet.control.attachments.deciding import remark
 from ovsnet.model.errors import ApplyError, BadRequest, Conflict, NotFound, OvsnetError, Unavailable
 from ovsnet.model.host import Datapath, OtherBridge
 from ovsnet.model.network import NetworkOptions
+from ovsnet.model.uplink import Phase
 from ovsnet.plan import names
 from tests.states import WEB
 from tests.unit.control.attachments.desk import Desk
@@ -37,6 +38,17 @@ async def test_an_interface_on_a_bridge(desk: Desk) -> None:
     assert (made.ifname, made.mac, made.sandbox) == ("eth1", "0a:11:22:00:00:00", "/run/docker/netns/1")
     assert not made.makes_bridge
     assert desk.waited == [(names.host_end(made.id), names.inside(names.host_end(made.id)))]
+
+
+@pytest.mark.row(47)
+async def test_an_interface_on_the_lan_behind_a_nic(desk: Desk) -> None:
+    said = await refusal(desk, "c1", "--uplink eth0 --dhcp")
+    assert "it is no uplink; 'ovsnet uplink add eth0' makes it one" in said
+    await desk.with_uplink(Phase.TRYING)
+    assert "it is trying; try again" in await refusal(desk, "c1", "--uplink eth0 --dhcp")
+    await desk.with_uplink(Phase.IN_FORCE)
+    made = await desk.attach("c1", "--uplink eth0 --vlan 20 --dhcp")
+    assert (made.bridge, made.vlan, made.dhcp) == ("lan", 20, (4,))
 
 
 @pytest.mark.row(17)
