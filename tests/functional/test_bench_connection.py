@@ -25,6 +25,7 @@ def environment(folder: Path) -> Mapping[str, str]:
     return {**os.environ, "TMPDIR": str(folder)}
 
 
+@pytest.mark.row(102)
 def test_a_tiny_run_gives_a_report_and_figures_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     where = ["--json", str(tmp_path / "a.json"), "--csv", "-", "--plot", str(tmp_path / "figures")]
     done = subprocess.run(

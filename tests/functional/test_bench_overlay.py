@@ -2,6 +2,7 @@
 
 import signal
 
+import pytest
 from tests.functional.bench_run import interrupted, measured
 
 from ovsnet.bench.overlay.kernel import BRIDGED
@@ -11,6 +12,7 @@ from ovsnet.bench.overlay.underlay import NAME as UNDERLAY
 TINY = ("overlay", "--quick", "--datapath", "netdev", "--probe", "connections", "--only", AUTOMATIC)
 
 
+@pytest.mark.row(102)
 def test_a_tiny_run_measures_ours_and_others() -> None:
     others = ("--only", BRIDGED, "--only", UNDERLAY)
     report = measured(*TINY, *others, "--no-underlay-offload", deadline=120).report

@@ -10,6 +10,7 @@ from ovsnet.bench.overlay.swarm import NAME as DOCKER
 TINY = ("overlay", "--quick", "--datapath", "netdev", "--probe", "connections")
 
 
+@pytest.mark.row(102)
 @pytest.mark.parametrize(
     "subject", [pytest.param(DOCKER, marks=pytest.mark.long), pytest.param(OVN, marks=pytest.mark.matrix)]
 )
