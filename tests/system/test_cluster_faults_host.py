@@ -115,6 +115,7 @@ def test_a_killed_switch_is_repaired_unasked_tunnels_included(crossing: Crossing
 
 
 @pytest.mark.row(99)
+@pytest.mark.long
 def test_hosts_are_upgraded_one_after_the_other_under_traffic(crossing: Crossing, figures: Figures) -> None:
     """As a package's upgrade does it: agent and databases end in order and start anew, host by host."""
     cluster = crossing.cluster
@@ -135,6 +136,7 @@ def test_hosts_are_upgraded_one_after_the_other_under_traffic(crossing: Crossing
 
 
 @pytest.mark.row(59)
+@pytest.mark.long
 def test_other_hosts_know_a_container_within_a_second(crossing: Crossing, figures: Figures) -> None:
     """From the start of its first process, as the engine says, to the flows on another host, as its switch says."""
     here, there, _ = crossing.cluster.hosts

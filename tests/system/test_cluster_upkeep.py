@@ -55,11 +55,13 @@ def old_cluster(rig: Rig) -> Iterator[Crossing]:
 
 
 def schema_of(host: NamespaceHost) -> str:
-    """The version of the cluster's database, as this host's server has it."""
-    said = host.run(
-        "ovsdb-client", "--no-leader-only", "get-schema-version", "unix:/run/ovsnet/cluster.sock", "OVSNet_Cluster"
-    )
-    return said.stdout.strip()
+    """The version of the cluster's database, as this host's server has it: one that takes over another one hangs up."""
+    question = ("ovsdb-client", "--no-leader-only", "get-schema-version", "unix:/run/ovsnet/cluster.sock")
+
+    def answer() -> str:
+        return host.run(*question, "OVSNet_Cluster", check=False).stdout.strip()
+
+    return wait_until(answer, 10, "an answer")
 
 
 def names_known_to(host: NamespaceHost) -> set[str]:

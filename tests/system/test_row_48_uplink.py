@@ -15,11 +15,11 @@ from tests.rig.fixtures import with_agent
 from tests.rig.host import PROJECT
 from tests.rig.installed import install
 from tests.rig.namespace_host import NamespaceHost
-from tests.rig.process import run, wait_until
+from tests.rig.process import NotReached, run, wait_until
 from tests.rig.rig import Rig, Shape
 from tests.rows import Figures
 from tests.system import networks
-from tests.system.faults import powered_off
+from tests.system.faults import powered_off, stopped
 from tests.system.traces import clean
 
 pytestmark = pytest.mark.row(48)
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.row(48)
 GATEWAY, GATEWAY6 = "172.31.0.254", "fd31::fe"
 OTHER, THIRD = "172.31.0.253", "172.31.0.252"
 """More addresses of the router's."""
-BACK = 20.0
+BACK = 30.0
 """Seconds until a host is reached again, unasked."""
 SHOWN = ("addr show dev eth0", "-4 route show table all dev eth0", "-6 route show table all dev eth0")
 STREAM = """
@@ -93,7 +93,9 @@ class Lan:
 @contextmanager
 def _pinging(words: tuple[str, ...]) -> Iterator[list[str]]:
     told: list[str] = []
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    # Who runs the tests in the background has them ignore SIGINT, and what they start as well, unless told otherwise.
+    command = ("env", "--default-signal=INT", *words)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         yield told
     finally:
@@ -134,7 +136,11 @@ def cables(lan: Lan) -> None:
 
 
 def settled(lan: Lan) -> None:
-    wait_until(lambda: lan.reached() and lan.reaches(), BACK, "the host is reached")
+    try:
+        wait_until(lambda: lan.reached() and lan.reaches(), BACK, "the host is reached")
+    except NotReached as error:
+        there = lan.host.shell("ip addr; ip route; ip -6 route; ip neigh; ip -6 neigh").stdout
+        raise AssertionError(f"{error}\n{there}\nthe router's:\n{lan.from_router('ip', 'neigh')}") from error
     wait_until(lambda: lan.host.ovsnet("check", check=False).ok, BACK, "a clean check")
 
 
@@ -190,7 +196,7 @@ def test_containers_and_the_host_go_on_beside_it(lan: Lan) -> None:
 def test_a_container_on_the_lan_behind_the_nic_and_its_host_reach_each_other(lan: Lan) -> None:
     host = lan.host
     with host.container("c3", network="none") as c3:
-        own = f"172.31.0.{100 + int(host.name.removeprefix('h'))}"
+        own = f"172.31.0.{100 + int(host.name.removeprefix('h')) % 100}"
         host.ovsnet("attach", "c3", "--uplink", "eth0", "--ip", f"{own}/24@{GATEWAY}")
         assert c3.pings(GATEWAY)
         assert c3.pings(lan.address()), "the host, which a container of macvlan does not reach"
@@ -246,9 +252,11 @@ def moved(lan: Lan) -> None:
 def test_who_does_not_answer_afterwards_ends_the_trial(lan: Lan, agent: str) -> None:
     host = lan.host
     before = lan.shown()
-    adding = host.spawn(*ovsnet("uplink", "add", "eth0", "--probe", OTHER, "--commit-within", "10"), label="add")
-    host.run("ovs-vsctl", "--timeout=20", "wait-until", "bridge", "br-eth0")
-    lan.from_router("ip", "addr", "del", f"{OTHER}/24", "dev", "mgmt")
+    with stopped(host, host.run("cat", "/run/openvswitch/ovs-vswitchd.pid").stdout.strip()):
+        # It has asked, and goes on when the switch does.
+        adding = host.spawn(*ovsnet("uplink", "add", "eth0", "--probe", OTHER, "--commit-within", "10"), label="add")
+        host.run("ovs-vsctl", "--timeout=20", "wait-until", "bridge", "br-eth0")
+        lan.from_router("ip", "addr", "del", f"{OTHER}/24", "dev", "mgmt")
     try:
         if agent != "lives":
             moved(lan)

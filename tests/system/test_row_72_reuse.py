@@ -34,6 +34,7 @@ def test_a_released_address_rests_until_nothing_else_is_free(host: NamespaceHost
 
 
 @pytest.mark.row(72)
+@pytest.mark.long
 def test_macs_never_return_over_thirty_restarts_and_do_not_tell_the_address(host: NamespaceHost) -> None:
     networks.create(host, "web", *DUAL_STACK)
     names = [f"c{number}" for number in range(RESTARTED)]
