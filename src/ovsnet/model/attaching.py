@@ -193,7 +193,7 @@ def _addresses(wish: Wish) -> tuple[tuple[AskedAddress, ...], tuple[IpAddress, .
     gateways: dict[int, IpAddress] = {}
     for text in wish.addresses:
         address, at, gateway = text.partition("@")
-        asked = _address(text, address, on_bridge=bool(wish.bridge))
+        asked = _address(text, address, on_bridge=not wish.network)
         if any(it.ip == asked.ip for it in addresses):
             raise BadRequest(f"--ip {text}: {asked.ip} is given twice")
         addresses.append(asked)
