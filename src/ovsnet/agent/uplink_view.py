@@ -7,7 +7,7 @@ from ovsnet.linux import neighbour
 from ovsnet.linux.nics import Nics
 from ovsnet.model.host import SwitchFacts
 from ovsnet.model.ids import IpAddress
-from ovsnet.model.uplink import HostAddress, HostRoute, Uplink
+from ovsnet.model.uplink import HostAddress, HostRoute, Uplink, device_mark
 from ovsnet.ovs.uplinks import Uplinks as Bridges
 from ovsnet.plan.uplinks import plan_of
 
@@ -49,7 +49,7 @@ class UplinkView:
         there = self._nics.read(uplink.bridge)
         if there is None or not there.link.up:
             return None
-        mark = f"{self._nics.boot()}/{there.link.index}"
+        mark = device_mark(self._nics.boot(), there.link.index)
         done = self._bridges.settled(plan_of(uplink, moved=True)) == mark
         return (there.addresses, there.routes) if done else None
 

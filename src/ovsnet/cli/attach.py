@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+import msgspec
 
 from ovsnet.api.client import Client, decode
 from ovsnet.api.orders import Attached, AttachOrder, DetachOrder, Done, RouteOrder, SetOrder, Waited, WaitOrder
@@ -65,8 +66,6 @@ def attach(agent: Client, target: str, *, wait: bool, as_json: bool, **said: Any
     order = AttachOrder(target=target, wait=wait, **{field: _plain(value) for field, value in said.items()})
     done = agent.order("/v1/attachments/attach", order, Attached)
     if as_json:
-        import msgspec  # noqa: PLC0415 - only here
-
         show_json(msgspec.json.encode(done))
     else:
         click.echo(done.message)

@@ -8,8 +8,8 @@ What is found at the start that is not "in force" is put back: nobody watches ov
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -150,7 +150,7 @@ class Uplinks:
         """Who answers before the move, and so must do afterwards; Conflict when nobody does."""
         if not uplink.addresses:
             return []
-        asked = [wish.probe] if wish.probe else list(gateways(uplink))
+        asked = [wish.probe] if wish.probe else list(uplink.gateways)
         heard = await self._ask(uplink, asked, uplink.nic, BEFORE)
         if heard or wish.force:
             return heard
@@ -176,7 +176,7 @@ class Uplinks:
             if trouble is None:
                 await self._put(replace(self._now(uplink), phase=Phase.IN_FORCE))
                 return _done(uplink)
-            await self._take_back(self._now(uplink, record=uplink))
+            await self._take_back(uplink)
             await trial.was_put_back()
         raise Conflict(f"{uplink.nic} was not moved to {uplink.bridge}, and is as it was: {trouble}")
 
@@ -263,8 +263,8 @@ class Uplinks:
     async def _drop(self, uplink: Uplink) -> None:
         await self._committer.commit(lambda state: ([Drop(state.uplinks.get(uplink.nic, uplink))], None))
 
-    def _now(self, uplink: Uplink, record: Uplink | None = None) -> Uplink:
-        return record or self._committer.snapshot().uplinks.get(uplink.nic, uplink)
+    def _now(self, uplink: Uplink) -> Uplink:
+        return self._committer.snapshot().uplinks.get(uplink.nic, uplink)
 
     def _refuse_busy(self, nic: str) -> None:
         leaving = self._committer.snapshot().uplinks.get(nic)
@@ -272,16 +272,10 @@ class Uplinks:
             raise Conflict(f"{nic} is being moved right now; wait, and look with 'ovsnet uplink ls'")
 
 
-def gateways(uplink: Uplink) -> Sequence[IpAddress]:
-    """The default gateways through the NIC, of all tables and both families."""
-    found = [it.gateway for it in uplink.routes if it.gateway is not None and it.destination.prefixlen == 0]
-    return [*dict.fromkeys(found)]
-
-
 def is_neighbour(address: IpAddress, uplink: Uplink) -> bool:
     """Whether it is asked directly."""
     on_link = (it.address.network for it in uplink.addresses if it.address.version == address.version)
-    return address.is_link_local or address in gateways(uplink) or any(address in it for it in on_link)
+    return address.is_link_local or address in uplink.gateways or any(address in it for it in on_link)
 
 
 def _noted(uplink: Uplink) -> str:
@@ -326,14 +320,11 @@ def _flat(errors: BaseExceptionGroup[OvsnetError]) -> list[OvsnetError]:
     return [it for one in errors.exceptions for it in (_flat(one) if isinstance(one, BaseExceptionGroup) else [one])]
 
 
-class _claimed:  # noqa: N801 - used as a block, like a function
+@contextmanager
+def _claimed(busy: set[str], nic: str) -> Iterator[None]:
     """Nobody else does anything with the NIC while this lasts."""
-
-    def __init__(self, busy: set[str], nic: str) -> None:
-        self._busy, self._nic = busy, nic
-
-    def __enter__(self) -> None:
-        self._busy.add(self._nic)
-
-    def __exit__(self, *_: object) -> None:
-        self._busy.discard(self._nic)
+    busy.add(nic)
+    try:
+        yield
+    finally:
+        busy.discard(nic)

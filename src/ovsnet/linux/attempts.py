@@ -1,10 +1,15 @@
 """One change of the kernel as a value: done, or refused with the kernel's reason."""
 
 import errno
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
+from typing import Final
 
 from ovsnet.linux.linkmessage import Link
 from ovsnet.model.errors import ApplyError
+
+NO_LINK: Final = frozenset({errno.ENODEV})
+NOTHING_INSIDE: Final = frozenset({errno.EADDRNOTAVAIL, errno.ESRCH, errno.ENODEV})
+"""Of an address or a route: a route goes with the address it was reached by, and both with their link."""
 
 
 async def attempt(name: str, action: Awaitable[None]) -> ApplyError | None:
@@ -18,12 +23,12 @@ async def attempt(name: str, action: Awaitable[None]) -> ApplyError | None:
     return None
 
 
-async def unless_gone(request: Awaitable[None]) -> None:
-    """What is to be removed and has gone by itself is as wanted."""
+async def unless_gone(request: Awaitable[None], gone: Collection[int] = NO_LINK) -> None:
+    """What is to be removed and has gone by itself is as wanted; `gone` are the kernel's words for that."""
     try:
         await request
     except OSError as error:
-        if error.errno != errno.ENODEV:
+        if error.errno not in gone:
             raise
 
 

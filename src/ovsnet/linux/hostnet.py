@@ -32,6 +32,8 @@ from ovsnet.linux.hostmessage import (
 from ovsnet.linux.linkmessage import Link
 from ovsnet.linux.namespace import list_links
 from ovsnet.linux.wire import DONE, ERROR, Frame, frames
+from ovsnet.model.endpoint import link_local
+from ovsnet.model.ids import Mac
 from ovsnet.model.uplink import HostAddress, HostRoute
 
 DEADLINE = 3.0
@@ -39,6 +41,7 @@ DATAGRAM = 1 << 16
 TRIES = 5
 """Listings that were disturbed by changes are made again so often."""
 LOCAL_TABLE: Final = 255
+NO_MAC: Final = "00:00:00:00:00:00"
 KERNEL: Final = 2
 """RTPROT_KERNEL."""
 THERE_ALREADY: Final = frozenset({errno.EEXIST})
@@ -106,14 +109,11 @@ def take(link: Link, addresses: Collection[HostAddress], routes: Collection[Host
 
 def _automatic(placed: Placed, link: Link) -> bool:
     own = placed.address.address.ip if placed.address else None
-    return isinstance(own, IPv6Address) and own.is_link_local and (placed.automatic or own == _of_mac(link.mac))
-
-
-def _of_mac(mac: str) -> IPv6Address:
-    """RFC 4291, appendix A."""
-    octets = bytearray.fromhex(mac.replace(":", "")) or bytearray(6)
-    octets[0] ^= 2
-    return IPv6Address(b"\xfe\x80" + bytes(6) + bytes(octets[:3]) + b"\xff\xfe" + bytes(octets[3:]))
+    return (
+        isinstance(own, IPv6Address)
+        and own.is_link_local
+        and (placed.automatic or own == link_local(Mac(link.mac or NO_MAC)))
+    )
 
 
 def _counts(route: HostRoute) -> bool:

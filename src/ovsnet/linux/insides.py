@@ -5,20 +5,16 @@ interfaces in their own namespaces, too: of what is there only what we gave is e
 """
 
 import asyncio
-import errno
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ovsnet.linux import interface
-from ovsnet.linux.attempts import attempt
+from ovsnet.linux.attempts import NOTHING_INSIDE, attempt, unless_gone
 from ovsnet.linux.namespace import run_inside
 from ovsnet.linux.netlink import Netlink
 from ovsnet.linux.placement import Sandbox, sandbox_at
 from ovsnet.model.delta import Delta
 from ovsnet.model.errors import ApplyError
 from ovsnet.model.host import InsidePlan
-
-_GONE = (errno.EADDRNOTAVAIL, errno.ESRCH, errno.ENODEV)
-"""What is to be taken away is not there, which is as wanted."""
 
 
 class InsideApplier:
@@ -56,10 +52,10 @@ async def _change(sandbox: Sandbox, before: InsidePlan, plan: InsidePlan) -> Non
     kernel, name = sandbox.kernel, plan.ifname
     for route in reversed(before.routes):
         if route not in plan.routes:
-            await _unless_gone(kernel.drop_route(name, route))
+            await unless_gone(kernel.drop_route(name, route), NOTHING_INSIDE)
     for address in before.addresses:
         if address not in plan.addresses:
-            await _unless_gone(kernel.drop_address(name, address))
+            await unless_gone(kernel.drop_address(name, address), NOTHING_INSIDE)
     if plan.mtu != before.mtu:
         await kernel.change(name, mtu=plan.mtu)
     if any(it.version == 6 for it in plan.addresses):
@@ -73,11 +69,3 @@ async def _give(kernel: Netlink, plan: InsidePlan) -> None:
         await kernel.add_address(plan.ifname, address)
     for route in plan.routes:
         await kernel.add_route(plan.ifname, route)
-
-
-async def _unless_gone(request: Awaitable[None]) -> None:
-    try:
-        await request
-    except OSError as error:
-        if error.errno not in _GONE:
-            raise

@@ -38,13 +38,8 @@ def stop_transmit_offload(name: str, within: socket.socket) -> None:
     _ethtool(name, within, SET_TRANSMIT_CHECKSUM)
 
 
-def stop_joining(name: str, within: socket.socket) -> None:
-    """Have the interface hand up packets as they came, instead of joining those of one connection (GRO)."""
-    _ethtool(name, within, SET_JOINING)
-
-
 def set_joining(name: str, within: socket.socket, *, joined: bool) -> None:
-    """Switch GRO of the interface on or off."""
+    """Whether the interface hands up packets joined from several of one connection (GRO), or as they came."""
     _ethtool(name, within, SET_JOINING, int(joined))
 
 

@@ -4,9 +4,7 @@ Only what came from a lease is put there and taken away; addresses and routes th
 stand behind those of the container's own networks: a default route that is there goes on being used.
 """
 
-import errno
-from collections.abc import Awaitable
-
+from ovsnet.linux.attempts import NOTHING_INSIDE, unless_gone
 from ovsnet.linux.namespace import links_inside
 from ovsnet.linux.placement import sandbox_at
 from ovsnet.model.errors import ApplyError
@@ -14,8 +12,6 @@ from ovsnet.model.lease import Lease, Lessee
 
 METRIC = 1024
 """That of routes from router advertisements: the same for both families."""
-GONE = frozenset({errno.EADDRNOTAVAIL, errno.ESRCH, errno.ENODEV})
-"""What is to be taken away is not there, which is as wanted: a route goes with the address it was reached by."""
 
 
 async def index_of(lessee: Lessee) -> int:
@@ -39,18 +35,10 @@ async def change(lessee: Lessee, before: Lease, after: Lease) -> None:
                 await kernel.add_route(name, route, metric=METRIC)
             for route in reversed(before.routes):
                 if route not in after.routes:
-                    await _unless_gone(kernel.drop_route(name, route, metric=METRIC))
+                    await unless_gone(kernel.drop_route(name, route, metric=METRIC), NOTHING_INSIDE)
             for address in before.addresses:
                 if address not in after.addresses:
-                    await _unless_gone(kernel.drop_address(name, address))
+                    await unless_gone(kernel.drop_address(name, address), NOTHING_INSIDE)
         except OSError as error:
             what = ", ".join(str(it) for it in after.addresses) or "no address"
             raise ApplyError(name, f"a DHCP server gave it {what}: {error.strerror or error}") from error
-
-
-async def _unless_gone(request: Awaitable[None]) -> None:
-    try:
-        await request
-    except OSError as error:
-        if error.errno not in GONE:
-            raise

@@ -151,11 +151,9 @@ class Nics:
         return link
 
     async def _change(self, name: str, **attributes: object) -> None:
-        try:
+        with _refused(name):
             async with Netlink() as kernel:
                 await kernel.change(name, **attributes)
-        except OSError as error:
-            raise ApplyError(name, error.strerror or str(error)) from error
 
     def _join(self, name: str, *, joined: bool) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ioctl:

@@ -184,4 +184,4 @@ def _prepare(name: str) -> None:
     """Before it can carry a packet."""
     interface.silence(name)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ioctl:
-        interface.stop_joining(name, ioctl)  # ovs-vswitchd without TSO drops what is larger than the MTU
+        interface.set_joining(name, ioctl, joined=False)  # ovs-vswitchd without TSO drops what is larger than the MTU

@@ -116,6 +116,12 @@ class Uplink:
         """What it is unique by."""
         return self.nic
 
+    @property
+    def gateways(self) -> tuple[IpAddress, ...]:
+        """The default gateways through the NIC, of all tables and both families."""
+        found = [it.gateway for it in self.routes if it.gateway is not None and it.destination.prefixlen == 0]
+        return tuple(dict.fromkeys(found))
+
 
 @dataclass(frozen=True, slots=True)
 class UplinkPlan:
@@ -134,6 +140,11 @@ class UplinkPlan:
     addresses: tuple[HostAddress, ...] = field(default=(), compare=False)
     routes: tuple[HostRoute, ...] = field(default=(), compare=False)
     boot: str = field(default="", compare=False)
+
+
+def device_mark(boot: str, index: int) -> str:
+    """What tells a device from another one of its name, as ovs-vswitchd makes at its start: that has nothing yet."""
+    return f"{boot}/{index}"
 
 
 def bridge_for(nic: str) -> str:

@@ -34,7 +34,6 @@ def all_uplinks(state: State) -> tuple[UplinkInfo, ...]:
 
 
 def _shown(it: Uplink) -> UplinkInfo:
-    gateways = (str(route.gateway) for route in it.routes if route.gateway and not route.destination.prefixlen)
     return UplinkInfo(
         nic=it.nic,
         bridge=it.bridge,
@@ -44,7 +43,7 @@ def _shown(it: Uplink) -> UplinkInfo:
         mac=it.settings.mac,
         mtu=it.settings.mtu,
         addresses=tuple(str(one.address) for one in it.addresses),
-        gateways=tuple(dict.fromkeys(gateways)),
+        gateways=tuple(map(str, it.gateways)),
         routes=len(it.routes),
         probes=tuple(map(str, it.probes)),
         since=datetime.fromtimestamp(it.created_at, tz=UTC),

@@ -7,10 +7,9 @@ our port is touched.
 
 from collections.abc import Callable
 
-from ovsnet.model.datapath import Datapath
 from ovsnet.model.errors import ApplyError, Conflict
 from ovsnet.model.uplink import Carrier, Hold, UplinkPlan
-from ovsnet.ovs.rows import Row
+from ovsnet.ovs.rows import Row, datapath_of
 from ovsnet.ovs.switch import Switch
 from ovsnet.ovsdb.rows import Transaction, insert
 from ovsnet.plan.names import UPLINK_KEY, UPLINK_SETTLED_KEY
@@ -31,7 +30,7 @@ class Uplinks:
         if row is None:
             return None
         ports = frozenset(str(it.name) for it in row.ports if it.name != name)
-        return Carrier(name, self._is_ours(row), Datapath(row.datapath_type or Datapath.KERNEL), ports)
+        return Carrier(name, self._is_ours(row), datapath_of(row), ports)
 
     def carrier(self, nic: str) -> str:
         """The name of the bridge that has the NIC as a port; "" when none has."""

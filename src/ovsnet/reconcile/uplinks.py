@@ -7,13 +7,13 @@ The host has every address at every moment, so that no connection ends. Each ste
 difference: whoever breaks off, between any two, is continued, in either direction, by another process.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from ovsnet.model.delta import Delta
 from ovsnet.model.errors import ApplyError, Unavailable
-from ovsnet.model.uplink import Hold, HostAddress, HostRoute, UplinkPlan
+from ovsnet.model.uplink import Hold, HostAddress, HostRoute, UplinkPlan, device_mark
 from ovsnet.plan.uplinks import moving
 
 Moved = Callable[[UplinkPlan, Sequence[HostAddress], Sequence[HostRoute], str], None]
@@ -92,10 +92,6 @@ class UplinkApplier:
         """What was found to be as it must be, as far as the switch's database still says so."""
         return {nic: plan for nic, plan in self._believed.items() if self._bridges.plugged(plan) is plan.moved}
 
-    def interfaces(self) -> Collection[str]:
-        """Names of the interfaces whose changes concern us."""
-        return {name for it in self._believed.values() for name in (it.nic, it.bridge)}
-
     async def resync(self) -> None:
         """Look at everything that is believed; Unavailable when the kernel does not tell."""
         for nic, plan in [*self._believed.items()]:
@@ -136,8 +132,7 @@ class UplinkApplier:
         return done and await self._nics.is_shut(plan)
 
     def _mark(self, there: Has) -> str:
-        """Another device of the same name, as ovs-vswitchd makes one at its start, has nothing yet."""
-        return f"{self._nics.boot()}/{there.link.index}"
+        return device_mark(self._nics.boot(), there.link.index)
 
     def _must(self, name: str) -> Has:
         found = self._nics.read(name)
