@@ -28,9 +28,9 @@ from ovsnet.agent.memory import Memory
 from ovsnet.agent.scene import Scene
 from ovsnet.agent.shared_store import cluster_store
 from ovsnet.agent.trunk import OthersPorts, Trunk
-from ovsnet.cluster import authority, peer_server
+from ovsnet.cluster import peer_server
 from ovsnet.cluster.identity import Membership, identity_files
-from ovsnet.cluster.keyfiles import authority_pem
+from ovsnet.cluster.keyfiles import authority_fingerprint
 from ovsnet.cluster.peers import Peers
 from ovsnet.cluster.process import cluster_socket
 from ovsnet.cluster.recovery import replaced
@@ -342,7 +342,7 @@ class Fabric:
     @asynccontextmanager
     async def _announced(self) -> AsyncIterator[None]:
         address, port = ip_address(self._membership.address), self._settings.cluster_port
-        fingerprint = shown(authority.fingerprint(authority_pem(self._files)))
+        fingerprint = shown(authority_fingerprint(self._files))
         async with lan.announced(Sighting(self._membership.cluster_id, fingerprint, self.me, address, port)):
             log.info("member is announced on the LAN", address=str(address))
             yield

@@ -6,7 +6,6 @@
 Certificates and keys travel as PEM text. All times are seconds since the epoch. Why so: docs/decisions/0026.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ovsnet.cluster.identity import check_name
 from ovsnet.model.errors import BadRequest
 from ovsnet.model.ids import HostName, IpAddress
 
@@ -27,7 +27,6 @@ BACKDATED = timedelta(days=1)
 """A certificate is used seconds after it was made, on a host whose clock may be behind the signer's, or be put back
 later. A day covers a hardware clock that was read in the wrong time zone, too.
 """
-_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +76,6 @@ def read_authority(certificate_pem: str, key_pem: str) -> Authority:
     if certificate.public_key() != key.public_key():
         raise BadRequest(f"the key is not that of {certificate.subject.rfc4514_string()}; take it from another voter")
     return Authority(certificate, key)
-
-
-def check_name(name: str) -> HostName:
-    """The name as a member's; BadRequest for what cannot be one."""
-    if not _NAME.fullmatch(name):
-        raise BadRequest(f"{name!r} cannot be a member's name; use 1 to 63 of: letters, digits, '.', '_' and '-'")
-    return HostName(name)
 
 
 def new_request(name: HostName) -> KeyRequest:

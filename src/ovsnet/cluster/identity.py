@@ -13,18 +13,28 @@ No folder, no cluster. Everything in it is for root only.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from ovsnet.model.cluster import Role
-from ovsnet.model.errors import ApplyError
+from ovsnet.model.errors import ApplyError, BadRequest
+from ovsnet.model.ids import HostName
 from ovsnet.ovsdb.serverfile import sync
 from ovsnet.settings import Settings
 
 REMEDY = "put back a copy, or leave the cluster with 'ovsnet cluster leave --force' and join again"
 """For a file of this host's identity that makes no sense."""
+_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,63}")
+
+
+def check_name(name: str) -> HostName:
+    """The name as a member's; BadRequest for what cannot be one."""
+    if not _NAME.fullmatch(name):
+        raise BadRequest(f"{name!r} cannot be a member's name; use 1 to 63 of: letters, digits, '.', '_' and '-'")
+    return HostName(name)
 
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True):

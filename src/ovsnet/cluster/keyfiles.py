@@ -1,12 +1,20 @@
-"""Keys and certificates on this host's disk (`identity.IdentityFiles`): what is written belongs together."""
+"""Keys and certificates on this host's disk (`identity.IdentityFiles`): what is written belongs together.
+
+The module `authority` is loaded when it is first used, here and in control/membership: its library takes 8 MiB, which
+a host without a cluster need not have.
+"""
+
+from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ovsnet.cluster import authority
-from ovsnet.cluster.authority import Authority
 from ovsnet.cluster.identity import REMEDY, IdentityFiles, write_private
 from ovsnet.model.errors import ApplyError, BadRequest, Conflict
 from ovsnet.model.ids import HostName
+
+if TYPE_CHECKING:
+    from ovsnet.cluster.authority import Authority
 
 
 def keep_identity(files: IdentityFiles, *, key_pem: str, certificate_pem: str, authority_pem: str) -> HostName:
@@ -14,6 +22,8 @@ def keep_identity(files: IdentityFiles, *, key_pem: str, certificate_pem: str, a
 
     BadRequest, and nothing written, when they do not.
     """
+    from ovsnet.cluster import authority
+
     name = authority.check_identity(certificate_pem=certificate_pem, key_pem=key_pem, authority_pem=authority_pem)
     write_private(files.authority, authority_pem.encode())
     write_private(files.key, key_pem.encode())
@@ -23,6 +33,8 @@ def keep_identity(files: IdentityFiles, *, key_pem: str, certificate_pem: str, a
 
 def keep_authority_key(files: IdentityFiles, key_pem: str) -> None:
     """Write the authority's key, from now on members can be made here; BadRequest when it is not our authority's."""
+    from ovsnet.cluster import authority
+
     authority.read_authority(_read(files.authority), key_pem)
     write_private(files.authority_key, key_pem.encode())
 
@@ -34,6 +46,8 @@ def forget_authority_key(files: IdentityFiles) -> None:
 
 def load_authority(files: IdentityFiles) -> Authority:
     """The authority with its key; Conflict on a host that is not a voter and so has none."""
+    from ovsnet.cluster import authority
+
     if not files.authority_key.exists():
         raise Conflict("this host cannot make members, it has no key of the cluster's authority; ask a voter")
     try:
@@ -47,8 +61,17 @@ def authority_pem(files: IdentityFiles) -> str:
     return _read(files.authority)
 
 
+def authority_fingerprint(files: IdentityFiles) -> bytes:
+    """What a host that joins must be told of the authority: SHA-256 of its certificate, 32 bytes."""
+    from ovsnet.cluster import authority
+
+    return authority.fingerprint(authority_pem(files))
+
+
 def check_files(files: IdentityFiles) -> float:
     """When this host's certificate expires, in seconds since the epoch; ApplyError when the files are no identity."""
+    from ovsnet.cluster import authority
+
     texts = {it: _read(it) for it in (files.certificate, files.key, files.authority)}
     try:
         authority.check_identity(

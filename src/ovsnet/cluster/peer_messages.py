@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from ovsnet.cluster.authority import check_name
+from ovsnet.cluster.identity import check_name
 from ovsnet.model.errors import (
     ApplyError,
     BadRequest,

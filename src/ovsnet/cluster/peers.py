@@ -13,8 +13,8 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from ovsnet.cluster import authority, tls
 from ovsnet.cluster import peer_messages as messages
+from ovsnet.cluster import tls
 from ovsnet.cluster.identity import IdentityFiles
 from ovsnet.cluster.keyfiles import check_files
 from ovsnet.model.errors import BadRequest, Conflict, OvsnetError, Unavailable
@@ -179,6 +179,8 @@ async def _read(answer: aiohttp.ClientResponse, peer: Peer) -> bytes:
 
 
 def _checked(body: bytes, address: IpAddress, fingerprint: bytes) -> str:
+    from ovsnet.cluster import authority
+
     try:
         pem = body.decode("ascii")
         found = authority.fingerprint(pem)

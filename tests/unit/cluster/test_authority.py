@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovsnet.cluster import authority
+from ovsnet.cluster import authority, identity
 from ovsnet.model.errors import BadRequest
 from ovsnet.model.ids import HostName
 
@@ -133,7 +133,7 @@ def test_a_request_without_the_key_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["a", "host-1.example_x", "A" * 63, "10.0.0.1"])
 def test_a_member_may_be_called(name: str) -> None:
-    made = authority.new_request(authority.check_name(name))
+    made = authority.new_request(identity.check_name(name))
     signed = authority.sign(CA, made.request_pem, name=HostName(name), addresses=(V4,), now=NOW)
     assert x509.load_pem_x509_certificate(signed.encode()).subject.rfc4514_string() == f"CN={name}"
 
@@ -141,7 +141,7 @@ def test_a_member_may_be_called(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "a" * 64, "a b", "a/b", "ä", "a\n", "a,CN=b", "*"])
 def test_a_member_may_not_be_called(name: str) -> None:
     with pytest.raises(BadRequest, match="cannot be a member's name"):
-        authority.check_name(name)
+        identity.check_name(name)
 
 
 def test_no_key_shows_in_a_log() -> None:

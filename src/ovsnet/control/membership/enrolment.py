@@ -6,19 +6,21 @@
 Both end with the agent starting anew, as a member.
 """
 
+from __future__ import annotations
+
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from ovsnet.cluster import authority, peer_messages
+from ovsnet.cluster import peer_messages
 from ovsnet.cluster import tokens as invitations
-from ovsnet.cluster.identity import IdentityFiles, Membership, write_membership
+from ovsnet.cluster.identity import IdentityFiles, Membership, check_name, write_membership
 from ovsnet.cluster.keyfiles import keep_authority_key, keep_identity
 from ovsnet.cluster.peers import Peer, Peers
 from ovsnet.cluster.sighting import Sighting
@@ -28,6 +30,9 @@ from ovsnet.model.cluster import Cluster, ClusterInfo, Member, Role, Token
 from ovsnet.model.errors import BadRequest, Conflict, OvsnetError, Unavailable
 from ovsnet.model.ids import HostName, IpAddress, is_reachable
 from ovsnet.store.interface import Put
+
+if TYPE_CHECKING:
+    from ovsnet.cluster.authority import Authority, KeyRequest
 
 log = structlog.get_logger("cluster")
 
@@ -110,6 +115,8 @@ class Enrolment:
 
     async def init(self, wish: Wish, own_name: str, *, udp_port: int, token_life: float) -> tuple[str, float, Place]:
         """Begin a cluster; a first token, when it expires (seconds since the epoch), and where we are reached."""
+        from ovsnet.cluster import authority
+
         self._must_be_free()
         place = await self._place(wish, own_name, towards=None)
         now, cluster_id = self._clock(), secrets.token_hex(8)
@@ -130,6 +137,8 @@ class Enrolment:
 
     async def join(self, wish: Wish, own_name: str, member: IpAddress, word: str, peers: Peers) -> Place:
         """Join the cluster of the member at this address."""
+        from ovsnet.cluster import authority
+
         self._must_be_free()
         invitation = invitations.parse(word)
         place = await self._place(wish, own_name, towards=member)
@@ -166,7 +175,7 @@ class Enrolment:
     # ------------------------------------------------------------ where we are
 
     async def _place(self, wish: Wish, own_name: str, towards: IpAddress | None) -> Place:
-        name = authority.check_name(wish.name or own_name)
+        name = check_name(wish.name or own_name)
         address = await self._address(wish.advertise, "--advertise") if wish.advertise else await self._usual(towards)
         vtep = await self._address(wish.vtep, "--vtep") if wish.vtep else address
         for option, it in (("--advertise", address), ("--vtep", vtep)):
@@ -206,7 +215,9 @@ class Enrolment:
                 "this host is in a cluster already; see 'ovsnet cluster status', or leave it: 'ovsnet cluster leave'"
             )
 
-    def _write_founder(self, ours: authority.Authority, place: Place, cluster_id: str, now: float) -> None:
+    def _write_founder(self, ours: Authority, place: Place, cluster_id: str, now: float) -> None:
+        from ovsnet.cluster import authority
+
         request = authority.new_request(place.name)
         addresses = tuple(dict.fromkeys((place.address, place.vtep)))
         certificate = authority.sign(ours, request.request_pem, name=place.name, addresses=addresses, now=now)
@@ -286,7 +297,7 @@ def _membership(answer: peer_messages.JoinAnswer, place: Place) -> Membership:
 
 
 def _request(
-    place: Place, invitation: invitations.Invitation, request: authority.KeyRequest, version: str
+    place: Place, invitation: invitations.Invitation, request: KeyRequest, version: str
 ) -> peer_messages.JoinRequest:
     return peer_messages.JoinRequest(
         secret=invitation.secret,

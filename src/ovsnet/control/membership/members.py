@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Protocol
 
-from ovsnet.cluster import authority, keyfiles, peer_messages
+from ovsnet.cluster import keyfiles, peer_messages
 from ovsnet.cluster import tokens as invitations
-from ovsnet.cluster.identity import IdentityFiles
+from ovsnet.cluster.identity import IdentityFiles, check_name
 from ovsnet.cluster.peers import Peer, Peers
 from ovsnet.control.commit import Committer
 from ovsnet.model.cluster import Cluster, Member, Role, Token
@@ -92,12 +92,14 @@ class Members:
 
     async def join(self, request: peer_messages.JoinRequest) -> peer_messages.JoinAnswer:
         """Make the host a member; Conflict when its name or one of its addresses is another's."""
+        from ovsnet.cluster import authority
+
         if not self._files.authority_key.exists():
             voter = self._voter()
             return await self._peers.join(voter.address, keyfiles.authority_pem(self._files), request)
         now = self._clock()
         member = Member(
-            name=authority.check_name(request.name),
+            name=check_name(request.name),
             address=ip_address(request.address),
             vtep=ip_address(request.vtep),
             mtu=request.mtu,
@@ -160,8 +162,7 @@ class Members:
 
     async def invite(self, seconds: float) -> tuple[invitations.Invitation, float]:
         """A new token, and when it expires; expired ones of this host go."""
-        fingerprint = authority.fingerprint(keyfiles.authority_pem(self._files))
-        invitation = invitations.invite(fingerprint)
+        invitation = invitations.invite(keyfiles.authority_fingerprint(self._files))
         now = self._clock()
         token = Token(digest=invitations.digest(invitation.secret), host=self._about.me, expires_at=now + seconds)
         await self._committer.commit(lambda state: (_inviting(state, token, now), None))
