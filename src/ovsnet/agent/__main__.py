@@ -42,6 +42,9 @@ def _agent(settings: Settings, listener: socket.socket) -> int:
     from ovsnet.agent.main import run
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.version_info < (3, 12):
+        # Later versions do so by themselves: without, a thread is started for every program that is run.
+        asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
     return asyncio.run(run(settings, listener))
 
 

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from ovsnet.linux import interface
 from ovsnet.linux.attempts import attempt, taken, unless_gone
@@ -36,6 +36,11 @@ from ovsnet.model.delta import Delta
 from ovsnet.model.errors import ApplyError, Unavailable
 from ovsnet.model.host import LinkPlan, Placement
 from ovsnet.model.network import PortKind
+
+READY: Final = 0x1 | 0x100
+"""IFF_UP, and IFF_PROMISC as Open vSwitch has its ports: whenever it changes the flag by itself, it looks at all of its
+ports once more.
+"""
 
 
 class LinkApplier:
@@ -210,7 +215,7 @@ async def _make_pair(kernel: Netlink, plan: LinkPlan) -> None:
             await kernel.change(plan.peer, alias=plan.alias + INSIDE)
     else:
         await _make_pair_inside(kernel, plan, plan.placement)
-    await kernel.change(plan.name, alias=plan.alias, group=NO_GROUP, state="up")
+    await kernel.change(plan.name, alias=plan.alias, group=NO_GROUP, flags=READY, change=READY)
 
 
 async def _make_pair_inside(kernel: Netlink, plan: LinkPlan, placement: Placement) -> None:

@@ -106,7 +106,7 @@ class Netlink:
         await asyncio.to_thread(_forward_now, index, changes, self._deadline)
 
     async def change(self, name: str, **attributes: Any) -> None:
-        """Change a link by its name: alias, group, mtu, address (MAC), state ("up")."""
+        """Change a link by its name: alias, group, mtu, address (MAC), state ("up"), `flags` and which to `change`."""
         # Index 0 makes the kernel look for the name; the library would spend a request of its own on that.
         await self._link("set", index=0, IFLA_IFNAME=name, **_with_kernel_names(attributes))
 

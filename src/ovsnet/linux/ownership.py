@@ -7,6 +7,7 @@ half made.
 
 from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 from ovsnet.linux.linkmessage import Link
 from ovsnet.model.host import LinkPlan
@@ -46,11 +47,15 @@ class OurLinks:
     def __init__(self, mark: str) -> None:
         self._mark = mark
         self._here: dict[str, Link] = {}
+        self._plans: dict[str, LinkPlan] = {}
+        self._all: Mapping[str, LinkPlan] | None = None
         self._inside: dict[str, LinkPlan] = {}
 
     def plans(self) -> Mapping[str, LinkPlan]:
-        """What there is, by name, in the terms of a plan."""
-        return self._inside | {name: _as_plan(link) for name, link in self._here.items()}
+        """What there is, by name, in the terms of a plan; the same object until something changes."""
+        if self._all is None:
+            self._all = MappingProxyType(self._inside | self._plans)
+        return self._all
 
     def here(self, name: str) -> Link | None:
         """Our link of that name in this namespace."""
@@ -63,13 +68,16 @@ class OurLinks:
     def note_inside(self, plan: LinkPlan) -> None:
         """The link was found or put where it belongs, in its container."""
         self._inside[plan.name] = plan
+        self._all = None
 
     def forget(self, name: str) -> None:
         """The link is not ours any more, wherever it is."""
         self._inside.pop(name, None)
+        self._all = None
 
     def take(self, before: Link | None, after: Link | None, *, moved: bool) -> bool:
         """Take in one change of one link; True when it concerns us."""
+        self._all = None
         lost = before is not None and self._lose(before, moved=moved)
         gained = after is not None and self._gain(after)
         return lost or gained
@@ -77,6 +85,7 @@ class OurLinks:
     def _lose(self, link: Link, *, moved: bool) -> bool:
         if self._here.pop(link.name, None) is None:
             return False
+        del self._plans[link.name]
         if moved and not _is_pair(link):
             self._inside[link.name] = _as_plan(link)
         return True
@@ -85,6 +94,7 @@ class OurLinks:
         returned = self._inside.pop(link.name, None) is not None
         if is_ours(link, self._mark):
             self._here[link.name] = link
+            self._plans[link.name] = _as_plan(link)
             return True
         return returned
 

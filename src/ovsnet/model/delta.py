@@ -1,6 +1,6 @@
 """Difference between what is wanted and what is there. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, TypeVar
@@ -33,8 +33,42 @@ class Delta(Generic[V]):
         return Delta({}, {}, self.remove)
 
 
+class Differ(Generic[V]):
+    """Compares the same resources again and again: two values that were found to be equal are not compared twice."""
+
+    def __init__(self) -> None:
+        self._equal: dict[str, tuple[V, V]] = {}
+        self._last: tuple[Mapping[str, V], Mapping[str, V], Delta[V]] | None = None
+
+    def diff(self, want: Mapping[str, V], have: Mapping[str, V]) -> Delta[V]:
+        """Compare by `==`; fields marked compare=False never count.
+
+        The very same two mappings give the same answer: who hands out a MappingProxyType twice has not changed it.
+        """
+        if self._last is not None and self._last[0] is want and self._last[1] is have:
+            return self._last[2]
+        if len(self._equal) > 2 * len(want):
+            self._equal.clear()
+        delta = _diff(want, have, self._differs)
+        self._last = (want, have, delta) if isinstance(have, MappingProxyType) else None
+        return delta
+
+    def _differs(self, key: str, wanted: V, there: V) -> bool:
+        known = self._equal.get(key)
+        if known is not None and known[0] is wanted and known[1] is there:
+            return False
+        if there != wanted:
+            return True
+        self._equal[key] = (wanted, there)
+        return False
+
+
 def diff(want: Mapping[str, V], have: Mapping[str, V]) -> Delta[V]:
-    """Compare by `==`; fields marked compare=False never count."""
+    """Compare by `==`, once; fields marked compare=False never count."""
+    return _diff(want, have, lambda _, wanted, there: wanted != there)
+
+
+def _diff(want: Mapping[str, V], have: Mapping[str, V], differs: Callable[[str, V, V], bool]) -> Delta[V]:
     # There may be hundreds of thousands of flows, of which most are the very same objects: those are passed over at
     # the least expense.
     there = have.copy() if isinstance(have, MappingProxyType) else have
@@ -43,6 +77,6 @@ def diff(want: Mapping[str, V], have: Mapping[str, V]) -> Delta[V]:
     gone = len(there) - (len(want) - len(add))
     return Delta(
         add=add,
-        change={key: value for key, value in others if key in there and there[key] != value},
+        change={key: value for key, value in others if key in there and differs(key, value, there[key])},
         remove={key: value for key, value in there.items() if key not in want} if gone else {},
     )

@@ -5,13 +5,17 @@ connections that ask for it (7.3.10 and 7.4.7, OFPT_REQUESTFORWARD); the monitor
 control socket. What we write ourselves is told too: the watched applier knows whether it is news.
 """
 
+import asyncio
 import struct
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from ovsnet.ovs.monitor import Monitor, Wish, keep_monitoring
 
+QUIET, LONGEST = 0.05, 0.5
+"""Seconds without a report until flows are read afresh, and how long that is waited for."""
 CHUNK = 1 << 18
 """Bytes taken from the monitor at once."""
 _VERSION_1_4, _SET_ASYNC = 5, 28
@@ -25,7 +29,7 @@ class Watched(Protocol):
     """Believes something about the switch, and can correct it."""
 
     async def disagrees(self, printed: Iterable[str]) -> bool:
-        """True when these lines of a monitor were news; the belief was corrected then."""
+        """True when these lines of a monitor tell something else than is believed."""
 
     async def seen_afresh(self) -> bool:
         """Read everything; True when anything was news."""
@@ -48,7 +52,20 @@ async def _follow(monitor: Monitor, watched: Watched, changed: Callable[[], None
         changed()
     while True:
         if await watched.disagrees(await monitor.printed()):
-            changed()
+            await _quiet(monitor)
+            if await watched.seen_afresh():
+                changed()
+
+
+async def _quiet(monitor: Monitor) -> None:
+    """Returns when nothing was printed for a moment. What we write is told a little later, and looks like news when we
+    have gone on writing: while containers come one after the other everything would be read for each of them.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LONGEST):
+            while True:
+                async with asyncio.timeout(QUIET):
+                    await monitor.printed()
 
 
 def set_async() -> bytes:

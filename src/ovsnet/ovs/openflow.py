@@ -96,13 +96,15 @@ class FlowApplier:
         await watch_flows(self._target, control_socket, self, changed, deadline=self._deadline)
 
     async def disagrees(self, printed: Iterable[str]) -> bool:
-        """True when a monitor printed news, and `have` was corrected; False for echoes of our own writes."""
+        """True when a monitor printed what is not believed, so that `seen_afresh` is due; False for echoes of our own
+        writes.
+        """
         async with self._lock:
             reports = list(flowtext.parse_reports(printed))
             if not reports:
                 return False
             await self._read_unread()
-            return not self._belief.agrees_with(reports) and await self._resync()
+            return not self._belief.agrees_with(reports)
 
     async def seen_afresh(self) -> bool:
         """Like `resync`; True when anything was not as believed."""

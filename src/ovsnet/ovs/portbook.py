@@ -10,11 +10,13 @@ from dataclasses import replace
 from types import MappingProxyType
 from uuid import UUID
 
-from ovsnet.model.host import Datapath, OtherBridge
+from ovsnet.model.host import Datapath, OtherBridge, PortPlan
+from ovsnet.model.ids import Ofport
 from ovsnet.model.paths import Path
 from ovsnet.ovs.bfd import continued
 from ovsnet.ovs.rows import Row, SeenPort, datapath_of, is_ours, read_port
 from ovsnet.ovsdb.database import Database, Touched
+from ovsnet.ovsdb.rows import references
 
 
 class _Names:
@@ -70,12 +72,29 @@ class PortBook:
         self._members: frozenset[UUID] = frozenset()
         self._ours: dict[str, SeenPort] = {}
         self._beside: Mapping[str, OtherBridge] | None = None
+        self._ofports: Mapping[str, Ofport] | None = None
+        self._plans: Mapping[str, PortPlan] | None = None
         database.watch_rows(self._touched)
 
     @property
     def ours(self) -> Mapping[str, SeenPort]:
         """Every port with our mark by name, wherever it is, but the bridge's own."""
         return MappingProxyType(self._ours)
+
+    @property
+    def ofports(self) -> Mapping[str, Ofport]:
+        """The numbers of our ports that have one, by name; the same object until something changes."""
+        if self._ofports is None:
+            numbers = {name: it.ofport for name, it in self._ours.items() if it.ofport is not None}
+            self._ofports = MappingProxyType(numbers)
+        return self._ofports
+
+    @property
+    def plans(self) -> Mapping[str, PortPlan]:
+        """Our ports as they are, by name; the same object until something changes."""
+        if self._plans is None:
+            self._plans = MappingProxyType({name: it.plan for name, it in self._ours.items()})
+        return self._plans
 
     @property
     def paths(self) -> Mapping[str, Path]:
@@ -148,6 +167,7 @@ class PortBook:
         if touched.reloaded or touched.rows.get("Bridge"):
             self._beside = None
         if touched.reloaded:
+            self._ofports = self._plans = None
             self._reload()
             return
         changed = {table: touched.rows.get(table, frozenset()) for table in ("Bridge", "Port", "Interface")}
@@ -155,7 +175,11 @@ class PortBook:
         if changed["Bridge"]:
             names |= self._ports.update(self._moved())
         for name in names:
-            self._read(name, self._ours.pop(name, None))
+            before = self._ours.pop(name, None)
+            self._read(name, before)
+            self._plans = None
+            if _number(before) != _number(self._ours.get(name)):
+                self._ofports = None
 
     def _reload(self) -> None:
         before, self._ours = self._ours, {}
@@ -168,7 +192,7 @@ class PortBook:
     def _moved(self) -> frozenset[UUID]:
         """Ports that came onto our bridge or left it."""
         row, before = self.bridge(), self._members
-        self._members = frozenset(port.uuid for port in row.ports) if row is not None else frozenset()
+        self._members = references(row, "ports") if row is not None else frozenset()
         return before ^ self._members
 
     def _read(self, name: str, before: SeenPort | None) -> None:
@@ -186,3 +210,7 @@ class PortBook:
             earlier = None if before is None else before.path
             seen = replace(seen, path=continued(earlier, seen.path, self._clock()))
         self._ours[name] = seen
+
+
+def _number(port: SeenPort | None) -> Ofport | None:
+    return None if port is None else port.ofport

@@ -9,7 +9,6 @@ change to ovs-vswitchd.
 import socket
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 
 from ovsnet.model.delta import Delta
 from ovsnet.model.errors import ApplyError, Conflict
@@ -43,7 +42,7 @@ class PortApplier:
 
     def have(self) -> Mapping[str, PortPlan]:
         """Our ports as they are now; what is wrong with one is told in its external ids, under FAULT_KEY."""
-        return MappingProxyType({name: it.plan for name, it in self._switch.ports.ours.items()})
+        return self._switch.ports.plans
 
     async def resync(self) -> None:
         """`have` follows the replica, which is always current; Unavailable while it does not follow the
@@ -112,6 +111,13 @@ class PortApplier:
             return self._switch.ports.port(plan.name) is not None
         return seen.must_be_replugged or (seen.plan.kind, seen.plan.bridge) != (plan.kind, plan.bridge)
 
+    def _differs_in_notes(self, plan: PortPlan) -> bool:
+        """Whether the port is as it must be but for its external_ids, which ovs-vswitchd does not read."""
+        seen = self._switch.ports.ours.get(plan.name)
+        if seen is None or FAULT_KEY in seen.plan.external_ids:
+            return False
+        return replace(seen.plan, external_ids=plan.external_ids) == plan
+
     def _refused(self, names: Iterable[str]) -> list[ApplyError]:
         """What ovs-vswitchd says of ports it has taken note of."""
         return [ApplyError(name, why) for name in names if (why := self._refusal(name))]
@@ -130,7 +136,9 @@ class PortApplier:
         others = {name: plan for name, plan in wanted.items() if name not in anew}
         gone = [name for name in remove if name in self._switch.ports.ours]
         if others or gone or anew:
-            await self._switch.commit(lambda transaction: self._build(transaction, others, [*gone, *anew]))
+            only_notes = not gone and not anew and all(map(self._differs_in_notes, others.values()))
+            commit = self._switch.note if only_notes else self._switch.commit
+            await commit(lambda transaction: self._build(transaction, others, [*gone, *anew]))
         if anew:
             await self._switch.commit(lambda transaction: self._build(transaction, anew, ()))
 

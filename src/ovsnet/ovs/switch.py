@@ -4,7 +4,6 @@ has taken up.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.host import Datapath, SwitchFacts
@@ -64,13 +63,12 @@ class Switch:
     def facts(self) -> SwitchFacts:
         """What is true of the switch now; while its database is away, what was true last."""
         root = self.root()
-        numbers = {name: it.ofport for name, it in self.ports.ours.items() if it.ofport is not None}
         return SwitchFacts(
             available=self.database.ready,
             version=next(iter(root.ovs_version), self._version.text) if root is not None else "",
             datapath=self._datapath,
             tso=root is not None and root.other_config.get("userspace-tso-enable") == "true",
-            ofports=MappingProxyType(numbers),
+            ofports=self.ports.ofports,
             reason=self.database.reason,
             bridges=self.ports.beside,
         )
@@ -87,6 +85,12 @@ class Switch:
         """Unavailable, with the reason, while the replica does not follow the database."""
         if not self.database.ready:
             raise Unavailable(TITLE, self.database.reason, remedy=REMEDY)
+
+    async def note(self, build: Callable[[Transaction], None]) -> None:
+        """Commit what is of no concern to ovs-vswitchd (external_ids): it looks at all ports for each number of
+        `commit`, which takes it some 60 ms with a thousand of them. Unavailable when the database does not answer.
+        """
+        await self.database.transact(build, self._deadline)
 
     async def commit(self, build: Callable[[Transaction], None]) -> None:
         """Commit what `build` writes, and return when ovs-vswitchd has taken it up.

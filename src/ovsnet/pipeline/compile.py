@@ -9,13 +9,14 @@ It runs at every change, for thousands of endpoints of which one changed: the fl
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import HostFacts
-from ovsnet.model.ids import Ofport, Vni
+from ovsnet.model.ids import EndpointId, Ofport, Vni
 from ovsnet.model.network import Multicast, Network
 from ovsnet.model.overlay import TunnelKind
 from ovsnet.model.state import State
@@ -32,6 +33,9 @@ SPARE = 100
 
 _of_segments: Latest[Mapping[str, Resource]] = Latest()
 """What the plugs of a segment share: of most of them nothing changed."""
+_of_endpoints: Latest["Plugged"] = Latest()
+_of_answers: Latest[Mapping[str, Flow]] = Latest()
+"""By the endpoint: to find a plug among others by its value costs far more than to see that it is the very same."""
 
 
 class PortNames(Protocol):
@@ -47,6 +51,15 @@ class PortNames(Protocol):
         """The port of the name service."""
 
 
+@dataclass(frozen=True, slots=True)
+class Plugged:
+    """An endpoint's plug, and the flows that concern nobody else."""
+
+    id: EndpointId
+    plug: Plug
+    flows: Mapping[str, Flow]
+
+
 def compile_flows(state: State, facts: HostFacts, names: PortNames) -> dict[str, Resource]:
     """The flows and groups this host should have, by key.
 
@@ -54,23 +67,23 @@ def compile_flows(state: State, facts: HostFacts, names: PortNames) -> dict[str,
     hosts before the port of the tunnel was taken up. Where two claim the same MAC or address, the older one has it on
     this host, the younger one among other hosts, and one on this host before any elsewhere: it was moved here.
     """
-    plugs = tuple(_plugs(state, facts.switch.ofports, names))
-    members = _by_segment(plugs)
+    plugged = tuple(_plugged(state, facts.switch.ofports, names))
+    members = _by_segment(plugged)
     remote = elsewhere.parts(state, facts, names.tunnel_port, members.keys())
     resources: dict[str, Resource] = {**_base(), **elsewhere.entrances(facts, remote)}
     for part in remote.values():
         resources.update(part.flows)
-    for plug in plugs:
-        resources.update(_plug_flows(plug))
-    resources.update(_dns_flows(facts, names.dns_port(), plugs))
+    for it in plugged:
+        resources.update(it.flows)
+    resources.update(_dns_flows(facts, names.dns_port(), plugged))
     for segment, group_id in flood.group_ids(members).items():
         resources.update(_segment_resources(tuple(members[segment]), remote.get(segment), group_id))
     _of_segments.keep(members)
-    _forget(in_use=len(plugs))
+    _forget(state.endpoints.keys())
     return resources
 
 
-def _plugs(state: State, ofports: Mapping[str, Ofport], names: PortNames) -> Iterator[Plug]:
+def _plugged(state: State, ofports: Mapping[str, Ofport], names: PortNames) -> Iterator[Plugged]:
     """What is plugged, the youngest first: with `dict.update` the oldest has the last word."""
     for endpoint in sorted(state.endpoints.values(), key=_age, reverse=True):
         network = state.networks.get(endpoint.network_id)
@@ -78,21 +91,26 @@ def _plugs(state: State, ofports: Mapping[str, Ofport], names: PortNames) -> Ite
             continue
         ofport = ofports.get(names.port_name(endpoint, network))
         if ofport is not None:
-            yield _plug(endpoint, network, ofport)
+            inputs = (endpoint, network, ofport)
+            yield _of_endpoints.get(endpoint.id, inputs, lambda it=inputs: _made_of_endpoint(*it))  # type: ignore[misc]
 
 
 def _age(endpoint: Endpoint) -> tuple[float, str]:
     return endpoint.created_at, endpoint.id
 
 
-def _by_segment(plugs: Sequence[Plug]) -> Mapping[Segment, list[Plug]]:
+def _by_segment(plugged: Sequence[Plugged]) -> Mapping[Segment, list[Plug]]:
     members: dict[Segment, list[Plug]] = defaultdict(list)
-    for plug in plugs:
-        members[plug.segment].append(plug)
+    for it in plugged:
+        members[it.plug.segment].append(it.plug)
     return members
 
 
-@cache
+def _made_of_endpoint(endpoint: Endpoint, network: Network, ofport: Ofport) -> Plugged:
+    plug = _plug(endpoint, network, ofport)
+    return Plugged(endpoint.id, plug, _plug_flows(plug))
+
+
 def _plug(endpoint: Endpoint, network: Network, ofport: Ofport) -> Plug:
     vlan = endpoint.vlan_on(network)
     return Plug(
@@ -110,7 +128,6 @@ def _plug(endpoint: Endpoint, network: Network, ofport: Ofport) -> Plug:
     )
 
 
-@cache
 def _plug_flows(plug: Plug) -> Mapping[str, Flow]:
     return keyed(
         *origin.plug_flows(plug),
@@ -120,26 +137,22 @@ def _plug_flows(plug: Plug) -> Mapping[str, Flow]:
     )
 
 
-def _dns_flows(facts: HostFacts, port: str, plugs: Sequence[Plug]) -> Mapping[str, Flow]:
+def _dns_flows(facts: HostFacts, port: str, plugged: Sequence[Plugged]) -> Mapping[str, Flow]:
     """The way to the name service and back; none while the switch has not taken up its port."""
     ofport = facts.switch.ofports.get(port)
     if facts.names is None or ofport is None:
         return {}
     door = dns.Door(facts.names.address, ofport)
     flows = dict(_door_flows(door))
-    for plug in plugs:
-        flows.update(_answer_flows(plug, door))
+    for it in plugged:
+        inputs = (it.plug, door)
+        flows.update(_of_answers.get(it.id, inputs, lambda it=inputs: keyed(*dns.plug_flows(*it))))  # type: ignore[misc]
     return flows
 
 
 @cache
 def _door_flows(door: dns.Door) -> Mapping[str, Flow]:
     return keyed(*dns.door_flows(door))
-
-
-@cache
-def _answer_flows(plug: Plug, door: dns.Door) -> Mapping[str, Flow]:
-    return keyed(*dns.plug_flows(plug, door))
 
 
 def _segment_resources(plugs: tuple[Plug, ...], remote: Elsewhere | None, group_id: int) -> Mapping[str, Resource]:
@@ -187,11 +200,15 @@ def _segment_flows(segment: Segment, of_network: Gateway, *, icc: bool) -> Mappi
     )
 
 
-def _forget(*, in_use: int) -> None:
-    """Drop what is remembered of values that are long gone, together with the rest: it is made anew when asked for."""
-    caches = (_plug, _plug_flows, _segment_flows, _door_flows, _answer_flows, _kept_of_segment, _kept_of_plug)
-    for remembered in caches:
-        if remembered.cache_info().currsize > 2 * in_use + SPARE:
+def _forget(endpoints: Collection[EndpointId]) -> None:
+    """Drop what is remembered of values that are long gone, now and then."""
+    most = 2 * len(endpoints) + SPARE
+    for latest in (_of_endpoints, _of_answers):
+        if len(latest) > most:
+            latest.keep(endpoints)
+    # Of these all goes at once: what is in use is made anew when it is asked for.
+    for remembered in (_segment_flows, _door_flows, _kept_of_segment, _kept_of_plug):
+        if remembered.cache_info().currsize > most:
             remembered.cache_clear()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ovsnet.model.delta import Delta, diff
+from ovsnet.model.delta import Delta, Differ
 from ovsnet.model.errors import ApplyError, Unavailable
 from ovsnet.model.host import HostFacts, HostPlan
 from ovsnet.model.state import State
@@ -53,10 +53,11 @@ class Converger:
         self._plan = plan
         self._compile = compile_flows
         self._planned: tuple[State, HostFacts, dict[Kind, Mapping[str, Any]]] | None = None
+        self._differs: Mapping[Kind, Differ[Any]] = {kind: Differ() for kind in Kind}
 
     def want(self, state: State, facts: HostFacts) -> Mapping[Kind, Mapping[str, Any]]:
         """Everything that must be there, by kind; the same values are not planned twice."""
-        if self._planned is None or self._planned[0] is not state or self._planned[1] != facts:
+        if self._planned is None or not _alike(self._planned[0], state) or self._planned[1] != facts:
             host = self._plan(state, facts)
             wanted: dict[Kind, Mapping[str, Any]] = {
                 Kind.BRIDGES: host.bridges,
@@ -106,7 +107,8 @@ class Converger:
         return {kind: (want[kind], self._appliers[kind].have()) for kind in Kind}
 
     def _delta(self, phase: Phase, state: State) -> Delta[Any]:
-        whole = diff(self.want(state, self._facts())[phase.kind], self._appliers[phase.kind].have())
+        want, have = self.want(state, self._facts())[phase.kind], self._appliers[phase.kind].have()
+        whole = self._differs[phase.kind].diff(want, have)
         nothing: Mapping[str, Any] = {}
         return Delta(
             add=_only(phase, whole.add) if phase.does is not Does.UNMAKES else nothing,
@@ -128,3 +130,13 @@ def _only(phase: Phase, resources: Mapping[str, Any]) -> Mapping[str, Any]:
     if phase.only is None:
         return resources
     return {key: value for key, value in resources.items() if value.kind is phase.only}
+
+
+def _alike(one: State, other: State) -> bool:
+    """Whether one plan is good for both: addresses come and go at every start, and no plan depends on them."""
+    return one is other or (
+        one.networks is other.networks
+        and one.endpoints is other.endpoints
+        and one.attachments is other.attachments
+        and one.uplinks is other.uplinks
+    )

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import pytest
 
 from ovsnet.model.host import HostFacts, SwitchFacts
-from ovsnet.model.ids import Mac, NetworkId, Ofport, Vlan, Vni
+from ovsnet.model.ids import EndpointId, Mac, NetworkId, Ofport, Vlan, Vni
 from ovsnet.model.listening import NOTHING
 from ovsnet.model.overlay import Overlay
 from ovsnet.model.state import State
@@ -58,8 +58,8 @@ def test_the_same_state_gives_the_same_flows_whatever_came_between() -> None:
 def test_what_is_remembered_of_endpoints_that_went_does_not_pile_up() -> None:
     for number in range(1, 501):
         mac = Mac(f"0a:00:00:01:{number >> 8:02x}:{number & 255:02x}")
-        compiled(state(WEB, replace(endpoint(1), mac=mac)))
-    assert compile_module._plug_flows.cache_info().currsize <= SPARE + 2  # noqa: SLF001 - memory has no other face
+        compiled(state(WEB, replace(endpoint(1), id=EndpointId(f"{number:064x}"), mac=mac)))
+    assert len(compile_module._of_endpoints) <= SPARE + 2  # noqa: SLF001 - memory has no other face
 
 
 def test_the_result_is_the_callers_own() -> None:

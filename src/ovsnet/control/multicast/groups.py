@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from operator import is_
 
 import structlog
 
@@ -63,6 +64,8 @@ class Groups:
         self._heard_at = float("-inf")
         self._ask_all_at = float("inf")
         self._trouble = ""
+        self._seen: tuple[object, ...] = ()
+        self._due = float("inf")
 
     def nudge(self) -> None:
         """Something changed. Cheap, and callable from anywhere."""
@@ -102,10 +105,13 @@ class Groups:
         """Nothing is decided on a store that was never seen: what it holds would be taken for gone."""
         if not self._committer.available:
             return
-        plugged, now = self._plugged(), self._now()
-        self._take(plugged, now)
+        now = self._now()
         if self._hears and not self._trouble:
             self._heard_at = now
+        if self._is_seen(now):
+            return
+        plugged = self._plugged()
+        self._take(plugged, now)
         believed = self._heard_at
         self._memberships.expire(believed)
         changed = [it for it in plugged.values() if it.listens != self._memberships.listening(it.id, believed)]
@@ -115,6 +121,15 @@ class Groups:
         if changed:
             await self._committer.commit(lambda state: (self._changes(state, believed), None))
         await self._ask(plugged, now)
+        ends = (self._memberships.next_end(now), self._ask_all_at if self._hears else None)
+        self._due = min((it for it in ends if it is not None), default=float("inf"))
+
+    def _is_seen(self, now: float) -> bool:
+        """Whether this was looked at last: most of what nudges us changes nothing here, and there may be thousands."""
+        state = self._committer.snapshot()
+        before, self._seen = self._seen, (state.endpoints, state.networks, self._switch().ofports, self._hears)
+        same = len(before) == len(self._seen) and all(map(is_, before, self._seen))
+        return same and not self._unread and not self._trouble and now < self._due
 
     def _take(self, plugged: Mapping[Ofport, Endpoint], now: float) -> None:
         unread, self._unread = self._unread, []
@@ -130,7 +145,7 @@ class Groups:
     def _begin_anew(self) -> None:
         """Everybody is asked, and has a whole life to answer."""
         self._memberships.renew(self._heard_at, self._now())
-        self._asked = frozenset()
+        self._asked, self._seen = frozenset(), ()
         self._ask_all_at = self._now() + self._period / STARTUP
 
     def _changes(self, state: State, now: float) -> Sequence[Change]:
@@ -165,9 +180,7 @@ class Groups:
 
     async def _wait(self, *, retry: bool) -> None:
         """Until something changes, or time alone changes something."""
-        now = self._now()
-        ends = [it for it in (self._memberships.next_end(now), self._ask_all_at) if it is not None]
-        pause = RETRY if retry else max(0.0, min(ends) - now)
+        pause = RETRY if retry else max(0.0, self._due - self._now())
         with suppress(TimeoutError):
             async with asyncio.timeout(None if pause == float("inf") else pause):
                 await self._nudged.wait()
