@@ -64,6 +64,11 @@ class Switch:
         """Kill ovs-vswitchd the hard way."""
         self._kill("ovs-vswitchd")
 
+    def end_daemon(self) -> None:
+        """Have ovs-vswitchd take its devices along, and wait until it has: the answer comes before that."""
+        self.call("ovs-appctl", "exit", "--cleanup")
+        self._processes.pop("ovs-vswitchd").wait(DEADLINE)
+
     def stop_database(self) -> None:
         """Kill ovsdb-server the hard way."""
         self._kill("ovsdb-server")

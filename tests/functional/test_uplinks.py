@@ -238,9 +238,10 @@ async def test_a_restarted_switch_is_ridden_out(here: Lan, ends: str) -> None:
     there = plan_of(uplink, moved=True)
     assert await have(applier, there) == []
 
-    if ends != "killed":
-        here.real.call("ovs-appctl", "exit", "--cleanup")
-    here.real.stop_daemon()
+    if ends == "killed":
+        here.real.stop_daemon()
+    else:
+        here.real.end_daemon()
     here.real.start_daemon()
     await applier.resync()
     assert applier.have() == ({"eth0": there} if ends == "killed" else {})
