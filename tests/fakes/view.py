@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 
+from ovsnet.api.attach_orders import Attached, AttachOrder, DetachOrder, RouteOrder, SetOrder, Waited, WaitOrder
 from ovsnet.api.orders import (
-    Attached,
-    AttachOrder,
-    DetachOrder,
     Done,
     EnableOrder,
     ForgetOrder,
@@ -18,11 +16,7 @@ from ovsnet.api.orders import (
     RecordOrder,
     RecoverOrder,
     RestoreOrder,
-    RouteOrder,
-    SetOrder,
     TokenOrder,
-    Waited,
-    WaitOrder,
 )
 from ovsnet.api.uplink_orders import UplinkOrder, UplinkRemoval
 from ovsnet.model.cluster import Cluster

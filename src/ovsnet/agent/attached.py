@@ -15,7 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from ovsnet.api.orders import Attached, AttachOrder, DetachOrder, Done, RouteOrder, SetOrder, Waited, WaitOrder
+from ovsnet.api.attach_orders import Attached, AttachOrder, DetachOrder, RouteOrder, SetOrder, Waited, WaitOrder
+from ovsnet.api.orders import Done
 from ovsnet.control.attachments import deciding
 from ovsnet.control.attachments.attaching import Attachments, Pools, Surroundings
 from ovsnet.control.attachments.changing import Changing

@@ -15,10 +15,8 @@ from ovsnet.agent.database_server import DatabaseServer
 from ovsnet.agent.fabric import Fabric
 from ovsnet.agent.shared_store import cluster_store
 from ovsnet.agent.surroundings import Surroundings
+from ovsnet.api.attach_orders import Attached, AttachOrder, DetachOrder, RouteOrder, SetOrder, Waited, WaitOrder
 from ovsnet.api.orders import (
-    Attached,
-    AttachOrder,
-    DetachOrder,
     Done,
     EnableOrder,
     ForgetOrder,
@@ -29,11 +27,7 @@ from ovsnet.api.orders import (
     RecordOrder,
     RecoverOrder,
     RestoreOrder,
-    RouteOrder,
-    SetOrder,
     TokenOrder,
-    Waited,
-    WaitOrder,
 )
 from ovsnet.api.uplink_orders import UplinkOrder, UplinkRemoval
 from ovsnet.cluster.identity import identity_files

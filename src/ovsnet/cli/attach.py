@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from ovsnet.api.attach_orders import Attached, AttachOrder, DetachOrder, RouteOrder, SetOrder, Waited, WaitOrder
 from ovsnet.api.client import Client, decode
-from ovsnet.api.orders import Attached, AttachOrder, DetachOrder, Done, RouteOrder, SetOrder, Waited, WaitOrder
+from ovsnet.api.orders import Done
 from ovsnet.api.schema import AttachmentInfo
 from ovsnet.cli import options
 from ovsnet.cli.output import Table, show_json, show_table

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovsnet.api.orders import AttachOrder, SetOrder
+from ovsnet.api.attach_orders import AttachOrder, SetOrder
 from ovsnet.model.attaching import AskedAddress, Wanted, parse_target, parse_wish, parse_wished_mac
 from ovsnet.model.attachment import Attachment, Tagging, Target, TargetKind
 from ovsnet.model.errors import BadRequest
