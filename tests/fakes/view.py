@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 
-from ovsnet.api.attach_orders import Attached, AttachOrder, DetachOrder, RouteOrder, SetOrder, Waited, WaitOrder
+from ovsnet.api.attach_orders import (
+    Attached,
+    AttachOrder,
+    DetachOrder,
+    RouteOrder,
+    RuleOrder,
+    SetOrder,
+    Waited,
+    WaitOrder,
+)
 from ovsnet.api.orders import (
     Done,
     EnableOrder,
@@ -136,6 +145,12 @@ class Orders:
         return self._done(order)
 
     async def drop_route(self, order: RouteOrder) -> Done:
+        return self._done(order)
+
+    async def add_rule(self, order: RuleOrder) -> Done:
+        return self._done(order)
+
+    async def drop_rule(self, order: RuleOrder) -> Done:
         return self._done(order)
 
     async def wait(self, order: WaitOrder) -> Waited:

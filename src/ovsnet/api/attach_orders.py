@@ -15,6 +15,10 @@ class AttachOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     network: str = ""
     bridge: str = ""
     uplink: str = ""
+    dummy: bool = False
+    nic: str = ""
+    macvlan: str = ""
+    ipvlan: str = ""
     ifname: str = ""
     addresses: tuple[str, ...] = ()
     mac: str = ""
@@ -49,7 +53,8 @@ class DetachOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 class SetOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Change an attached interface while it runs: what is given takes the place of what was. `ifname` may be left out
-    where the target has one. Fields as in AttachOrder; `vlan` may be "none", too.
+    where the target has one. Fields as in AttachOrder; `vlan` may be "none" and `dhcp` "off", too. `slaac`: null
+    leaves it as it is.
     """
 
     target: str
@@ -60,14 +65,29 @@ class SetOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     native: str = ""
     qinq: bool = False
     mtu: str = ""
+    dhcp: str = ""
+    slaac: bool | None = None
+    rate: str = ""
+    loss: str = ""
+    delay: str = ""
 
 
 class RouteOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Add a route inside of an attached interface, or take it away. `route` is CIDR[@GW]."""
+    """Add a route inside of an attached interface, or take it away. `route` is CIDR[@GW] [table N]."""
 
     target: str
     ifname: str = ""
     route: str
+
+
+class RuleOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Add a routing rule inside of an attached interface, or take it away. `rule` is as `ip rule` has it: [from CIDR]
+    [to CIDR] [iif NAME] [fwmark MARK[/MASK]] table N [priority N].
+    """
+
+    target: str
+    ifname: str = ""
+    rule: str
 
 
 class WaitOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

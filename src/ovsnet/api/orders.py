@@ -10,7 +10,16 @@ from typing import Any, Protocol
 
 import msgspec
 
-from ovsnet.api.attach_orders import Attached, AttachOrder, DetachOrder, RouteOrder, SetOrder, Waited, WaitOrder
+from ovsnet.api.attach_orders import (
+    Attached,
+    AttachOrder,
+    DetachOrder,
+    RouteOrder,
+    RuleOrder,
+    SetOrder,
+    Waited,
+    WaitOrder,
+)
 from ovsnet.api.uplink_orders import UplinkOrder, UplinkRemoval
 
 
@@ -174,6 +183,12 @@ class Orders(Protocol):
     async def drop_route(self, order: RouteOrder) -> Done:
         """Take a route away."""
 
+    async def add_rule(self, order: RuleOrder) -> Done:
+        """Add a routing rule inside."""
+
+    async def drop_rule(self, order: RuleOrder) -> Done:
+        """Take a routing rule away."""
+
     async def wait(self, order: WaitOrder) -> Waited:
         """Wait for an interface."""
 
@@ -281,6 +296,22 @@ ORDERS = (
         Done,
         lambda to, body, _: to.drop_route(body),
         "Take a route of an attached interface away",
+        (400, 404, 409, 500, 503),
+    ),
+    Order(
+        "/v1/attachments/rule/add",
+        RuleOrder,
+        Done,
+        lambda to, body, _: to.add_rule(body),
+        "Add a routing rule inside of an attached interface",
+        (400, 404, 409, 500, 503),
+    ),
+    Order(
+        "/v1/attachments/rule/del",
+        RuleOrder,
+        Done,
+        lambda to, body, _: to.drop_rule(body),
+        "Take a routing rule of an attached interface away",
         (400, 404, 409, 500, 503),
     ),
     Order(
