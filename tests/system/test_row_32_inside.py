@@ -83,7 +83,9 @@ def test_a_name_that_the_engine_took_is_told_of_and_waited_for(pair: tuple[Conta
     c1.start()
     taken = "there is an interface eth0 inside already that was not attached"
     wait_until(lambda: taken in host.ovsnet("status", check=False).stdout, 5, "status to say why it is not there")
-    assert "eth0 of c1" in host.ovsnet("status", check=False).stdout
+    said = host.ovsnet("status", check=False).stdout
+    assert "eth0 of c1" in said
+    assert "It is tried again when something changes" in said
     host.docker("network", "disconnect", "plain", "c1")
     wait_until(lambda: is_up(c1, "eth0"), 5, "the interface to have its name")
     in_force(host)

@@ -107,7 +107,7 @@ class DeviceApplier:
             await _bring_home(plan, link)
         elif link is not None:
             async with sandbox_at(plan.name, plan.sandbox) as sandbox:
-                await sandbox.kernel.delete(link.index)
+                await sandbox.kernel.delete_there(link.index)
         self._have.pop(plan.name, None)
 
 
@@ -130,7 +130,7 @@ def _is_of(link: Link, plan: DevicePlan) -> bool:
 
 async def _make(sandbox: Sandbox, plan: DevicePlan, half_made: Link | None) -> None:
     if half_made is not None:
-        await sandbox.kernel.delete(half_made.index)
+        await sandbox.kernel.delete_there(half_made.index)
     given = {"mtu": plan.mtu, "group": HALF_MADE, **({} if plan.medium is Medium.IPVLAN else {"address": plan.mac})}
     async with _maker(sandbox, plan) as (kernel, more):
         try:
@@ -156,14 +156,13 @@ async def _maker(sandbox: Sandbox, plan: DevicePlan) -> AsyncIterator[tuple[Netl
 
 async def _move_inside(sandbox: Sandbox, plan: DevicePlan) -> None:
     link = _must(plan)
+    # The kernel would move it all the same, under the name it has here.
+    if any(it.name == plan.ifname for it in await links_inside(plan.sandbox)):
+        raise ApplyError(plan.name, name_taken_inside(plan.place), lasting=True)
     mark = NicMark.read(link) or NicMark(plan.name, plan.nic, link.alias)
     async with Netlink() as kernel:
         await kernel.change(link.name, alias=str(mark), state="down")
-        try:
-            await kernel.move(link.index, sandbox.namespace, plan.ifname)
-        except FileExistsError as error:
-            await kernel.change(link.name, alias=mark.alias)
-            raise ApplyError(plan.name, name_taken_inside(plan.place), lasting=True) from error
+        await kernel.move(link.index, sandbox.namespace, plan.ifname)
     await sandbox.finish(plan.place, str(mark), link.mtu)
 
 

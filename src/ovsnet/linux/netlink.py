@@ -125,8 +125,12 @@ class Netlink:
         await self._link("set", index=index, net_ns_fd=namespace, ifname=name)
 
     async def delete(self, index: int) -> None:
-        """Delete a link, and with one end of a veth pair the other one."""
+        """Delete a link of the agent's own namespace, and with one end of a veth pair the other one."""
         await self._delete(delete_request(1, index=index))
+
+    async def delete_there(self, index: int) -> None:
+        """Delete a link of the namespace that this conversation is about."""
+        await self._link("del", index=index)
 
     async def delete_group(self, group: int) -> None:
         """Delete all links of a group in one step: fifty cost the kernel hardly more time than one."""

@@ -113,7 +113,9 @@ class Loop:
         self._show(unread)
         before = self.last
         done = await self._converger.round()
-        refused = {it.resource: it for it in (*unread, *done.failures)}
+        refused: dict[str, ApplyError] = {}
+        for it in (*unread, *done.failures):
+            refused.setdefault(it.resource, it)  # a link and its port are called alike: the first is the cause
         self.last = Round(done.revision, done.written, tuple(refused.values()))
         self._dirty.update(Kind if worth_another_try(self.last.failures) else ())
         self.last_seconds = self._time() - began
