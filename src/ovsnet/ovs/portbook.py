@@ -113,11 +113,12 @@ class PortBook:
 
     def idle_shapes(self) -> Iterable[Row]:
         """Our QoS rows that no port has any more: the server does not collect them."""
-        used = {it.uuid for port in self._database.rows("Port") for it in port.qos} if self._shapes() else ()
-        return [it for it in self._shapes() if it.uuid not in used]
-
-    def _shapes(self) -> list[Row]:
-        return [it for it in self._database.rows("QoS") if is_ours(it, self._instance)]
+        shapes = [it for it in self._database.rows("QoS") if is_ours(it, self._instance)]
+        bound = sum(1 for it in self._ours.values() if it.plan.rate) if shapes else 0
+        if len(shapes) <= bound:
+            return ()
+        used = {it.uuid for port in self._database.rows("Port") for it in port.qos}
+        return [it for it in shapes if it.uuid not in used]
 
     def bridge(self) -> Row | None:
         """The bridge of our name, whoever made it."""
