@@ -26,7 +26,11 @@ def test_two_on_a_nic_reach_each_other_and_not_the_host(module_host: NamespaceHo
     host = module_host
     c1, c2 = networks.start(host, "c1", "c2", network="none")
     said = host.ovsnet("attach", "c1", "--macvlan", "eth1", "--ip", "10.99.0.71/24").stdout
-    host.ovsnet("attach", "c2", "--macvlan", "eth1", "--ip", "10.99.0.72/24", "--ifname", "mac0")
+    dump = "tcpdump -i eth1 -nn -l -c 1 'arp src host 10.99.0.72' 2>&1"
+    with c1.spawn_inside("sh", "-c", dump, label="tcpdump") as seen:
+        seen.wait_for_output("listening on")
+        host.ovsnet("attach", "c2", "--macvlan", "eth1", "--ip", "10.99.0.72/24", "--ifname", "mac0")
+        assert "10.99.0.72" in seen.wait(3).stdout, "the neighbours are told"
     assert "is on macvlan on eth1" in said
     assert "c1 and the host itself do not reach each other; with --uplink eth1 they do" in said
     assert c1.pings("10.99.0.72")
@@ -44,8 +48,11 @@ def test_two_on_a_nic_reach_each_other_and_not_the_host(module_host: NamespaceHo
     host.agent.kill()
     host.agent.wait_ready()
     in_force(host)
-    detach_all(host, "c1", "c2")
+    detach_all(host, "c1")
     assert interface(c1, "eth1") is None
+    host.agent.stop()
+    host.ovsnet("uninstall", "--yes")
+    assert interface(c2, "mac0") is None
 
 
 @pytest.mark.long
