@@ -15,6 +15,8 @@ class Refusals:
 
     def __init__(self, refuse: int = 0) -> None:
         self.seen = 0
+        self.lasting = False
+        """Whether what is refused would be refused again."""
         self._refuse = refuse
 
     def refused(self) -> bool:
@@ -45,12 +47,12 @@ class FakeApplier(Generic[V]):
         refused = []
         for key, value in {**delta.add, **delta.change}.items():
             if self._refusals.refused():
-                refused.append(ApplyError(key, "refused by the test"))
+                refused.append(ApplyError(key, "refused by the test", lasting=self._refusals.lasting))
             else:
                 self.resources[key] = value
         for key in delta.remove:
             if self._refusals.refused():
-                refused.append(ApplyError(key, "refused by the test"))
+                refused.append(ApplyError(key, "refused by the test", lasting=self._refusals.lasting))
             else:
                 self.resources.pop(key, None)
         return refused

@@ -4,10 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 
-from ovsnet.api.orders import (
+from ovsnet.api.attach_orders import (
     Attached,
     AttachOrder,
     DetachOrder,
+    RouteOrder,
+    RuleOrder,
+    SetOrder,
+    Waited,
+    WaitOrder,
+)
+from ovsnet.api.orders import (
     Done,
     EnableOrder,
     ForgetOrder,
@@ -18,11 +25,7 @@ from ovsnet.api.orders import (
     RecordOrder,
     RecoverOrder,
     RestoreOrder,
-    RouteOrder,
-    SetOrder,
     TokenOrder,
-    Waited,
-    WaitOrder,
 )
 from ovsnet.api.uplink_orders import UplinkOrder, UplinkRemoval
 from ovsnet.model.cluster import Cluster
@@ -142,6 +145,12 @@ class Orders:
         return self._done(order)
 
     async def drop_route(self, order: RouteOrder) -> Done:
+        return self._done(order)
+
+    async def add_rule(self, order: RuleOrder) -> Done:
+        return self._done(order)
+
+    async def drop_rule(self, order: RuleOrder) -> Done:
         return self._done(order)
 
     async def wait(self, order: WaitOrder) -> Waited:

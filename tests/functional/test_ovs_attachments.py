@@ -101,6 +101,27 @@ async def test_a_port_that_somebody_moved_is_put_back(rig: Rig, theirs: None) ->
     assert rig.real.vsctl("port-to-br", "va").strip() == "lan"
 
 
+@pytest.mark.row(33)
+async def test_a_rate_comes_changes_and_goes_and_foreign_ones_stay(rig: Rig, theirs: None) -> None:
+    rig.real.vsctl("set", "port", "theirs0", "qos=@q", "--", "--id=@q", "create", "qos", "type=linux-htb")
+    before = without_lists(everything_but(rig.real, BRIDGE, "va", "vb"))
+    for rate in (20_000_000, 30_000_000):
+        await converge(rig.ports, replace(ONE, rate=rate), TWO)
+        assert f"rate {rate // 10**6}Mbit" in rig.real.call("tc", "class", "show", "dev", "va")
+    await converge(rig.ports, ONE, TWO)
+    assert "htb" not in rig.real.call("tc", "qdisc", "show", "dev", "va")
+    assert without_lists(everything_but(rig.real, BRIDGE, "va", "vb")) == before
+
+    fast = replace(ONE, rate=20_000_000)
+    await converge(rig.ports, fast, TWO)
+    rig.real.vsctl("clear", "port", "va", "qos")
+    await until(rig, lambda: rig.ports.have().get("va") != fast)
+    assert await converge(rig.ports, fast, TWO)
+    assert not await converge(rig.ports, fast, TWO)
+    await converge(rig.ports, TWO)
+    assert without_lists(everything_but(rig.real, BRIDGE, "va", "vb")) == before
+
+
 @pytest.mark.row(20)
 async def test_vlans_change_without_a_new_number(rig: Rig, theirs: None) -> None:
     await converge(rig.ports, ONE, TWO)

@@ -104,6 +104,18 @@ def test_a_container_gains_what_a_router_announces(lan: Lan) -> None:
     assert lan.c1.pings("2001:db8:77::1")
 
 
+@pytest.mark.row(75, 77)
+def test_servers_and_routers_are_asked_while_it_runs_and_not_any_more(lan: Lan) -> None:
+    lan.attach("--mac auto:web1")
+    lan.host.ovsnet("set", "c1", "--dhcp", "v4", "--slaac")
+    lan.has(RESERVED)
+    lan.has("2001:db8:77:0:66:eeff:fe60:6d50/64")
+    lan.host.ovsnet("set", "c1", "--dhcp", "off", "--no-slaac")
+    lan.says(GIVEN_BACK)
+    wait_until(lambda: addresses(lan.c1, "eth1") == set(), 5, "nothing to be left")
+    assert lan.c1.inside("ip", "-6", "route", "show", "default").stdout == ""
+
+
 @pytest.mark.row(75)
 @pytest.mark.long
 def test_an_address_is_kept_for_as_long_as_the_container_lives(lan: Lan) -> None:

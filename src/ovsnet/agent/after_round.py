@@ -11,7 +11,7 @@ import structlog
 from ovsnet.model.attachment import Attachment
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import OvsnetError
-from ovsnet.model.host import SwitchFacts
+from ovsnet.model.host import Medium, SwitchFacts
 from ovsnet.model.ids import EndpointId, Ofport
 from ovsnet.model.state import State
 from ovsnet.plan import names
@@ -49,7 +49,7 @@ class AfterRound:
         """One round is over."""
         self._tell(before, after)
         if not after.failures_of(()):  # of single ports, only those are not in force that lack a number
-            self._find_new()
+            self._find_new(after)
 
     async def run(self) -> None:
         """Announce what rounds find, until cancelled."""
@@ -76,7 +76,7 @@ class AfterRound:
         elif after.written:
             self._log.debug("round", revision=after.revision, written=after.written)
 
-    def _find_new(self) -> None:
+    def _find_new(self, after: Round) -> None:
         state, ports = self._snapshot(), self._switch().ofports
         plugged = {
             it.id: (ports[name], it)
@@ -88,12 +88,19 @@ class AfterRound:
             for it in state.attachments.values()
             if it.bridge and it.plugged and names.attachment_port(it) in ports
         }
+        attached |= {it.id: it for it in state.attachments.values() if self._is_device(it, after, state.revision)}
         in_force = frozenset[EndpointId]().union(plugged, attached)
         fresh = in_force - self._in_force if self._in_force is not None else frozenset()
         self._in_force = in_force
         if fresh:
             news = [plugged[it] for it in fresh if it in plugged], [attached[it] for it in fresh if it in attached]
             self._fresh.put_nowait(news)
+
+    def _is_device(self, it: Attachment, after: Round, revision: int) -> bool:
+        """Whether it is no port of a switch and is in force: by this round, or by one before it was."""
+        if it.medium in (Medium.PORT, Medium.DUMMY) or not it.plugged or after.failures_of((names.device(it.id),)):
+            return False
+        return after.revision == revision or it.id in (self._in_force or ())
 
 
 def _reasons(done: Round) -> frozenset[str]:

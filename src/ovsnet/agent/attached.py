@@ -15,8 +15,19 @@ from pathlib import Path
 
 import msgspec
 
-from ovsnet.api.orders import Attached, AttachOrder, DetachOrder, Done, RouteOrder, SetOrder, Waited, WaitOrder
-from ovsnet.control.attachments import deciding
+from ovsnet.agent.hostnics import find_nic
+from ovsnet.api.attach_orders import (
+    Attached,
+    AttachOrder,
+    DetachOrder,
+    RouteOrder,
+    RuleOrder,
+    SetOrder,
+    Waited,
+    WaitOrder,
+)
+from ovsnet.api.orders import Done
+from ovsnet.control.attachments import deciding, devices
 from ovsnet.control.attachments.attaching import Attachments, Pools, Surroundings
 from ovsnet.control.attachments.changing import Changing
 from ovsnet.control.attachments.following import Following
@@ -31,10 +42,12 @@ from ovsnet.engine.client import Engine
 from ovsnet.engine.facts import EngineFacts
 from ovsnet.ipam.macs import mac_prefix
 from ovsnet.linux import interface, leased, sandboxes
+from ovsnet.linux.abilities import lacking
 from ovsnet.linux.carrier import has_carrier, send_inside
 from ovsnet.linux.namespace import links_inside
 from ovsnet.model.attachment import Attachment
 from ovsnet.model.errors import OvsnetError, Unavailable
+from ovsnet.model.host import Medium
 from ovsnet.model.ids import EndpointId, IpInterface
 from ovsnet.model.state import State
 from ovsnet.model.wishes import Wish
@@ -97,6 +110,8 @@ class AttachedSide:
             new_prefix=lambda: mac_prefix(os.urandom(3)),
             names_at=names_at,
             give_back=self.leases.give_back,
+            lacking=lacking,
+            find_nic=lambda nic: find_nic(nic, switch.ports),
         )
         targets = Targets(engine, NAMESPACES)
         self.attachments = Attachments(committer, host, pools, targets, NAMESPACES, here)
@@ -169,12 +184,12 @@ class AttachedSide:
         addresses = tuple(map(str, made.addresses))
         has = f" with {', '.join(addresses)}" if addresses else ""
         later = "" if made.sandbox else "; it comes when that runs"
-        remark = deciding.remark(made, mtu)
+        remark = deciding.remark(made, mtu) or devices.remark(made)
         return Attached(
             id=made.id,
             target=made.target.title,
             ifname=made.ifname,
-            port=names.port_of_attachment(made, state),
+            port=names.port_of_attachment(made, state) if made.medium is Medium.PORT else "",
             mac=made.mac,
             addresses=addresses,
             running=bool(made.sandbox),
@@ -191,7 +206,9 @@ class AttachedSide:
 
     async def change(self, order: SetOrder) -> Done:
         """Change an attached interface."""
-        made = await self._changing.change(Wish(**msgspec.structs.asdict(order)))
+        said = msgspec.structs.asdict(order)
+        slaac = said.pop("slaac")
+        made = await self._changing.change(Wish(slaac=bool(slaac), **said), slaac=slaac)
         return Done(message=f"Interface {made.title} is changed.")
 
     async def add_route(self, order: RouteOrder) -> Done:
@@ -203,6 +220,16 @@ class AttachedSide:
         """Take a route away."""
         made = await self._changing.drop_route(order.target, order.ifname, order.route)
         return Done(message=f"Interface {made.title} has the route {order.route} no more.")
+
+    async def add_rule(self, order: RuleOrder) -> Done:
+        """Add a routing rule inside."""
+        made = await self._changing.add_rule(order.target, order.ifname, order.rule)
+        return Done(message=f"Interface {made.title} has the rule {order.rule}.")
+
+    async def drop_rule(self, order: RuleOrder) -> Done:
+        """Take a routing rule away."""
+        made = await self._changing.drop_rule(order.target, order.ifname, order.rule)
+        return Done(message=f"Interface {made.title} has the rule {order.rule} no more.")
 
     async def wait(self, order: WaitOrder) -> Waited:
         """Wait for an interface."""

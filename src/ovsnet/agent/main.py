@@ -50,6 +50,7 @@ from ovsnet.engine.client import Engine
 from ovsnet.engine.events import Follower
 from ovsnet.engine.facts import EngineFacts
 from ovsnet.ipam.macs import mac_prefix
+from ovsnet.linux.devices import DeviceApplier
 from ovsnet.linux.hostchanges import HostChanges
 from ovsnet.linux.insides import InsideApplier
 from ovsnet.linux.links import LinkApplier
@@ -143,6 +144,7 @@ class Agent:
             {
                 Kind.BRIDGES: BridgeApplier(self.switch, {int(it): it.name.lower() for it in Table}),
                 Kind.LINKS: to.links,
+                Kind.DEVICES: DeviceApplier(),
                 Kind.INSIDES: InsideApplier(),
                 Kind.TUNNELS: to.tunnels,
                 Kind.PORTS: self.ports,
@@ -339,6 +341,7 @@ class Agent:
         await self.naming.learn(facts)
         await self.placements.observe(facts)
         self.attached.learn(facts)
+        self.loop.retry_lasting()  # a network that was disconnected may have had the name that another interface wants
         if self.fabric is not None:
             await self.fabric.learn(facts)
         collected = await self.orphans.consider(facts)

@@ -15,10 +15,17 @@ from ovsnet.agent.database_server import DatabaseServer
 from ovsnet.agent.fabric import Fabric
 from ovsnet.agent.shared_store import cluster_store
 from ovsnet.agent.surroundings import Surroundings
-from ovsnet.api.orders import (
+from ovsnet.api.attach_orders import (
     Attached,
     AttachOrder,
     DetachOrder,
+    RouteOrder,
+    RuleOrder,
+    SetOrder,
+    Waited,
+    WaitOrder,
+)
+from ovsnet.api.orders import (
     Done,
     EnableOrder,
     ForgetOrder,
@@ -29,11 +36,7 @@ from ovsnet.api.orders import (
     RecordOrder,
     RecoverOrder,
     RestoreOrder,
-    RouteOrder,
-    SetOrder,
     TokenOrder,
-    Waited,
-    WaitOrder,
 )
 from ovsnet.api.uplink_orders import UplinkOrder, UplinkRemoval
 from ovsnet.cluster.identity import identity_files
@@ -214,6 +217,14 @@ class Operator:
     async def drop_route(self, order: RouteOrder) -> Done:
         """Take a route of one away."""
         return await self._attached.drop_route(order)
+
+    async def add_rule(self, order: RuleOrder) -> Done:
+        """Add a routing rule inside."""
+        return await self._attached.add_rule(order)
+
+    async def drop_rule(self, order: RuleOrder) -> Done:
+        """Take a routing rule away."""
+        return await self._attached.drop_rule(order)
 
     async def wait(self, order: WaitOrder) -> Waited:
         """Wait for an interface."""

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,18 +20,20 @@ from ovsnet.control.membership.enrolment import remove_identity
 from ovsnet.dhcp.clients import Clients
 from ovsnet.engine.daemonjson import DAEMON_JSON, DaemonJson
 from ovsnet.linux import dnslink
+from ovsnet.linux.devices import DeviceApplier
 from ovsnet.linux.insides import InsideApplier
 from ovsnet.linux.links import LinkApplier
 from ovsnet.linux.tunnelends import remove_table
 from ovsnet.linux.tunnels import TunnelApplier
 from ovsnet.model.errors import ApplyError, OvsnetError, Unavailable
-from ovsnet.model.host import HostFacts
+from ovsnet.model.host import DevicePlan, HostFacts
 from ovsnet.model.state import State
 from ovsnet.model.uplink import Hold, UplinkPlan
 from ovsnet.ovs.bridge import BridgeApplier
 from ovsnet.ovs.openflow import FlowApplier
 from ovsnet.ovs.ports import PortApplier
 from ovsnet.ovs.switch import Switch
+from ovsnet.plan.devices import plan_devices
 from ovsnet.plan.host import NOTHING
 from ovsnet.plan.uplinks import plan_of
 from ovsnet.reconcile.converge import Converger
@@ -127,6 +129,14 @@ def _uplinks_put_back(settings: Settings) -> dict[str, UplinkPlan]:
     return {}
 
 
+def _devices(settings: Settings) -> Mapping[str, DevicePlan]:
+    """What is in containers and no port of a switch, by the store's file."""
+    file = store_file(settings)
+    with suppress(OvsnetError):
+        return plan_devices(read_standalone(LOCAL, file)) if file.exists() else {}
+    return {}
+
+
 async def _give_back_leases(settings: Settings) -> None:
     """While there still is a way to the servers."""
     clients = Clients(places_of(settings))
@@ -143,6 +153,7 @@ async def _converge(settings: Settings, switch: Switch, links: LinkApplier, tunn
         {
             Kind.BRIDGES: BridgeApplier(switch),
             Kind.LINKS: links,
+            Kind.DEVICES: DeviceApplier(_devices(settings)),
             Kind.INSIDES: InsideApplier(),
             Kind.TUNNELS: tunnels,
             Kind.PORTS: PortApplier(switch),
@@ -155,7 +166,7 @@ async def _converge(settings: Settings, switch: Switch, links: LinkApplier, tunn
         lambda _state, _facts: {},
     )
     try:
-        await converger.resync([Kind.LINKS, Kind.TUNNELS])
+        await converger.resync([Kind.LINKS, Kind.TUNNELS, Kind.DEVICES])
         failures = list((await converger.round()).failures)
         await dnslink.remove_namespace(dnslink.namespace_of(settings.instance))
         await remove_table(settings.instance)

@@ -10,6 +10,16 @@ from typing import Any, Protocol
 
 import msgspec
 
+from ovsnet.api.attach_orders import (
+    Attached,
+    AttachOrder,
+    DetachOrder,
+    RouteOrder,
+    RuleOrder,
+    SetOrder,
+    Waited,
+    WaitOrder,
+)
 from ovsnet.api.uplink_orders import UplinkOrder, UplinkRemoval
 
 
@@ -90,81 +100,6 @@ class EnableOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     enabled: bool = True
 
 
-class AttachOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Attach an interface to a container, a process's namespace (`pid:N`) or a namespace (`netns:NAME|PATH`).
-
-    Every field has the value of the option of `ovsnet attach` that is called like it, as text; "" and false where it is
-    not given. `addresses` are the values of --ip, `routes` and `rules` those of --route and --rule. `wait`: return when
-    the interface is up, instead of when it is wanted.
-    """
-
-    target: str
-    network: str = ""
-    bridge: str = ""
-    uplink: str = ""
-    ifname: str = ""
-    addresses: tuple[str, ...] = ()
-    mac: str = ""
-    vlan: str = ""
-    trunk: str = ""
-    native: str = ""
-    qinq: bool = False
-    mtu: str = ""
-    routes: tuple[str, ...] = ()
-    rules: tuple[str, ...] = ()
-    dhcp: str = ""
-    slaac: bool = False
-    rate: str = ""
-    loss: str = ""
-    delay: str = ""
-    port: str = ""
-    host_ifname: str = ""
-    wait: bool = True
-
-
-class DetachOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Take an attached interface away: the one called `ifname` inside, or with `all` every one of the target.
-
-    `if_exists`: one that is not there is no error.
-    """
-
-    target: str
-    ifname: str = ""
-    all: bool = False
-    if_exists: bool = False
-
-
-class SetOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Change an attached interface while it runs: what is given takes the place of what was. `ifname` may be left out
-    where the target has one. Fields as in AttachOrder; `vlan` may be "none", too.
-    """
-
-    target: str
-    ifname: str = ""
-    addresses: tuple[str, ...] = ()
-    vlan: str = ""
-    trunk: str = ""
-    native: str = ""
-    qinq: bool = False
-    mtu: str = ""
-
-
-class RouteOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Add a route inside of an attached interface, or take it away. `route` is CIDR[@GW]."""
-
-    target: str
-    ifname: str = ""
-    route: str
-
-
-class WaitOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Answer when the interface of that name in the target is up and has a carrier, or after `timeout` seconds."""
-
-    target: str
-    ifname: str
-    timeout: float = 10.0
-
-
 class RemoveOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Nothing but what the path says."""
 
@@ -179,29 +114,6 @@ class Invitation(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     expires_at: float
     message: str = ""
-
-
-class Attached(msgspec.Struct, frozen=True, kw_only=True):
-    """What was attached: to whom, the interface's name inside and that of its port, its MAC and its addresses.
-
-    `running` is false where the target does not run: the interface comes with it. `message` says it in words.
-    """
-
-    id: str
-    target: str
-    ifname: str
-    port: str
-    mac: str
-    addresses: tuple[str, ...]
-    running: bool
-    message: str
-
-
-class Waited(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the interface is up; `reason` says why not."""
-
-    up: bool
-    reason: str = ""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -270,6 +182,12 @@ class Orders(Protocol):
 
     async def drop_route(self, order: RouteOrder) -> Done:
         """Take a route away."""
+
+    async def add_rule(self, order: RuleOrder) -> Done:
+        """Add a routing rule inside."""
+
+    async def drop_rule(self, order: RuleOrder) -> Done:
+        """Take a routing rule away."""
 
     async def wait(self, order: WaitOrder) -> Waited:
         """Wait for an interface."""
@@ -378,6 +296,22 @@ ORDERS = (
         Done,
         lambda to, body, _: to.drop_route(body),
         "Take a route of an attached interface away",
+        (400, 404, 409, 500, 503),
+    ),
+    Order(
+        "/v1/attachments/rule/add",
+        RuleOrder,
+        Done,
+        lambda to, body, _: to.add_rule(body),
+        "Add a routing rule inside of an attached interface",
+        (400, 404, 409, 500, 503),
+    ),
+    Order(
+        "/v1/attachments/rule/del",
+        RuleOrder,
+        Done,
+        lambda to, body, _: to.drop_rule(body),
+        "Take a routing rule of an attached interface away",
         (400, 404, 409, 500, 503),
     ),
     Order(

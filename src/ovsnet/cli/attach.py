@@ -1,28 +1,38 @@
-"""`ovsnet attach`, `detach`, `attachments`, `set`, `route` and `wait`."""
+"""`ovsnet attach`, `detach`, `attachments`, `set`, `route`, `rule` and `wait`."""
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import click
 import msgspec
 
+from ovsnet.api.attach_orders import (
+    Attached,
+    AttachOrder,
+    DetachOrder,
+    RouteOrder,
+    RuleOrder,
+    SetOrder,
+    Waited,
+    WaitOrder,
+)
 from ovsnet.api.client import Client, decode
-from ovsnet.api.orders import Attached, AttachOrder, DetachOrder, Done, RouteOrder, SetOrder, Waited, WaitOrder
+from ovsnet.api.orders import Done
 from ovsnet.api.schema import AttachmentInfo
 from ovsnet.cli import options
 from ovsnet.cli.output import Table, show_json, show_table
 from ovsnet.model.wishes import WORDS, Word
 
 F = TypeVar("F", bound=Callable[..., object])
-CHANGEABLE = ("--ip", "--vlan", "--trunk", "--native", "--qinq", "--mtu")
+CHANGEABLE = ("--ip", "--vlan", "--trunk", "--native", "--qinq", "--mtu", "--rate", "--loss", "--delay")
 MARGIN = 10.0
 """Seconds the agent has beside the time it is told to wait."""
 
 
 def _option(option: str, word: Word) -> Callable[[F], F]:
-    later = "Not supported yet. " if word.later else ""
-    text = f"{later}{word.help}"
+    text = word.help
     if not word.value:
         return click.option(option, word.field, is_flag=True, help=text)
     if word.given:
@@ -36,6 +46,8 @@ def _option(option: str, word: Word) -> Callable[[F], F]:
 
 def changeable(verb: F) -> F:
     """The words for what can change while it runs."""
+    verb = click.option("--slaac/--no-slaac", default=None, help=WORDS["--slaac"].help)(verb)
+    verb = _option("--dhcp", replace(WORDS["--dhcp"], help=f"{WORDS['--dhcp'].help} 'off' for none."))(verb)
     for option in reversed(CHANGEABLE):
         verb = _option(option, WORDS[option])(verb)
     return verb
@@ -114,31 +126,59 @@ def change(agent: Client, target: str, ifname: str, **said: Any) -> None:
     click.echo(agent.order("/v1/attachments/set", order, Done).message)
 
 
+def _one_more_or_less(verb: F) -> F:
+    """TARGET, and the words of what it shall have inside, or have no more."""
+    verb = options.api_socket(verb)
+    verb = click.option(
+        "--ifname", default="", metavar="NAME", help="The attached interface; its only one without it."
+    )(verb)
+    verb = click.argument("said", metavar="WORDS…", nargs=-1, required=True)(verb)
+    return click.argument("target")(verb)
+
+
 @click.group(short_help="Add and remove routes of attached interfaces.")
 def route() -> None:
-    """Add and remove routes inside; they are remembered with their interface."""
+    """Add and remove routes inside; they are remembered with their interface. WORDS are CIDR[@GW] [table N]."""
 
 
 @route.command("add", short_help="Add a route inside.")
-@click.argument("target")
-@click.argument("route", metavar="CIDR[@GW]")
-@click.option("--ifname", default="", metavar="NAME", help="The attached interface; its only one without it.")
-@options.api_socket
-def add_route(agent: Client, target: str, route: str, ifname: str) -> None:
-    """Add a route inside of TARGET, through an attached interface."""
-    order = RouteOrder(target=target, ifname=ifname, route=route)
+@_one_more_or_less
+def add_route(agent: Client, target: str, said: tuple[str, ...], ifname: str) -> None:
+    """Add a route inside of TARGET, through an attached interface: CIDR[@GW] [table N]."""
+    order = RouteOrder(target=target, ifname=ifname, route=" ".join(said))
     click.echo(agent.order("/v1/attachments/route/add", order, Done).message)
 
 
 @route.command("del", short_help="Remove a route inside.")
-@click.argument("target")
-@click.argument("route", metavar="CIDR[@GW]")
-@click.option("--ifname", default="", metavar="NAME", help="The attached interface; its only one without it.")
-@options.api_socket
-def drop_route(agent: Client, target: str, route: str, ifname: str) -> None:
-    """Remove a route that an attached interface of TARGET was given."""
-    order = RouteOrder(target=target, ifname=ifname, route=route)
+@_one_more_or_less
+def drop_route(agent: Client, target: str, said: tuple[str, ...], ifname: str) -> None:
+    """Remove a route that an attached interface of TARGET was given: CIDR[@GW] [table N]."""
+    order = RouteOrder(target=target, ifname=ifname, route=" ".join(said))
     click.echo(agent.order("/v1/attachments/route/del", order, Done).message)
+
+
+@click.group(short_help="Add and remove routing rules of attached interfaces.")
+def rule() -> None:
+    """Add and remove routing rules inside; they are remembered with their interface.
+
+    WORDS are as 'ip rule' has them: [from CIDR] [to CIDR] [iif NAME] [fwmark MARK[/MASK]] table N [priority N].
+    """
+
+
+@rule.command("add", short_help="Add a routing rule inside.")
+@_one_more_or_less
+def add_rule(agent: Client, target: str, said: tuple[str, ...], ifname: str) -> None:
+    """Add a routing rule inside of TARGET, like: from 10.1.0.0/24 table 100."""
+    order = RuleOrder(target=target, ifname=ifname, rule=" ".join(said))
+    click.echo(agent.order("/v1/attachments/rule/add", order, Done).message)
+
+
+@rule.command("del", short_help="Remove a routing rule inside.")
+@_one_more_or_less
+def drop_rule(agent: Client, target: str, said: tuple[str, ...], ifname: str) -> None:
+    """Remove a routing rule that came with an attached interface of TARGET; the same words as it was added with."""
+    order = RuleOrder(target=target, ifname=ifname, rule=" ".join(said))
+    click.echo(agent.order("/v1/attachments/rule/del", order, Done).message)
 
 
 @click.command(short_help="Wait until an interface is up.")
@@ -166,7 +206,7 @@ def table_of(attached: tuple[AttachmentInfo, ...]) -> Table:
             (
                 it.target,
                 it.ifname,
-                f"bridge {it.bridge}" if it.bridge else f"network {it.network}",
+                _place(it),
                 ", ".join(it.addresses),
                 it.mac,
                 ",".join(map(str, [*([it.vlan] if it.vlan else []), *it.trunks])),
@@ -178,6 +218,12 @@ def table_of(attached: tuple[AttachmentInfo, ...]) -> Table:
         ],
         empty="Nothing is attached. Attach something: ovsnet attach CONTAINER --bridge BR",
     )
+
+
+def _place(it: AttachmentInfo) -> str:
+    if it.medium:
+        return f"{it.medium} {it.nic}".rstrip()
+    return f"bridge {it.bridge}" if it.bridge else f"network {it.network}"
 
 
 def _plain(value: Any) -> Any:

@@ -39,6 +39,7 @@ VERBS = {
     "attachments": Verb("ovsnet.cli.attach:attachments", "List what is attached, also to what does not run."),
     "set": Verb("ovsnet.cli.attach:change", "Change an attached interface while it runs."),
     "route": Verb("ovsnet.cli.attach:route", "Add and remove routes of attached interfaces."),
+    "rule": Verb("ovsnet.cli.attach:rule", "Add and remove routing rules of attached interfaces."),
     "wait": Verb("ovsnet.cli.attach:wait", "Wait until an interface is up."),
     "ovs-docker": Verb("ovsnet.cli.ovs_docker:ovs_docker", "Work like the ovs-docker script of Open vSwitch."),
     "pipework": Verb("ovsnet.cli.pipework:pipework", "Work like the pipework script."),

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
+from ovsnet.api.attach_orders import Attached, AttachOrder, DetachOrder, SetOrder
 from ovsnet.api.client import Client
-from ovsnet.api.orders import Attached, AttachOrder, DetachOrder, Done, SetOrder
+from ovsnet.api.orders import Done
 from ovsnet.cli import options
 from ovsnet.cli.ovs_docker_words import Meaning, Usage, read
 from ovsnet.model.errors import NotFound, OvsnetError

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
 
-from ovsnet.api.orders import AttachOrder, DetachOrder, SetOrder
+from ovsnet.api.attach_orders import AttachOrder, DetachOrder, SetOrder
 from ovsnet.model.errors import BadRequest
 
 OPTIONS = ("--ipaddress", "--macaddress", "--gateway", "--mtu")

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import click
 
+from ovsnet.api.attach_orders import Attached
 from ovsnet.api.client import Client
-from ovsnet.api.orders import Attached, Done
+from ovsnet.api.orders import Done
 from ovsnet.cli import options
 from ovsnet.cli.pipework_words import SYNTAX, ChangeRoute, Kind, Syntax, WaitHere, read
 from ovsnet.model.errors import BadRequest, OvsnetError

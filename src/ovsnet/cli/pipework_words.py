@@ -14,7 +14,7 @@ from ipaddress import ip_interface, ip_network
 
 from msgspec.structs import replace
 
-from ovsnet.api.orders import AttachOrder, RouteOrder
+from ovsnet.api.attach_orders import AttachOrder, RouteOrder
 from ovsnet.model.errors import BadRequest
 
 USUAL_IFNAME = "eth1"

@@ -1,20 +1,26 @@
-"""Applier: what attached interfaces have inside, changed while they run: MTU, addresses, routes.
+"""Applier: what attached interfaces have inside, changed while they run: MTU, addresses, routes, rules, shape.
 
 An interface is made with all of it (placement.py); this is for what changes afterwards. Others give addresses to
 interfaces in their own namespaces, too: of what is there only what we gave is ever taken away.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import errno
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
 
-from ovsnet.linux import interface
+from ovsnet.linux import interface, shaping
 from ovsnet.linux.attempts import NOTHING_INSIDE, attempt, unless_gone
 from ovsnet.linux.namespace import run_inside
 from ovsnet.linux.netlink import Netlink
 from ovsnet.linux.placement import Sandbox, sandbox_at
+from ovsnet.linux.sandboxes import is_alive
 from ovsnet.model.delta import Delta
 from ovsnet.model.errors import ApplyError
-from ovsnet.model.host import InsidePlan
+from ovsnet.model.host import InsidePlan, Routers, Rule
+
+NO_RULE: Final = frozenset({errno.ENOENT})
 
 
 class InsideApplier:
@@ -31,13 +37,13 @@ class InsideApplier:
         """There is nothing to read: what others did inside is their business."""
 
     async def apply(self, delta: Delta[InsidePlan]) -> Sequence[ApplyError]:
-        """Write what differs; what is not wanted any more has gone with its interface."""
-        for name in delta.remove:
-            self._have.pop(name, None)
+        """Write what differs. What is not wanted any more goes with its interface; only rules would stay."""
+        gone = [it for name in delta.remove if (it := self._have.pop(name, None)) is not None]
         wanted = [*delta.add.values(), *delta.change.values()]
         async with asyncio.TaskGroup() as tasks:
+            leaving = [tasks.create_task(attempt(it.name, _leave(it))) for it in gone]
             settling = [tasks.create_task(attempt(it.name, self._settle(it))) for it in wanted]
-        return [error for it in settling if (error := it.result()) is not None]
+        return [error for it in (*leaving, *settling) if (error := it.result()) is not None]
 
     async def _settle(self, plan: InsidePlan) -> None:
         before = self._have.pop(plan.name, None)
@@ -48,8 +54,20 @@ class InsideApplier:
         self._have[plan.name] = plan
 
 
+async def _leave(plan: InsidePlan) -> None:
+    if plan.rules and is_alive(plan.sandbox):
+        async with sandbox_at(plan.name, plan.sandbox) as sandbox:
+            await _drop_rules(sandbox.kernel, plan.rules)
+
+
+async def _drop_rules(kernel: Netlink, rules: Iterable[Rule]) -> None:
+    for rule in rules:
+        await unless_gone(kernel.drop_rule(rule), NO_RULE)
+
+
 async def _change(sandbox: Sandbox, before: InsidePlan, plan: InsidePlan) -> None:
     kernel, name = sandbox.kernel, plan.ifname
+    await _drop_rules(kernel, [it for it in before.rules if it not in plan.rules])
     for route in reversed(before.routes):
         if route not in plan.routes:
             await unless_gone(kernel.drop_route(name, route), NOTHING_INSIDE)
@@ -58,9 +76,27 @@ async def _change(sandbox: Sandbox, before: InsidePlan, plan: InsidePlan) -> Non
             await unless_gone(kernel.drop_address(name, address), NOTHING_INSIDE)
     if plan.mtu != before.mtu:
         await kernel.change(name, mtu=plan.mtu)
+    if before.mtu and plan.routers is not before.routers:
+        await run_inside(sandbox.namespace, lambda: _heed(name, before.routers, plan.routers))
     if any(it.version == 6 for it in plan.addresses):
         await run_inside(sandbox.namespace, lambda: interface.allow_ipv6(name, allowed=True))
     await _give(kernel, plan)
+    if before.mtu == 0 or (before.shape, before.mtu) != (plan.shape, plan.mtu):
+        await shaping.put(kernel, name, plan.shape, plan.mtu)
+
+
+def _heed(name: str, before: Routers, now: Routers) -> None:
+    """An interface that begins to heed routers asks for them when IPv6 begins on it; one that ends loses what it had of
+    them, with all else of IPv6, which is given again.
+    """
+    anew = Routers.IGNORED in (before, now)
+    if anew:
+        interface.allow_ipv6(name, allowed=False)
+    if now is Routers.IGNORED:
+        interface.heed_no_routers(name)
+        return
+    interface.heed_routers(name, autoconf=now is Routers.AUTOCONF)
+    interface.allow_ipv6(name, allowed=True)
 
 
 async def _give(kernel: Netlink, plan: InsidePlan) -> None:
@@ -69,3 +105,6 @@ async def _give(kernel: Netlink, plan: InsidePlan) -> None:
         await kernel.add_address(plan.ifname, address)
     for route in plan.routes:
         await kernel.add_route(plan.ifname, route)
+    for rule in plan.rules:
+        with suppress(FileExistsError):
+            await kernel.add_rule(rule)

@@ -103,6 +103,12 @@ def heed_routers(name: str, *, autoconf: bool) -> None:
         _write(f"ipv6/conf/{name}/{setting}", value)
 
 
+def heed_no_routers(name: str) -> None:
+    """Have the interface take of routers what every new one takes where it is."""
+    for setting in ("accept_ra", "autoconf"):
+        copy_setting(f"ipv6/conf/{{}}/{setting}", "default", name)
+
+
 def _ethtool(name: str, within: socket.socket, command: int, given: int = 0) -> int:
     """One command of ethtool's; returns the value that the kernel gives back."""
     value = ctypes.create_string_buffer(struct.pack("=II", command, given))

@@ -224,10 +224,10 @@ async def _make_pair_inside(kernel: Netlink, plan: LinkPlan, placement: Placemen
         try:
             await kernel.make_veth(_near(plan), far)
         except FileExistsError as error:
-            raise ApplyError(plan.name, name_taken_inside(placement)) from error
+            raise ApplyError(plan.name, name_taken_inside(placement), lasting=True) from error
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ioctl:
             _prepare(plan, ioctl, placement.ifname, sandbox.ioctl)
-        await sandbox.finish(placement, plan.alias + INSIDE)
+        await sandbox.finish(placement, plan.alias + INSIDE, plan.mtu)
 
 
 def _near(plan: LinkPlan) -> NewEnd:
@@ -245,7 +245,7 @@ def _prepare(plan: LinkPlan, here: socket.socket, far_name: str, there: socket.s
 async def _move_inside(kernel: Netlink, link: Link, plan: LinkPlan, placement: Placement) -> None:
     async with sandbox_of(plan, placement) as sandbox:
         await kernel.move(link.index, sandbox.namespace, placement.ifname)
-        await sandbox.finish(placement, plan.alias)
+        await sandbox.finish(placement, plan.alias, plan.mtu)
 
 
 async def _delete_pairs(kernel: Netlink, pairs: Sequence[Link]) -> list[ApplyError | None]:

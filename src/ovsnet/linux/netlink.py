@@ -22,7 +22,7 @@ from ovsnet.linux.fdbmessage import EVERYBODY, drop_request, put_request
 from ovsnet.linux.linkmessage import delete_request
 from ovsnet.linux.vxlan import Change
 from ovsnet.linux.wire import ACKNOWLEDGE, ERROR, frames
-from ovsnet.model.host import Route, TunnelPlan
+from ovsnet.model.host import Route, Rule, TunnelPlan
 from ovsnet.model.ids import IpAddress, IpInterface, IpNetwork, Mac
 
 NODAD = 0x02
@@ -32,6 +32,8 @@ ON_LINK = 253
 NOT_ANY_HOSTS = frozenset({3, 4, 5})
 """RTN_BROADCAST, RTN_ANYCAST, RTN_MULTICAST: routes that name no network of their own."""
 
+OUR_PROTOCOL = 0x6F
+"""By it a routing rule of ours is known (FRA_PROTOCOL)."""
 EVERYWHERE = 0
 """RT_SCOPE_UNIVERSE."""
 AT_ONCE = 100
@@ -84,6 +86,10 @@ class Netlink:
         """Make both ends in one step: either both are there or none."""
         await self._link("add", kind="veth", peer=_attributes(far), **_attributes(near))
 
+    async def make(self, kind: str, name: str, attributes: Mapping[str, Any]) -> None:
+        """Make a link of that kind."""
+        await self._link("add", kind=kind, ifname=name, **attributes)
+
     async def make_vxlan(self, plan: TunnelPlan, *, device: int, group: int) -> None:
         """Make a vxlan device that learns nothing, down and without an alias, bound to the interface of that index."""
         version = "vxlan_local" if plan.local.version == 4 else "vxlan_local6"
@@ -110,13 +116,21 @@ class Netlink:
         # Index 0 makes the kernel look for the name; the library would spend a request of its own on that.
         await self._link("set", index=0, IFLA_IFNAME=name, **_with_kernel_names(attributes))
 
+    async def change_at(self, index: int, **attributes: Any) -> None:
+        """As `change`, by the link's index, which it keeps when it is renamed (ifname)."""
+        await self._link("set", index=index, **_with_kernel_names(attributes))
+
     async def move(self, index: int, namespace: int, name: str) -> None:
         """Move a link to the namespace behind that file descriptor, where it is called `name`."""
         await self._link("set", index=index, net_ns_fd=namespace, ifname=name)
 
     async def delete(self, index: int) -> None:
-        """Delete a link, and with one end of a veth pair the other one."""
+        """Delete a link of the agent's own namespace, and with one end of a veth pair the other one."""
         await self._delete(delete_request(1, index=index))
+
+    async def delete_there(self, index: int) -> None:
+        """Delete a link of the namespace that this conversation is about."""
+        await self._link("del", index=index)
 
     async def delete_group(self, group: int) -> None:
         """Delete all links of a group in one step: fifty cost the kernel hardly more time than one."""
@@ -153,6 +167,32 @@ class Netlink:
             async with asyncio.timeout(self._deadline):
                 (index,) = await self._index(name)
                 await self._kernel.route("del", oif=index, **_way(route, metric))
+
+    async def add_rule(self, rule: Rule) -> None:
+        """Have a routing rule, marked as ours; FileExistsError when it is there."""
+        with _refusals():
+            async with asyncio.timeout(self._deadline):
+                await self._kernel.rule("add", **_match(rule))
+
+    async def drop_rule(self, rule: Rule) -> None:
+        """Take a routing rule of ours away; FileNotFoundError when it is not there."""
+        with _refusals():
+            async with asyncio.timeout(self._deadline):
+                await self._kernel.rule("del", **_match(rule))
+
+    async def put_discipline(self, name: str, kind: str, handle: int, parent: int, **numbers: Any) -> None:
+        """Give a link a queueing discipline of that number, or change the one it has."""
+        with _refusals():
+            async with asyncio.timeout(self._deadline):
+                (index,) = await self._index(name)
+                await self._kernel.tc("replace", kind, index=index, handle=handle, parent=parent, **numbers)
+
+    async def drop_discipline(self, name: str, handle: int, parent: int) -> None:
+        """Take the queueing discipline of that number, and what is below it, from a link."""
+        with _refusals():
+            async with asyncio.timeout(self._deadline):
+                (index,) = await self._index(name)
+                await self._kernel.tc("del", index=index, handle=handle, parent=parent)
 
     async def _index(self, name: str) -> Sequence[int]:
         found: Sequence[int] = await self._kernel.link_lookup(ifname=name)
@@ -253,7 +293,21 @@ def _exchange(requests: Sequence[bytes], deadline: float) -> Mapping[int, int]:
 
 def _way(route: Route, metric: int) -> dict[str, Any]:
     gateway = {} if route.gateway is None else {"gateway": str(route.gateway)}
-    return {"dst": str(route.destination), **gateway, **({"priority": metric} if metric else {})}
+    more = {"priority": metric, "table": route.table}
+    return {"dst": str(route.destination), **gateway, **{key: value for key, value in more.items() if value}}
+
+
+def _match(rule: Rule) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "family": socket.AF_INET if rule.version == 4 else socket.AF_INET6,
+        "table": rule.table,
+        "priority": rule.priority,
+        "protocol": OUR_PROTOCOL,
+    }
+    networks = {"src": rule.source, "dst": rule.destination}
+    said |= {key: str(network) for key, network in networks.items() if network is not None}
+    said |= {"iifname": rule.iif} if rule.iif else {}
+    return said | ({"fwmark": rule.mark, "fwmask": rule.mask} if rule.mark else {})
 
 
 def _attributes(end: NewEnd) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from ovsnet.linux import interface
+from ovsnet.linux import interface, shaping
 from ovsnet.linux.namespace import is_gone, opened, run_inside
 from ovsnet.linux.netlink import Netlink
 from ovsnet.model.errors import ApplyError
 from ovsnet.model.host import LinkPlan, Placement, Routers
+from ovsnet.model.shaping import UNSHAPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Sandbox:
     kernel: Netlink
     ioctl: socket.socket
 
-    async def finish(self, placement: Placement, alias: str) -> None:
+    async def finish(self, placement: Placement, alias: str, mtu: int) -> None:
         """Give the interface, which is already inside and has its final name, all the rest."""
         name = placement.ifname
         await run_inside(self.namespace, lambda: _set_up_ipv6(placement))
@@ -36,6 +37,8 @@ class Sandbox:
         await self.kernel.change(name, alias=alias, state="up")
         for route in placement.routes:
             await self.kernel.add_route(name, route)
+        if placement.shape != UNSHAPED:
+            await shaping.put(self.kernel, name, placement.shape, mtu)
 
 
 def _set_up_ipv6(placement: Placement) -> None:

@@ -2,21 +2,26 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip_network
+from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 
 from ovsnet.model.attachment import Tagging, TargetKind
 from ovsnet.model.errors import BadRequest
-from ovsnet.model.host import Route
+from ovsnet.model.host import Medium, Route, Rule
 from ovsnet.model.ids import UNTAGGED, IpAddress, IpInterface, Mac, Vlan, parse_mac, parse_vlan
 from ovsnet.model.lease import families_of
 from ovsnet.model.network import CONTAINER_PORTS, MAX_MTU, MIN_IPV6_MTU, MIN_MTU, PortKind
-from ovsnet.model.wishes import WORDS, Wish
+from ovsnet.model.routing import parse_gateway, parse_route, parse_rule
+from ovsnet.model.shaping import UNSHAPED, Shape, parse_delay, parse_loss, parse_rate
+from ovsnet.model.wishes import Wish
 
 LONGEST_NAME = 15
 """Characters of an interface's name (IFNAMSIZ - 1)."""
 _NAME = re.compile(r"[^\s/:%\x00-\x1f\x7f]+")
 AUTO = "auto:"
+MAC_PREFIX = "mac:"
+"""Begins a NIC that is named by its MAC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class Wanted:
     network: str = ""
     bridge: str = ""
     uplink: str = ""
+    medium: Medium = Medium.PORT
+    nic: str = ""
     ifname: str = ""
     addresses: tuple[AskedAddress, ...] = ()
     gateways: tuple[IpAddress, ...] = ()
@@ -51,8 +58,10 @@ class Wanted:
     trunks: tuple[Vlan, ...] = ()
     mtu: int | None = None
     routes: tuple[Route, ...] = ()
+    rules: tuple[Rule, ...] = ()
     dhcp: tuple[int, ...] = ()
     slaac: bool = False
+    shape: Shape = UNSHAPED
     port: PortKind | None = None
     host_ifname: str = ""
     text: Wish = field(default=Wish(target=""), compare=False)
@@ -60,9 +69,9 @@ class Wanted:
 
 def parse_wish(wish: Wish) -> Wanted:
     """All of it, or BadRequest that names the bad part."""
-    _refuse_later(wish)
     kind, name = parse_target(wish.target)
     _one_place(wish)
+    medium, nic = _device(wish)
     addresses, gateways = _addresses(wish)
     vlan, tagging, trunks = _tagging(wish)
     mtu, dhcp = _mtu(wish.mtu), families_of(wish.dhcp)
@@ -75,6 +84,8 @@ def parse_wish(wish: Wish) -> Wanted:
         network=wish.network,
         bridge=_bridge(wish.bridge),
         uplink=interface_name("--uplink", wish.uplink),
+        medium=medium,
+        nic=nic,
         ifname=interface_name("--ifname", wish.ifname),
         addresses=addresses,
         gateways=gateways,
@@ -84,8 +95,10 @@ def parse_wish(wish: Wish) -> Wanted:
         trunks=trunks,
         mtu=mtu,
         routes=tuple(parse_route(it) for it in wish.routes),
+        rules=tuple(dict.fromkeys(parse_rule(it) for it in wish.rules)),
         dhcp=dhcp,
         slaac=wish.slaac,
+        shape=Shape(parse_rate(wish.rate), parse_loss(wish.loss), *parse_delay(wish.delay)),
         port=_port(wish.port),
         host_ifname=interface_name("--host-ifname", wish.host_ifname),
         text=wish,
@@ -138,35 +151,16 @@ def interface_name(option: str, text: str) -> str:
     return text
 
 
-def parse_route(text: str) -> Route:
-    """`CIDR[@GW]`."""
-    destination, at, gateway = text.partition("@")
-    try:
-        network = ip_network("0.0.0.0/0" if destination == "default" else destination)
-    except ValueError as error:
-        raise BadRequest(f"--route {text!r}: {error}") from None
-    hop = _gateway(f"--route {text!r}", gateway) if at else None
-    if hop is not None and hop.version != network.version:
-        raise BadRequest(f"--route {text!r}: destination and gateway are of different families")
-    if not network.prefixlen:
-        raise BadRequest(
-            f"--route {text!r}: a default route is given with the address, like --ip 192.0.2.7/24@192.0.2.1"
-        )
-    return Route(network, hop)
-
-
 # ------------------------------------------------------------------ the parts
 
 
-def _refuse_later(wish: Wish) -> None:
-    said = [option for option, word in WORDS.items() if word.later and getattr(wish, word.field)]
-    if said:
-        raise BadRequest(f"{', '.join(said)}: not supported yet by this version of ovsnet; leave it out")
-
-
 def _one_place(wish: Wish) -> None:
-    if sum(map(bool, (wish.network, wish.bridge, wish.uplink))) != 1:
-        raise BadRequest("say where it shall be: --network NET, --bridge BR or --uplink NIC, and one of them only")
+    places = (wish.network, wish.bridge, wish.uplink, wish.dummy, wish.nic, wish.macvlan, wish.ipvlan)
+    if sum(map(bool, places)) != 1:
+        raise BadRequest(
+            "say where it shall be: --network NET, --bridge BR, --uplink NIC, --dummy, --nic NIC, --macvlan NIC or "
+            "--ipvlan NIC, and one of them only"
+        )
     only_on_bridges = {
         "--trunk": wish.trunk,
         "--native": wish.native,
@@ -175,11 +169,45 @@ def _one_place(wish: Wish) -> None:
         "--dhcp": wish.dhcp,
         "--slaac": wish.slaac,
     }
-    wrong = [option for option, value in only_on_bridges.items() if value]
-    if wish.network and wrong:
-        raise BadRequest(
-            f"{', '.join(wrong)}: only with --bridge or --uplink; on a network that is the network's to say"
-        )
+    if wish.network:
+        _refuse("only with --bridge or --uplink; on a network that is the network's to say", only_on_bridges)
+
+
+def _device(wish: Wish) -> tuple[Medium, str]:
+    """What it is beside a port, and of which NIC."""
+    said = {Medium.NIC: wish.nic, Medium.MACVLAN: wish.macvlan, Medium.IPVLAN: wish.ipvlan}
+    found = next(((medium, nic) for medium, nic in said.items() if nic), None)
+    medium, nic = found or (Medium.DUMMY if wish.dummy else Medium.PORT, "")
+    if medium is Medium.PORT:
+        return medium, ""
+    here, nobody, not_its_own = f"--{medium}", medium is Medium.DUMMY, medium in (Medium.NIC, Medium.IPVLAN)
+    _refuse(f"only for a port of Open vSwitch; not with {here}", _of_ports(wish))
+    asks = {"--dhcp": nobody and wish.dhcp, "--slaac": nobody and wish.slaac}
+    _refuse(f"not with {here}: nobody is there to ask", asks)
+    _refuse(f"not with {here}, which has the NIC's MAC", {"--mac": not_its_own and wish.mac})
+    _refuse(f"not with {here}: a server would see the NIC's MAC", {"--dhcp": medium is Medium.IPVLAN and wish.dhcp})
+    _refuse("not with --nic, which keeps what it has", {"--mtu": medium is Medium.NIC and wish.mtu})
+    if nic.startswith(MAC_PREFIX):
+        return medium, f"{MAC_PREFIX}{parse_mac(nic.removeprefix(MAC_PREFIX))}"
+    return medium, interface_name(here, nic)
+
+
+def _of_ports(wish: Wish) -> dict[str, object]:
+    return {
+        "--vlan": wish.vlan,
+        "--trunk": wish.trunk,
+        "--native": wish.native,
+        "--qinq": wish.qinq,
+        "--port": wish.port,
+        "--host-ifname": wish.host_ifname,
+        "--rate": parse_rate(wish.rate),
+    }
+
+
+def _refuse(why: str, options: Mapping[str, object]) -> None:
+    wrong = [option for option, value in options.items() if value]
+    if wrong:
+        raise BadRequest(f"{', '.join(wrong)}: {why}")
 
 
 def _bridge(text: str) -> str:
@@ -199,7 +227,7 @@ def _addresses(wish: Wish) -> tuple[tuple[AskedAddress, ...], tuple[IpAddress, .
         addresses.append(asked)
         if not at:
             continue
-        hop = _gateway(f"--ip {text}", gateway)
+        hop = parse_gateway(f"--ip {text}", gateway)
         if hop.version != asked.ip.version:
             raise BadRequest(f"--ip {text}: address and gateway are of different families")
         if hop == asked.ip:
@@ -234,16 +262,6 @@ def _refuse_edges(text: str, interface: IPv4Interface | IPv6Interface) -> None:
     edges = (network.network_address, network.broadcast_address)
     if network.version == 4 and network.prefixlen < 31 and interface.ip in edges:
         raise BadRequest(f"--ip {text}: {interface.ip} is the network or broadcast address of {network}")
-
-
-def _gateway(what: str, text: str) -> IpAddress:
-    try:
-        gateway = ip_address(text)
-    except ValueError:
-        raise BadRequest(f"{what}: {text!r} is not the address of a gateway") from None
-    if gateway.is_unspecified or gateway.is_multicast or gateway.is_loopback:
-        raise BadRequest(f"{what}: {gateway} cannot be a gateway")
-    return gateway
 
 
 def _tagging(wish: Wish) -> tuple[Vlan, Tagging, tuple[Vlan, ...]]:

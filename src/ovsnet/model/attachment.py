@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
-from ovsnet.model.host import Route, Routers
+from ovsnet.model.host import Medium, Route, Routers, Rule
 from ovsnet.model.ids import UNTAGGED, EndpointId, IpAddress, IpInterface, IpNetwork, Mac, NetworkId, Vlan
 from ovsnet.model.network import DEFAULT_MTU, PortKind
+from ovsnet.model.shaping import UNSHAPED, Shape
 
 NO_NETWORK = NetworkId("")
 DEFAULT_ROUTES: Mapping[int, IpNetwork] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
@@ -75,9 +76,10 @@ class Attachment:
     """One interface of one target.
 
     `id` is made like an engine's endpoint id. `ifname` is its name inside, `host_ifname` that of its port ("" for one
-    made of the id). `bridge` is "" for one on a network. `makes_bridge`: there was no such bridge, and one of ours
-    takes its place. `addresses`, `gateways` (one a family) and `routes` are what it has inside, beside what it gets by
-    DHCP (`dhcp`: for these IP versions) and from routers (`slaac`). `sandbox` is the
+    made of the id). `bridge` is "" for one on a network, and for one that is no port (`medium`); `nic` is the NIC of
+    the host that such a one is or is on. `makes_bridge`: there was no such bridge, and one of ours
+    takes its place. `addresses`, `gateways` (one a family), `routes` and `rules` are what it has inside, beside what it
+    gets by DHCP (`dhcp`: for these IP versions) and from routers (`slaac`). `shape` slows it down. `sandbox` is the
     path of the target's network namespace, "" while it does not run. `label` is the label of its container that asked
     for it, "" for an order. `detached`: somebody took it away, and its label counts again when its container starts.
     """
@@ -87,13 +89,17 @@ class Attachment:
     ifname: str
     mac: Mac
     network_id: NetworkId = NO_NETWORK
+    medium: Medium = Medium.PORT
+    nic: str = ""
     bridge: str = ""
     makes_bridge: bool = False
     addresses: tuple[IpInterface, ...] = ()
     gateways: tuple[IpAddress, ...] = ()
     routes: tuple[Route, ...] = ()
+    rules: tuple[Rule, ...] = ()
     dhcp: tuple[int, ...] = ()
     slaac: bool = False
+    shape: Shape = UNSHAPED
     vlan: Vlan = UNTAGGED
     tagging: Tagging = Tagging.ACCESS
     trunks: tuple[Vlan, ...] = ()

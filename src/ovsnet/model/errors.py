@@ -36,10 +36,12 @@ class ApplyError(OvsnetError):
     """The host refused one change.
 
     `resource` is the key of the refused resource (a port name, a flow key …), `reason` the host's own words.
+    `lasting`: it will be refused again until somebody else changes something.
     """
 
-    def __init__(self, resource: str, reason: str) -> None:
+    def __init__(self, resource: str, reason: str, *, lasting: bool = False) -> None:
         super().__init__(f"{resource}: {reason}")
+        self.lasting = lasting
         self.resource = resource
         self.reason = reason
 

@@ -1,6 +1,6 @@
 """What is true on this host (facts) and what must be true on it (plan), as values. Pure.
 
-A plan is a set of named resources of six kinds. `compare=False` marks fields that only matter when the resource is
+A plan is a set of named resources of several kinds. `compare=False` marks fields that only matter when the resource is
 made: they cannot be read back from the host and so must not count as drift.
 """
 
@@ -14,24 +14,32 @@ from ovsnet.model.datapath import Datapath
 from ovsnet.model.ids import UNTAGGED, EndpointId, IpAddress, IpInterface, IpNetwork, Mac, Ofport, Vlan, Vni
 from ovsnet.model.network import PortKind
 from ovsnet.model.overlay import Overlay
+from ovsnet.model.shaping import UNSHAPED, Shape
 from ovsnet.model.uplink import UplinkPlan
 
 __all__ = [
     "BridgePlan",
     "Datapath",
+    "DevicePlan",
     "HostFacts",
     "HostPlan",
     "InsidePlan",
     "LinkPlan",
+    "Medium",
     "NameService",
     "OtherBridge",
     "Placement",
     "PortPlan",
     "Route",
     "Routers",
+    "Rule",
     "SwitchFacts",
     "TunnelPlan",
 ]
+
+EVERY_BIT = (1 << 32) - 1
+LAST_PRIORITY = 32765
+"""Of a rule, the one before that for the table `main`: what the kernel gives a rule that says none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +126,36 @@ class PortPlan:
     """`Port.vlan_mode`; "" leaves it to Open vSwitch: `vlan` is the VLAN of its untagged frames."""
     trunks: tuple[Vlan, ...] = ()
     """`Port.trunks`: the VLANs it carries tagged; () for all, where it carries any."""
+    rate: int = 0
+    """The most it sends towards its container, in bits a second; 0 for no bound."""
     marks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), compare=False)
     """External ids of the interface by which other tools know it; set on creation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route through one interface. `gateway` is None for what is on the link itself."""
+    """A route through one interface. `gateway` is None for what is on the link itself, `table` 0 for the usual one."""
 
     destination: IpNetwork
     gateway: IpAddress | None = None
+    table: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Packets of this IP version that match are routed by `table`. None, "" and 0 match all.
+
+    Of two rules the one with the lower `priority` is asked first.
+    """
+
+    version: int
+    table: int
+    source: IpNetwork | None = None
+    destination: IpNetwork | None = None
+    iif: str = ""
+    mark: int = 0
+    mask: int = EVERY_BIT
+    priority: int = LAST_PRIORITY
 
 
 class Routers(StrEnum):
@@ -142,13 +170,14 @@ class Routers(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a lost container interface must be put back: namespace path, name, addresses and routes inside."""
+    """Where a lost container interface must be put back: namespace path, name, and what it has inside."""
 
     sandbox: str
     ifname: str
     addresses: tuple[IpInterface, ...]
     routes: tuple[Route, ...] = ()
     routers: Routers = Routers.IGNORED
+    shape: Shape = UNSHAPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +214,45 @@ class InsidePlan:
     mtu: int
     addresses: tuple[IpInterface, ...] = ()
     routes: tuple[Route, ...] = ()
+    shape: Shape = UNSHAPED
+    rules: tuple[Rule, ...] = ()
+    routers: Routers = Routers.IGNORED
+
+
+class Medium(StrEnum):
+    """What an attached interface is."""
+
+    PORT = ""
+    """A port of a switch."""
+    DUMMY = "dummy"
+    """One that leads nowhere."""
+    MACVLAN = "macvlan"
+    IPVLAN = "ipvlan"
+    """On a NIC of the host, with a MAC of its own or with the NIC's."""
+    NIC = "nic"
+    """A NIC of the host itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePlan:
+    """An attached interface that is no port of a switch. Resource key: `name`.
+
+    `nic` is the host's NIC that it is or is on. Where its namespace is "", it is a NIC that has come back.
+    """
+
+    name: str
+    medium: Medium
+    nic: str = ""
+    sandbox: str = ""
+    alias: str = field(default="", compare=False)
+    mtu: int = field(default=0, compare=False)
+    mac: Mac = field(default=Mac(""), compare=False)
+    place: Placement = field(default=Placement("", "", ()), compare=False)
+
+    @property
+    def ifname(self) -> str:
+        """Its name inside."""
+        return self.place.ifname
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,3 +283,4 @@ class HostPlan:
     tunnels: Mapping[str, TunnelPlan] = field(default_factory=lambda: MappingProxyType({}))
     uplinks: Mapping[str, UplinkPlan] = field(default_factory=lambda: MappingProxyType({}))
     insides: Mapping[str, InsidePlan] = field(default_factory=lambda: MappingProxyType({}))
+    devices: Mapping[str, DevicePlan] = field(default_factory=lambda: MappingProxyType({}))

@@ -20,6 +20,10 @@ class Wish:
     network: str = ""
     bridge: str = ""
     uplink: str = ""
+    dummy: bool = False
+    nic: str = ""
+    macvlan: str = ""
+    ipvlan: str = ""
     ifname: str = ""
     addresses: tuple[str, ...] = ()
     mac: str = ""
@@ -43,7 +47,7 @@ class Wish:
 class Word:
     """One option: the field of Wish it fills, what its value looks like ("" for one without), and its help.
 
-    `given` is what it means without a value, where it may have none. `later`: designed and not built.
+    `given` is what it means without a value, where it may have none.
     """
 
     field: str
@@ -51,7 +55,6 @@ class Word:
     help: str
     repeated: bool = False
     given: str = ""
-    later: bool = False
 
 
 WORDS: Mapping[str, Word] = {
@@ -60,6 +63,10 @@ WORDS: Mapping[str, Word] = {
     "--uplink": Word(
         "uplink", "NIC", "The LAN behind a NIC of the host that 'ovsnet uplink add' has put into a bridge."
     ),
+    "--dummy": Word("dummy", "", "Nowhere: an interface that has addresses and leads to nobody."),
+    "--nic": Word("nic", "NIC", "A NIC of the host itself, or a VF of one, by its name or as mac:MAC; it comes back."),
+    "--macvlan": Word("macvlan", "NIC", "On a NIC of the host, with a MAC of its own; the host does not reach it."),
+    "--ipvlan": Word("ipvlan", "NIC", "On a NIC of the host, with the NIC's MAC; the host does not reach it."),
     "--ifname": Word("ifname", "NAME", "Its name inside; default the first free of eth1, eth2 …"),
     "--ip": Word(
         "addresses", "CIDR[@GW]", "An address, and the default gateway of its family; may be repeated.", repeated=True
@@ -71,16 +78,24 @@ WORDS: Mapping[str, Word] = {
     "--qinq": Word("qinq", "", "With --vlan: all its frames get one more tag, of that VLAN; on a bridge."),
     "--mtu": Word("mtu", "BYTES", "Default the network's or the bridge's."),
     "--route": Word(
-        "routes", "CIDR[@GW]", "A route inside, on the link or by a gateway; may be repeated.", repeated=True
+        "routes",
+        "ROUTE",
+        "A route inside, CIDR[@GW] or 'CIDR[@GW] table N'; may be repeated.",
+        repeated=True,
     ),
-    "--rule": Word("rules", "RULE", "A routing rule inside; may be repeated.", repeated=True, later=True),
+    "--rule": Word(
+        "rules",
+        "RULE",
+        "A routing rule inside, as 'ip rule' has it, like 'from 10.1.0.0/24 table 100'; may be repeated.",
+        repeated=True,
+    ),
     "--dhcp": Word(
         "dhcp", "FAMILY", "Addresses by DHCP for as long as it is there: v4, v6 or both; on a bridge.", given="v4"
     ),
     "--slaac": Word("slaac", "", "IPv6 addresses in the prefixes that routers announce; on a bridge."),
-    "--rate": Word("rate", "RATE", "The most it may send and receive.", later=True),
-    "--loss": Word("loss", "PERCENT", "Lose so many packets.", later=True),
-    "--delay": Word("delay", "TIME", "Delay packets.", later=True),
+    "--rate": Word("rate", "RATE", "The most it may send, and the most it may receive, like 100mbit; 0 for no bound."),
+    "--loss": Word("loss", "PERCENT", "Lose so many of the packets it sends, like 30%; 0 for none."),
+    "--delay": Word("delay", "TIME", "Delay the packets it sends, like 50ms, or '50ms 10ms': by 40 to 60; 0 for none."),
     "--port": Word("port", "KIND", "What it is made of: veth, internal; on a bridge.  [default: veth]"),
     "--host-ifname": Word("host_ifname", "NAME", "The name of its port on the host; default one made of its id."),
 }

@@ -206,7 +206,8 @@ def _titles(state: State) -> Mapping[str, str]:
 def _refused(failures: Sequence[ApplyError], titles: Mapping[str, str]) -> Iterator[str]:
     for it in failures[:SHOWN]:
         whose = titles.get(it.resource, "")
-        yield f"Not in place: {it.resource}{whose}: {it.reason}. It is tried again until it succeeds."
+        when = "when something changes" if it.lasting else "until it succeeds"
+        yield f"Not in place: {it.resource}{whose}: {it.reason}. It is tried again {when}."
     if len(failures) > SHOWN:
         yield f"{len(failures) - SHOWN} more resources are not in place; 'ovsnet check' names each."
 

@@ -111,6 +111,15 @@ class PortBook:
         """The interface of this name, whoever made it."""
         return self._interfaces.row(name)
 
+    def idle_shapes(self) -> Iterable[Row]:
+        """Our QoS rows that no port has any more: the server does not collect them."""
+        shapes = [it for it in self._database.rows("QoS") if is_ours(it, self._instance)]
+        bound = sum(1 for it in self._ours.values() if it.plan.rate) if shapes else 0
+        if len(shapes) <= bound:
+            return ()
+        used = {it.uuid for port in self._database.rows("Port") for it in port.qos}
+        return [it for it in shapes if it.uuid not in used]
+
     def bridge(self) -> Row | None:
         """The bridge of our name, whoever made it."""
         return next((row for row in self._database.rows("Bridge") if row.name == self._bridge), None)
@@ -174,6 +183,8 @@ class PortBook:
         names = self._ports.update(changed["Port"]) | self._interfaces.update(changed["Interface"])
         if changed["Bridge"]:
             names |= self._ports.update(self._moved())
+        if touched.rows.get("QoS"):
+            names |= {name for name, it in self._ours.items() if it.plan.rate}
         for name in names:
             before = self._ours.pop(name, None)
             self._read(name, before)

@@ -14,7 +14,7 @@ from ovsnet.model.delta import Delta
 from ovsnet.model.errors import ApplyError, Conflict
 from ovsnet.model.host import PortPlan
 from ovsnet.model.network import PortKind
-from ovsnet.ovs import rows
+from ovsnet.ovs import rows, shapes
 from ovsnet.ovs.rows import FAULT_KEY, Row
 from ovsnet.ovs.switch import Switch
 from ovsnet.ovsdb.rows import Transaction, assign, insert
@@ -145,24 +145,29 @@ class PortApplier:
     def _build(self, transaction: Transaction, wanted: Mapping[str, PortPlan], gone: Iterable[str]) -> None:
         for name in gone:
             self._delete(name)
+        for idle in self._switch.ports.idle_shapes():
+            idle.delete()
         for name, plan in wanted.items():
             row = self._switch.ports.port(name)
             if row is None:
                 self._insert(transaction, plan)
             else:
-                self._correct(row, plan)
+                self._correct(transaction, row, plan)
 
     def _insert(self, transaction: Transaction, plan: PortPlan) -> None:
         ifindex = self._ifindex_of(plan.name) if plan.kind is PortKind.VETH else None
         interface = insert(transaction, "Interface", rows.interface_columns(plan, self._switch.instance, ifindex))
         columns = {**rows.port_columns(plan, self._switch.instance), "interfaces": [interface]}
+        if plan.rate:
+            columns["qos"] = [insert(transaction, "QoS", shapes.columns(plan.rate, self._switch.instance))]
         bridge = self._bridge_of(plan)
         if bridge is not None:
             # A mutation, not the whole set: others may add ports at the same moment.
             bridge.addvalue("ports", insert(transaction, "Port", columns))
 
-    def _correct(self, row: Row, plan: PortPlan) -> None:
+    def _correct(self, transaction: Transaction, row: Row, plan: PortPlan) -> None:
         assign(row, rows.vlan_columns(plan))
+        self._shape(transaction, row, plan)
         for interface in row.interfaces:
             assign(interface, rows.option_columns(plan))
         wanted = {**plan.external_ids, OWNER_KEY: self._switch.instance}
@@ -173,11 +178,29 @@ class PortApplier:
             elif present.get(key) != wanted[key]:
                 row.setkey("external_ids", key, wanted[key])
 
+    def _shape(self, transaction: Transaction, row: Row, plan: PortPlan) -> None:
+        present = shapes.shape_of(row, self._switch.instance)
+        if plan.rate == shapes.rate_of(row):
+            return
+        if not plan.rate:
+            self._unshape(row)
+        elif present is not None:
+            assign(present, shapes.columns(plan.rate, self._switch.instance))
+        else:
+            row.qos = [insert(transaction, "QoS", shapes.columns(plan.rate, self._switch.instance))]
+
+    def _unshape(self, port: Row) -> None:
+        present = shapes.shape_of(port, self._switch.instance)
+        if present is not None:
+            port.qos = []
+            present.delete()
+
     def _delete(self, name: str) -> None:
-        """Take it off its bridge; the server collects what nothing refers to."""
+        """Take it off its bridge; the server collects ports and interfaces that nothing refers to."""
         port = self._switch.ports.port(name)
         carrier = self._switch.ports.carrier(port) if port is not None else None
         if carrier is not None:
+            self._unshape(port)
             carrier.delvalue("ports", port)
 
 

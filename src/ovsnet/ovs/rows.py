@@ -14,6 +14,7 @@ from ovsnet.model.host import BridgePlan, Datapath, PortPlan
 from ovsnet.model.ids import UNTAGGED, Ofport, Vlan
 from ovsnet.model.network import PortKind
 from ovsnet.model.paths import Path
+from ovsnet.ovs import shapes
 from ovsnet.ovs.bfd import read_path
 from ovsnet.plan.names import BRIDGE_KEY, OWNER_KEY
 
@@ -31,7 +32,8 @@ WANTED_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("name", "ports", "datapath_type", "fail_mode", "protocols", "other_config", "external_ids"),
             *("stp_enable", "rstp_enable", "mcast_snooping_enable", "flow_tables"),
         ),
-        "Port": ("name", "interfaces", "tag", "vlan_mode", "trunks", "external_ids"),
+        "Port": ("name", "interfaces", "tag", "vlan_mode", "trunks", "qos", "external_ids"),
+        "QoS": ("type", "other_config", "external_ids"),
         "Interface": (
             *("name", "type", "options", "mtu_request", "ofport", "error", "ifindex", "external_ids"),
             *("bfd", "bfd_status"),
@@ -198,6 +200,7 @@ def read_port(port: Row, interface: Row | None, *, on_our_bridge: bool, carrier:
         external_ids=MappingProxyType(our_ids(port.external_ids)),
         tagging="".join(port.vlan_mode),
         trunks=tuple(sorted(Vlan(it) for it in port.trunks)),
+        rate=shapes.rate_of(port),
     )
     if interface is not None and kind in WITH_OPTIONS:
         tunnel = MappingProxyType(dict(interface.options)), MappingProxyType(dict(interface.bfd))

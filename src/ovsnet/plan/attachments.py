@@ -6,7 +6,7 @@ Those on a network are planned as the endpoints they also are (host.py).
 from collections.abc import Iterator
 
 from ovsnet.model.attachment import Attachment, Tagging
-from ovsnet.model.host import BridgePlan, Datapath, InsidePlan, LinkPlan, PortPlan, SwitchFacts
+from ovsnet.model.host import BridgePlan, Datapath, InsidePlan, LinkPlan, Placement, PortPlan, SwitchFacts
 from ovsnet.model.ids import IpInterface
 from ovsnet.model.network import PortKind
 from ovsnet.model.state import State
@@ -74,16 +74,26 @@ def plan_attached_port(attachment: Attachment, instance: str, leased: tuple[IpIn
         bridge=attachment.bridge,
         tagging="" if attachment.tagging is Tagging.ACCESS else attachment.tagging.value,
         trunks=attachment.trunks,
+        rate=attachment.shape.rate,
         marks={"container_id": target.name or target.id, "container_iface": attachment.ifname},
     )
 
 
-def plan_inside(link: LinkPlan) -> InsidePlan | None:
+def plan_inside(name: str, place: Placement | None, mtu: int, attachment: Attachment) -> InsidePlan | None:
     """What its interface has inside, as far as that can change; None for one that is not inside."""
-    place = link.placement
     if place is None:
         return None
-    return InsidePlan(names.inside(link.name), place.sandbox, place.ifname, link.mtu, place.addresses, place.routes)
+    return InsidePlan(
+        name=names.inside(name),
+        sandbox=place.sandbox,
+        ifname=place.ifname,
+        mtu=mtu,
+        addresses=place.addresses,
+        routes=place.routes,
+        shape=place.shape,
+        rules=attachment.rules,
+        routers=place.routers,
+    )
 
 
 def datapath_of(bridge: str, switch: SwitchFacts) -> Datapath:

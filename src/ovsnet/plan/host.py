@@ -2,7 +2,7 @@
 
 from ovsnet.model.attachment import Attachment
 from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.host import BridgePlan, Datapath, HostFacts, HostPlan, LinkPlan, PortPlan
+from ovsnet.model.host import BridgePlan, Datapath, HostFacts, HostPlan, LinkPlan, Placement, PortPlan
 from ovsnet.model.network import Network, PortKind
 from ovsnet.model.state import State
 from ovsnet.pipeline.remembered import Latest
@@ -15,6 +15,7 @@ from ovsnet.plan.attachments import (
     plan_bridges,
     plan_inside,
 )
+from ovsnet.plan.devices import plan_devices
 from ovsnet.plan.dns import plan_dns_link, plan_dns_port
 from ovsnet.plan.links import may_offload, plan_link
 from ovsnet.plan.ports import plan_port
@@ -33,7 +34,7 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
     """Bridge, links, ports, tunnels and uplinks of this host."""
     links: dict[str, LinkPlan] = {}
     ports: dict[str, PortPlan] = {}
-    attached: list[LinkPlan] = []
+    attached: list[tuple[str, Placement | None, int, Attachment]] = []
     offload = may_offload(facts.switch)
     for endpoint in state.endpoints.values():
         network = state.networks.get(endpoint.network_id)
@@ -43,7 +44,7 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
         link, port = _plug(endpoint, network, attachment, instance, offload=offload)
         links[link.name] = link
         ports[link.name] = port
-        attached += [link] if attachment is not None else []
+        attached += [(link.name, link.placement, link.mtu, attachment)] if attachment is not None else []
     if len(_plugs) > 2 * len(state.endpoints) + SPARE:
         _plugs.keep(state.endpoints.keys())
     for attachment in on_bridges(state, facts.switch):
@@ -51,16 +52,21 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
         links[link.name] = link
         if not lacks_bridge(attachment, facts.switch):
             ports[link.name] = plan_attached_port(attachment, instance, facts.leased.get(attachment.id, ()))
-        attached.append(link)
+        attached.append((link.name, link.placement, link.mtu, attachment))
     ours = BridgePlan(bridge, facts.switch.datapath, {names.OWNER_KEY: instance})
     ports |= plan_tunnel_ports(state, facts.overlay, instance)
     if facts.names is not None:
         links[names.dns_port()] = plan_dns_link(facts.names, facts.switch)
         ports[names.dns_port()] = plan_dns_port(instance)
     bridges = {**plan_bridges(state, facts.switch, instance), bridge: ours}
-    insides = {it.name: it for it in map(plan_inside, attached) if it is not None}
+    devices = plan_devices(state)
+    own = ((devices.get(names.device(it.id)), it) for it in state.attachments.values())
+    attached += [(device.name, device.place, it.mtu, it) for device, it in own if device is not None]
+    insides = {it.name: it for it in (plan_inside(*it) for it in attached) if it is not None}
     uplinks = plan_uplinks(state, facts)
-    return HostPlan(bridges, links, ports, plan_tunnels(state, facts.overlay), insides=insides, uplinks=uplinks)
+    return HostPlan(
+        bridges, links, ports, plan_tunnels(state, facts.overlay), insides=insides, uplinks=uplinks, devices=devices
+    )
 
 
 def _plug(

@@ -41,4 +41,6 @@ def _placement(endpoint: Endpoint, attachment: Attachment | None) -> Placement |
 def placement_of(attachment: Attachment, *, also: tuple[Route, ...] = ()) -> Placement:
     """Where an attachment's interface is put, from its beginning: no engine moves it."""
     routes = (*also, *attachment.all_routes)
-    return Placement(attachment.sandbox, attachment.ifname, attachment.addresses, routes, attachment.routers)
+    return Placement(
+        attachment.sandbox, attachment.ifname, attachment.addresses, routes, attachment.routers, attachment.shape
+    )

@@ -9,6 +9,7 @@ from hashlib import blake2s
 
 from ovsnet.model.attachment import Attachment
 from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.host import Medium
 from ovsnet.model.ids import EndpointId, IpAddress, Vni
 from ovsnet.model.network import Network, PortKind
 from ovsnet.model.overlay import TunnelKind
@@ -95,11 +96,18 @@ def attachment_port(attachment: Attachment) -> str:
 
 
 def port_of_attachment(attachment: Attachment, state: State) -> str:
-    """The name of the port of any attachment; "" for one whose network is gone."""
+    """What it is called in plans: the name of its port, where it has one; "" for one whose network is gone."""
     if attachment.bridge:
         return attachment_port(attachment)
+    if attachment.medium is not Medium.PORT:
+        return device(attachment.id)
     endpoint, network = state.endpoints.get(attachment.id), state.networks.get(attachment.network_id)
     return port_name(endpoint, network) if endpoint and network else ""
+
+
+def device(attachment_id: EndpointId) -> str:
+    """The key of an attached interface that is no port of a switch."""
+    return f"od{attachment_id[:_DIGITS]}"
 
 
 def inside(port: str) -> str:

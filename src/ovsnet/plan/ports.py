@@ -15,6 +15,7 @@ def plan_port(endpoint: Endpoint, network: Network, instance: str, attachment: A
         vlan=endpoint.vlan_on(network),
         mtu=network.options.mtu if attachment is None else attachment.mtu,
         external_ids=_external_ids(endpoint, network, instance, attachment),
+        rate=0 if attachment is None else attachment.shape.rate,
     )
 
 

@@ -62,6 +62,7 @@ class Converger:
             wanted: dict[Kind, Mapping[str, Any]] = {
                 Kind.BRIDGES: host.bridges,
                 Kind.LINKS: host.links,
+                Kind.DEVICES: host.devices,
                 Kind.INSIDES: host.insides,
                 Kind.TUNNELS: host.tunnels,
                 Kind.PORTS: host.ports,

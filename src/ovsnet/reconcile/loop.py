@@ -39,6 +39,11 @@ class Loop:
         self._dirty.update(dirty)
         self._nudged.set()
 
+    def retry_lasting(self) -> None:
+        """Somebody changed something that we do not follow: what was refused for good is tried again."""
+        if any(it.lasting for it in self.last.failures):
+            self.nudge()
+
     async def run(self) -> None:
         """Until cancelled."""
         self.nudge()
@@ -93,7 +98,7 @@ class Loop:
 
     async def _wait(self, next_resync: float) -> None:
         quiet = next_resync - self._time()
-        pause = min(self._retry, quiet) if self.last.failures else quiet
+        pause = min(self._retry, quiet) if worth_another_try(self.last.failures) else quiet
         try:
             async with asyncio.timeout(max(0.0, pause)):
                 await self._nudged.wait()
@@ -108,9 +113,11 @@ class Loop:
         self._show(unread)
         before = self.last
         done = await self._converger.round()
-        refused = {it.resource: it for it in (*unread, *done.failures)}
+        refused: dict[str, ApplyError] = {}
+        for it in (*unread, *done.failures):
+            refused.setdefault(it.resource, it)  # a link and its port are called alike: the first is the cause
         self.last = Round(done.revision, done.written, tuple(refused.values()))
-        self._dirty.update(_kinds_to_reread(self.last.failures))
+        self._dirty.update(Kind if worth_another_try(self.last.failures) else ())
         self.last_seconds = self._time() - began
         for waiter in self._waiters:
             if not waiter.done():
@@ -153,6 +160,10 @@ class Loop:
         return asyncio.get_running_loop().time()
 
 
-def _kinds_to_reread(failures: Sequence[ApplyError]) -> set[Kind]:
-    """A refusal may mean that what we believe is wrong: read everything again before the next try."""
-    return set(Kind) if failures else set()
+def worth_another_try(failures: Sequence[ApplyError]) -> bool:
+    """A refusal may mean that what we believe is wrong: then everything is read again, and tried soon.
+
+    Not one that lasts, nor one that follows from it: what belongs to a port has a key that begins with the port's.
+    """
+    lasting = {it.resource for it in failures if it.lasting}
+    return any(it.resource.partition(" ")[0] not in lasting for it in failures)

@@ -11,6 +11,7 @@ class Kind(StrEnum):
 
     BRIDGES = "bridges"
     LINKS = "links"
+    DEVICES = "devices"
     INSIDES = "insides"
     TUNNELS = "tunnels"
     PORTS = "ports"
@@ -43,6 +44,7 @@ PHASES = (
     Phase(Kind.TUNNELS, Does.MAKES, "as a veth: a port needs a device that exists"),
     Phase(Kind.PORTS, Does.MAKES, "flows need the port's number; until they come its packets are dropped"),
     Phase(Kind.LINKS, Does.MAKES, "ovs-vswitchd makes the device of an internal port", PortKind.INTERNAL),
+    Phase(Kind.DEVICES, Does.BOTH, "as links: what is inside needs them"),
     Phase(Kind.INSIDES, Does.BOTH, "what changes inside an interface needs that; what goes, goes with it"),
     Phase(Kind.FLOWS, Does.BOTH, "one bundle, so that no packet sees half of it; also before ports go away"),
     Phase(Kind.PORTS, Does.UNMAKES, "before its link, or ovs-vswitchd reports a port without a device"),

@@ -1,17 +1,16 @@
 """Attachments as rows and back. Pure."""
 
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import ip_address, ip_interface
 from typing import Any
 
 from ovsnet.model.attachment import NO_NETWORK, Attachment, Tagging, Target, TargetKind
-from ovsnet.model.host import Route
+from ovsnet.model.host import Medium
 from ovsnet.model.ids import EndpointId, NetworkId, Vlan, parse_mac
 from ovsnet.model.network import Network, PortKind
+from ovsnet.model.routing import parse_route, parse_rule, route_words, rule_words
+from ovsnet.model.shaping import Shape
 from ovsnet.store.codec import decode_names, encode_names
 from ovsnet.store.vocabulary import Columns, RowOf
-
-_BY = "@"
-"""Between a route's destination and its gateway."""
 
 
 def encode_attachment(it: Attachment, row: RowOf) -> Columns:
@@ -26,13 +25,20 @@ def encode_attachment(it: Attachment, row: RowOf) -> Columns:
         "ifname": it.ifname,
         "mac": it.mac,
         "network": [row(Network, it.network_id)] if it.network_id else [],
+        "medium": str(it.medium),
+        "nic": it.nic,
         "bridge": it.bridge,
         "makes_bridge": it.makes_bridge,
         "addresses": encode_names(tuple(map(str, it.addresses))),
         "gateways": encode_names(tuple(map(str, it.gateways))),
-        "routes": encode_names(tuple(map(_route_text, it.routes))),
+        "routes": encode_names(tuple(map(route_words, it.routes))),
+        "rules": encode_names(tuple(map(rule_words, it.rules))),
         "dhcp": list(it.dhcp),
         "slaac": it.slaac,
+        "rate": it.shape.rate,
+        "loss": float(it.shape.loss),
+        "delay": it.shape.delay,
+        "jitter": it.shape.jitter,
         "vlan": int(it.vlan),
         "tagging": str(it.tagging),
         "trunks": [int(vlan) for vlan in it.trunks],
@@ -61,13 +67,17 @@ def decode_attachment(row: Any) -> Attachment:
         ifname=row.ifname,
         mac=parse_mac(row.mac),
         network_id=NetworkId(row.network[0].net_id) if row.network else NO_NETWORK,
+        medium=Medium(row.medium),
+        nic=row.nic,
         bridge=row.bridge,
         makes_bridge=row.makes_bridge,
         addresses=tuple(ip_interface(it) for it in decode_names(row.addresses)),
         gateways=tuple(ip_address(it) for it in decode_names(row.gateways)),
-        routes=tuple(_route(it) for it in decode_names(row.routes)),
+        routes=tuple(parse_route(it) for it in decode_names(row.routes)),
+        rules=tuple(parse_rule(it) for it in decode_names(row.rules)) if row.rules else (),
         dhcp=tuple(sorted(row.dhcp)),
         slaac=row.slaac,
+        shape=Shape(row.rate, row.loss, row.delay, row.jitter),
         vlan=Vlan(row.vlan),
         tagging=Tagging(row.tagging),
         trunks=tuple(sorted(Vlan(it) for it in row.trunks)),
@@ -79,12 +89,3 @@ def decode_attachment(row: Any) -> Attachment:
         detached=row.detached,
         created_at=float(row.created_at),
     )
-
-
-def _route_text(route: Route) -> str:
-    return str(route.destination) if route.gateway is None else f"{route.destination}{_BY}{route.gateway}"
-
-
-def _route(text: str) -> Route:
-    destination, by, gateway = text.partition(_BY)
-    return Route(ip_network(destination), ip_address(gateway) if by else None)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ovsnet.api.orders import AttachOrder, DetachOrder, SetOrder
+from ovsnet.api.attach_orders import AttachOrder, DetachOrder, SetOrder
 from ovsnet.cli.ovs_docker_words import Meaning, Usage, read
 from ovsnet.model.errors import BadRequest
 

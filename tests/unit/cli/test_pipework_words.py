@@ -2,7 +2,7 @@
 
 import pytest
 
-from ovsnet.api.orders import AttachOrder, RouteOrder
+from ovsnet.api.attach_orders import AttachOrder, RouteOrder
 from ovsnet.cli.pipework_words import ChangeRoute, Kind, Meaning, Syntax, WaitHere, mac_of, read
 from ovsnet.model.errors import BadRequest
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovsnet.api.orders import AttachOrder, SetOrder
+from ovsnet.api.attach_orders import AttachOrder, SetOrder
 from ovsnet.model.attaching import AskedAddress, Wanted, parse_target, parse_wish, parse_wished_mac
 from ovsnet.model.attachment import Attachment, Tagging, Target, TargetKind
 from ovsnet.model.errors import BadRequest
-from ovsnet.model.host import Route
+from ovsnet.model.host import Medium, Route
 from ovsnet.model.ids import EndpointId, IpNetwork, Mac
 from ovsnet.model.network import PortKind
 from ovsnet.model.wishes import WORDS, Wish, parse_words
@@ -55,6 +55,23 @@ def test_addresses_from_a_server_of_the_lan(words: str, families: tuple[int, ...
     assert wanted(f"--bridge lan {words}").dhcp == families
 
 
+@pytest.mark.row(34, 35, 36)
+@pytest.mark.parametrize(
+    ("words", "meaning"),
+    [
+        ("--bridge lan", (Medium.PORT, "")),
+        ("--dummy --rate 0", (Medium.DUMMY, "")),
+        ("--nic eth3", (Medium.NIC, "eth3")),
+        ("--nic mac:0A:00:00:00:00:01 --loss 1%", (Medium.NIC, "mac:0a:00:00:00:00:01")),
+        ("--macvlan eth3 --dhcp", (Medium.MACVLAN, "eth3")),
+        ("--ipvlan eth3 --slaac", (Medium.IPVLAN, "eth3")),
+    ],
+)
+def test_what_is_no_port_of_a_switch(words: str, meaning: tuple[Medium, str]) -> None:
+    found = wanted(words)
+    assert (found.medium, found.nic) == meaning
+
+
 @pytest.mark.row(20)
 @pytest.mark.parametrize(
     ("words", "meaning"),
@@ -74,7 +91,15 @@ def test_ways_to_be_in_vlans(words: str, meaning: tuple[int, Tagging, tuple[int,
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("", "--network NET, --bridge BR or --uplink NIC"),
+        ("", "--network NET, --bridge BR, --uplink NIC, --dummy, --nic NIC, --macvlan NIC or --ipvlan NIC"),
+        ("--dummy --bridge lan", "one of them only"),
+        ("--dummy --vlan 5 --rate 1mbit", "--vlan, --rate: only for a port of Open vSwitch; not with --dummy"),
+        ("--dummy --dhcp", "--dhcp: not with --dummy: nobody is there to ask"),
+        ("--ipvlan eth3 --dhcp", "a server would see the NIC's MAC"),
+        ("--nic eth3 --mac auto:x", "--mac: not with --nic, which has the NIC's MAC"),
+        ("--nic eth3 --mtu 1400", "--mtu: not with --nic, which keeps what it has"),
+        ("--nic mac:eth3", "eth3"),
+        ("--macvlan a/b", "cannot be an interface's name"),
         ("--network web --bridge lan", "one of them only"),
         ("--uplink eth0 --bridge lan", "one of them only"),
         ("--bridge lan --ip 192.0.2.7", "prefix length is missing; perhaps 192.0.2.7/24?"),
@@ -114,7 +139,16 @@ def test_ways_to_be_in_vlans(words: str, meaning: tuple[int, Tagging, tuple[int,
         ("--bridge lan --ip", "--ip needs a value"),
         ("--bridge lan --qinq=1", "takes no value"),
         ("--bridge 'lan", "cannot be taken apart"),
-        ("--bridge lan --loss 1 --rate 1m", "--rate, --loss: not supported yet"),
+        ("--bridge lan --rate 1m", "--rate '1m': the unit must be one of bit, kbit, mbit, gbit"),
+        ("--bridge lan --rate 100mbps", "--rate '100mbps': the unit"),
+        ("--bridge lan --rate 1bit", "from 8kbit to 32gbit"),
+        ("--bridge lan --rate fast", "--rate 'fast' cannot be understood; write it like 100mbit"),
+        ("--bridge lan --loss 101%", "--loss '101%': give percent"),
+        ("--bridge lan --loss 1ms", "--loss '1ms': give percent"),
+        ("--bridge lan --delay 50", "--delay '50': the unit must be one of us, ms, s"),
+        ("--bridge lan --delay 61s", "more than 60s"),
+        ("--bridge lan --delay '5ms 10ms'", "cannot vary by more than itself"),
+        ("--bridge lan --delay '5ms 1ms 1ms'", "a time, and one for how much it varies"),
         ("--network web --dhcp --slaac", "--dhcp, --slaac: only with --bridge"),
         ("--bridge lan --dhcp ipv4", "--dhcp 'ipv4' is not known; use one of: v4, v6, both"),
         ("--bridge lan --slaac --mtu 1000", "too small for IPv6"),

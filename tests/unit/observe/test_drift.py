@@ -22,7 +22,8 @@ def test_a_resource_that_is_not_there_is_missing() -> None:
     assert (item.kind, item.key, item.state, item.have) == ("ports", "ov1", DriftState.MISSING, "")
     assert (
         item.want
-        == "name=ov1, kind=veth, vlan=20, external_ids={a=1, b=2}, options={}, bfd={}, bridge=, tagging=, trunks=[]"
+        == "name=ov1, kind=veth, vlan=20, external_ids={a=1, b=2}, options={}, bfd={}, bridge=, tagging=, trunks=[], "
+        "rate=0"
     )
 
 

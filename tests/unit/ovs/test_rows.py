@@ -26,6 +26,7 @@ def port(**columns: Any) -> SimpleNamespace:
         "tag": [],
         "vlan_mode": [],
         "trunks": [],
+        "qos": [],
         "external_ids": OURS,
         "interfaces": [],
     }

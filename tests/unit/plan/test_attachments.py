@@ -10,6 +10,7 @@ from ovsnet.model.host import Datapath, HostFacts, HostPlan, OtherBridge, Route,
 from ovsnet.model.ids import EndpointId, Mac, Vlan
 from ovsnet.model.lease import Lessee
 from ovsnet.model.network import PortKind
+from ovsnet.model.shaping import Shape
 from ovsnet.model.state import State
 from ovsnet.plan import names
 from ovsnet.plan.host import plan_host
@@ -47,6 +48,14 @@ def test_an_attachment_on_a_bridge_is_inside_from_the_beginning() -> None:
     assert (link.placement.sandbox, link.placement.ifname) == (SANDBOX, "eth1")
     assert link.placement.routes[-1] == Route(link.placement.routes[-1].destination, ip_address("192.0.2.1"))
     assert (port.bridge, port.kind) == ("lan", PortKind.VETH)
+
+
+@pytest.mark.row(33)
+def test_what_it_sends_is_slowed_inside_and_what_it_gets_at_its_port() -> None:
+    shape = Shape(rate=20_000_000, loss=30)
+    host = plan(replace(ON_LAN, shape=shape))
+    assert host.ports[NAME].rate == 20_000_000
+    assert host.insides[names.inside(NAME)].shape == shape
 
 
 @pytest.mark.row(29)

@@ -8,7 +8,7 @@ import pytest
 
 from ovsnet.model.errors import ApplyError, Unavailable
 from ovsnet.reconcile.converge import Round
-from ovsnet.reconcile.loop import Loop
+from ovsnet.reconcile.loop import Loop, worth_another_try
 from ovsnet.reconcile.phases import Kind
 from tests.fakes import clock
 from tests.fakes.host import FakeHost
@@ -44,6 +44,30 @@ def test_retries_soon_then_rests_until_the_next_resync() -> None:
         assert [round(it) for it in rounds.times] == [0, 1, 61]
 
     clock.run(scenario)
+
+
+def test_what_is_refused_for_good_waits_until_somebody_changes_something() -> None:
+    async def scenario() -> None:
+        rounds, host = Recorder(), FakeHost(ONE_ENDPOINT, refuse=1)
+        host.refusals.lasting = True
+        loop = make(host, rounds)
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(loop.run())
+            asyncio.get_running_loop().call_later(20, loop.retry_lasting)
+            asyncio.get_running_loop().call_later(40, loop.retry_lasting)
+            await asyncio.sleep(50)
+            running.cancel()
+        assert [round(it) for it in rounds.times] == [0, 20], "and not once more when all is well"
+
+    clock.run(scenario)
+
+
+def test_what_follows_from_such_a_refusal_waits_with_it() -> None:
+    refused = ApplyError("ov1", "its name is taken", lasting=True)
+    follows = [ApplyError("ov1", "its link does not exist"), ApplyError("ov1 inside", "no")]
+    assert not worth_another_try([refused, *follows])
+    assert worth_another_try([refused, ApplyError("ov2", "no")])
+    assert not worth_another_try([])
 
 
 def test_many_nudges_make_one_round() -> None:

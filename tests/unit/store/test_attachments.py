@@ -11,9 +11,11 @@ import pytest
 from ovsnet.model.attachment import Attachment, Tagging
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import Conflict
-from ovsnet.model.host import Route
+from ovsnet.model.host import Medium, Route
 from ovsnet.model.ids import IpNetwork, Vlan
 from ovsnet.model.network import Network
+from ovsnet.model.routing import parse_route, parse_rule
+from ovsnet.model.shaping import Shape
 from ovsnet.store.attachments import decode_attachment, encode_attachment
 from ovsnet.store.interface import Drop, Put
 from ovsnet.store.local import LOCAL
@@ -37,6 +39,10 @@ def route(text: str, gateway: str = "") -> Route:
         ON_WEB,
         replace(ON_LAN, routes=(route("10.9.0.0/16", "192.0.2.9"), route("fd00::/8")), makes_bridge=True, label="x"),
         replace(ON_LAN, tagging=Tagging.TRUNK, trunks=(Vlan(10), Vlan(20)), detached=True, created_at=0.1),
+        replace(ON_LAN, rules=(parse_rule("from 10.1.0.0/24 table 100"), parse_rule("from ::/0 fwmark 1/3 table 7"))),
+        replace(ON_LAN, routes=(parse_route("::/0@fe80::1 table 7"),)),
+        replace(ON_LAN, bridge="", medium=Medium.MACVLAN, nic="eth3"),
+        replace(ON_LAN, shape=Shape(rate=20_000_000, loss=0.1, delay=50_000, jitter=10_000)),
     ],
 )
 def test_an_attachment_is_read_as_it_was_written(one: Attachment) -> None:

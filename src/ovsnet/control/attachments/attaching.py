@@ -15,7 +15,7 @@ from typing import Protocol
 
 import structlog
 
-from ovsnet.control.attachments import deciding
+from ovsnet.control.attachments import deciding, devices
 from ovsnet.control.attachments.targets import Found, Namespaces, Targets
 from ovsnet.control.commit import Committer
 from ovsnet.control.endpoints import UNPLUG_PATIENCE, Host
@@ -23,9 +23,10 @@ from ovsnet.control.requests import AddressRequest
 from ovsnet.model.attaching import AskedAddress, Wanted, parse_target, parse_wish
 from ovsnet.model.attachment import Attachment, Target, TargetKind
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError, Unavailable
-from ovsnet.model.host import SwitchFacts
+from ovsnet.model.host import Medium, SwitchFacts
 from ovsnet.model.ids import EndpointId, IpAddress, IpInterface, NetworkId, PoolId
 from ovsnet.model.network import Network, find_network
+from ovsnet.model.shaping import Shape
 from ovsnet.model.state import State
 from ovsnet.model.wishes import Wish
 from ovsnet.plan import names
@@ -47,6 +48,11 @@ class Pools(Protocol):
         """Let it rest."""
 
 
+async def _nothing_lacks(_: Collection[str]) -> Collection[str]:
+    """A kernel that can do everything."""
+    return ()
+
+
 async def _nothing_borrowed(_: Collection[EndpointId]) -> None:
     """Where no DHCP server is asked for addresses."""
 
@@ -55,7 +61,7 @@ async def _nothing_borrowed(_: Collection[EndpointId]) -> None:
 class Surroundings:
     """What this host has and is called. `bridge` is that of our networks; `deadline` in seconds, for one attachment;
     `mtu_of` a link of the host, None without one. `give_back` has these interfaces' addresses given back to DHCP
-    servers, while there still is a way to them.
+    servers, while there still is a way to them. `lacking` tells which of these the kernel cannot do.
     """
 
     bridge: str
@@ -68,6 +74,8 @@ class Surroundings:
     """Where containers ask for names; None where they cannot."""
     random: Callable[[int], str] = secrets.token_hex
     give_back: Callable[[Collection[EndpointId]], Awaitable[None]] = _nothing_borrowed
+    find_nic: devices.FindNic = devices.no_nic
+    lacking: Callable[[Collection[str]], Awaitable[Collection[str]]] = _nothing_lacks
 
 
 class Attachments:
@@ -92,6 +100,7 @@ class Attachments:
     async def attach(self, wish: Wish, *, wait: bool = True, label: str = "") -> Attachment:
         """Want it, and wait until it is up where its target runs. When it cannot be, nothing of it stays wanted."""
         wanted = deciding.on_uplink(parse_wish(wish), self._committer.snapshot())
+        await self.check_kernel(wanted.shape, wanted.medium)
         found = await self._targets.find(wanted.kind, wanted.name)
         inside = await self._namespaces.names_inside(found.sandbox) if found.sandbox else frozenset()
         attachment_id = EndpointId(self._here.random(ID_BYTES))
@@ -99,6 +108,8 @@ class Attachments:
         draft = replace(draft, label=label)
         if wanted.network:
             made = await self._on_network(draft, wanted, inside)
+        elif wanted.medium is not Medium.PORT:
+            made = await self._on_device(draft, wanted, inside)
         else:
             made = await self._on_bridge(draft, wanted, inside)
         log.info("attached", interface=made.title, to=deciding.network_of(made, self._committer.snapshot()))
@@ -147,6 +158,12 @@ class Attachments:
         if not aside:
             await self._release(attachment.network_id, attachment.addresses)
 
+    async def check_kernel(self, shape: Shape, medium: Medium = Medium.PORT) -> None:
+        """Conflict when this host's kernel cannot do that."""
+        lacks = await self._here.lacking(deciding.needed(shape, medium))
+        if lacks:
+            raise Conflict(deciding.cannot(lacks))
+
     async def part_from(self, attachments: Collection[Attachment]) -> None:
         """What is to be done before these are unplugged."""
         borrowers = [it.id for it in attachments if it.dhcp]
@@ -163,6 +180,11 @@ class Attachments:
     async def _on_bridge(self, draft: Attachment, wanted: Wanted, inside: frozenset[str]) -> Attachment:
         mtu = self._here.mtu_of(draft.bridge)
         made = deciding.on_bridge(draft, wanted, self._here.switch(), ours=self._here.bridge, mtu=mtu)
+        prefix = self._here.new_prefix()
+        return await self._committer.commit(lambda state: deciding.admit(state, made, None, inside, prefix))
+
+    async def _on_device(self, draft: Attachment, wanted: Wanted, inside: frozenset[str]) -> Attachment:
+        made = devices.on_device(draft, wanted, self._committer.snapshot(), self._here.find_nic)
         prefix = self._here.new_prefix()
         return await self._committer.commit(lambda state: deciding.admit(state, made, None, inside, prefix))
 

@@ -1,7 +1,8 @@
-"""`ovsnet set` and `ovsnet route`: what is attached is changed while it runs; what the host refuses is put back."""
+"""`ovsnet set`, `route` and `rule`: what is attached is changed while it runs; what the host refuses is put back."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import structlog
 
@@ -9,11 +10,14 @@ from ovsnet.control.attachments import deciding
 from ovsnet.control.attachments.attaching import Attachments
 from ovsnet.control.commit import Committer
 from ovsnet.control.endpoints import Host
-from ovsnet.model.attaching import Wanted, parse_route, parse_wish
+from ovsnet.model.attaching import Wanted, parse_wish
 from ovsnet.model.attachment import Attachment
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError
+from ovsnet.model.host import Medium
 from ovsnet.model.ids import UNTAGGED, EndpointId
+from ovsnet.model.routing import parse_route, parse_rule, rule_words
+from ovsnet.model.shaping import Shape
 from ovsnet.model.state import State
 from ovsnet.model.wishes import Wish
 from ovsnet.plan import names
@@ -21,6 +25,8 @@ from ovsnet.store.interface import Change, Put
 
 NONE = "none"
 """As a VLAN: in none."""
+OFF = "off"
+"""As --dhcp: not any more."""
 Alter = Callable[[State, Attachment], Attachment]
 
 log = structlog.get_logger("attach")
@@ -36,22 +42,33 @@ class Changing:
         self._attachments = attachments
         self._deadline = deadline
 
-    async def change(self, wish: Wish) -> Attachment:
-        """What is said in the wish replaces what was; the rest stays. `wish.ifname` says which interface."""
+    async def change(self, wish: Wish, *, slaac: bool | None = None) -> Attachment:
+        """What is said in the wish replaces what was; the rest stays, and SLAAC where `slaac` is None.
+
+        `wish.ifname` says which interface.
+        """
         known = await self._attachments.one_of(wish.target, wish.ifname)
         untag = wish.vlan == NONE
-        full = replace(wish, bridge=known.bridge, network=known.network_id, vlan="" if untag else wish.vlan)
+        full = replace(
+            wish,
+            bridge=known.bridge,
+            network=known.network_id,
+            vlan="" if untag else wish.vlan,
+            dhcp="" if wish.dhcp == OFF else wish.dhcp,
+            **_device_words(known),
+        )
         wanted = parse_wish(full)
-        if not (untag or _says_something(wish)):
+        if not (untag or slaac is not None or _says_something(wish)):
             raise BadRequest("nothing is to be changed; say what, like --vlan 20")
-        return await self._commit(known.id, lambda state, it: _changed(state, it, wanted, wish))
+        await self._attachments.check_kernel(wanted.shape)
+        return await self._commit(known.id, lambda state, it: _changed(state, it, wanted, wish, slaac))
 
     async def add_route(self, target: str, ifname: str, text: str) -> Attachment:
         """One more route inside; Conflict when it is there."""
         route = parse_route(text)
 
         def add(_: State, it: Attachment) -> Attachment:
-            if any(known.destination == route.destination for known in it.routes):
+            if any((known.destination, known.table) == (route.destination, route.table) for known in it.routes):
                 raise Conflict(f"{it.title} has a route to {route.destination} already; 'ovsnet route del' it first")
             return replace(it, routes=(*it.routes, route))
 
@@ -65,11 +82,34 @@ class Changing:
             left = tuple(
                 known
                 for known in it.routes
-                if known.destination != route.destination or route.gateway not in (None, known.gateway)
+                if (known.destination, known.table) != (route.destination, route.table)
+                or route.gateway not in (None, known.gateway)
             )
             if left == it.routes:
                 raise NotFound(f"{it.title} has no attached route to {route.destination}")
             return replace(it, routes=left)
+
+        return await self._commit((await self._attachments.one_of(target, ifname)).id, drop)
+
+    async def add_rule(self, target: str, ifname: str, text: str) -> Attachment:
+        """One more routing rule inside; Conflict when it is there."""
+        rule = parse_rule(text)
+
+        def add(state: State, it: Attachment) -> Attachment:
+            after = replace(it, rules=(*it.rules, rule))
+            deciding.check_rules(state, after)
+            return after
+
+        return await self._commit((await self._attachments.one_of(target, ifname)).id, add)
+
+    async def drop_rule(self, target: str, ifname: str, text: str) -> Attachment:
+        """One routing rule less; NotFound when there is none such."""
+        rule = parse_rule(text)
+
+        def drop(_: State, it: Attachment) -> Attachment:
+            if rule not in it.rules:
+                raise NotFound(f"{it.title} has no attached rule {rule_words(rule)!r}")
+            return replace(it, rules=tuple(known for known in it.rules if known != rule))
 
         return await self._commit((await self._attachments.one_of(target, ifname)).id, drop)
 
@@ -113,11 +153,19 @@ def _put_back(state: State, before: Attachment, after: Attachment) -> Sequence[C
     return _puts(state, before) if state.attachments.get(after.id) == after else ()
 
 
+def _device_words(known: Attachment) -> dict[str, Any]:
+    """The words of a wish for what it is, where that is no port."""
+    if known.medium is Medium.PORT:
+        return {}
+    return {str(known.medium): known.nic or True}
+
+
 def _says_something(wish: Wish) -> bool:
-    return any((wish.vlan, wish.trunk, wish.native, wish.qinq, wish.mtu, wish.addresses))
+    tags = (wish.vlan, wish.trunk, wish.native, wish.qinq)
+    return any((*tags, wish.mtu, wish.addresses, wish.dhcp, wish.rate, wish.loss, wish.delay))
 
 
-def _changed(state: State, known: Attachment, wanted: Wanted, wish: Wish) -> Attachment:
+def _changed(state: State, known: Attachment, wanted: Wanted, wish: Wish, slaac: bool | None) -> Attachment:  # noqa: FBT001
     after = known
     if wish.vlan or wish.trunk or wish.native or wish.qinq:
         after = replace(after, vlan=wanted.vlan, tagging=wanted.tagging, trunks=wanted.trunks)
@@ -126,5 +174,19 @@ def _changed(state: State, known: Attachment, wanted: Wanted, wish: Wish) -> Att
     if wanted.addresses:
         addresses = tuple(it.on(it.ip.max_prefixlen) for it in wanted.addresses)
         after = replace(after, addresses=addresses, gateways=wanted.gateways)
+    if wish.dhcp:
+        after = replace(after, dhcp=wanted.dhcp)
+    if slaac is not None:
+        after = replace(after, slaac=slaac)
+    after = replace(after, shape=_shape(known.shape, wanted.shape, wish))
     deciding.check_change(state, known, after)
     return after
+
+
+def _shape(known: Shape, wanted: Shape, wish: Wish) -> Shape:
+    return Shape(
+        rate=wanted.rate if wish.rate else known.rate,
+        loss=wanted.loss if wish.loss else known.loss,
+        delay=wanted.delay if wish.delay else known.delay,
+        jitter=wanted.jitter if wish.delay else known.jitter,
+    )

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
+from ovsnet.control.attachments import devices
 from ovsnet.control.attachments.targets import Found
 from ovsnet.control.endpoints import check_free, check_segment
 from ovsnet.ipam.macs import next_mac
@@ -11,10 +12,12 @@ from ovsnet.model.attaching import Wanted
 from ovsnet.model.attachment import Attachment, Tagging, Target
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import BadRequest, Conflict, Unavailable
-from ovsnet.model.host import Datapath, SwitchFacts
+from ovsnet.model.host import Datapath, Medium, SwitchFacts
 from ovsnet.model.ids import UNTAGGED, EndpointId, IpInterface, Mac, NetworkId
 from ovsnet.model.listening import EVERYTHING, NOTHING
-from ovsnet.model.network import DEFAULT_MTU, Multicast, Network, PortKind, find_network
+from ovsnet.model.network import DEFAULT_MTU, MIN_IPV6_MTU, Multicast, Network, PortKind, find_network
+from ovsnet.model.routing import rule_words
+from ovsnet.model.shaping import Shape
 from ovsnet.model.state import State
 from ovsnet.model.uplink import Phase as UplinkPhase
 from ovsnet.plan import names
@@ -64,8 +67,10 @@ def draft(attachment_id: EndpointId, wanted: Wanted, found: Found, inside: Colle
         addresses=tuple(it.on(it.ip.max_prefixlen) for it in wanted.addresses),
         gateways=wanted.gateways,
         routes=wanted.routes,
+        rules=wanted.rules,
         dhcp=wanted.dhcp,
         slaac=wanted.slaac,
+        shape=wanted.shape,
         vlan=wanted.vlan,
         tagging=wanted.tagging,
         trunks=wanted.trunks,
@@ -181,6 +186,8 @@ def admit(
 ) -> tuple[Sequence[Change], Attachment]:
     """The changes that make it wanted. Conflict names who has its name, its address or its MAC."""
     made = replace(made, ifname=made.ifname or _free_name(state, made.target, inside))
+    check_rate(made)
+    check_rules(state, made)
     _check_name(state, made)
     _check_port_name(state, made)
     changes: list[Change] = []
@@ -199,6 +206,11 @@ def admit(
 
 def check_change(state: State, before: Attachment, after: Attachment) -> None:
     """What a running one may become."""
+    if after.mtu < MIN_IPV6_MTU and (after.slaac or 6 in after.dhcp):
+        raise BadRequest(f"an MTU of {after.mtu} is too small for IPv6; use at least {MIN_IPV6_MTU}")
+    check_rate(after)
+    if after.medium is not Medium.PORT:
+        return
     if after.bridge:
         _check_bridge(state, after)
         return
@@ -218,6 +230,21 @@ def check_change(state: State, before: Attachment, after: Attachment) -> None:
         )
 
 
+def check_rate(attachment: Attachment) -> None:
+    """Towards its container a port is bound at its link on the host, and an internal one has none."""
+    if attachment.shape.rate and attachment.port is PortKind.INTERNAL:
+        raise BadRequest(f"--rate: {attachment.title} is an internal port, whose rate cannot be bound; use --port veth")
+
+
+def check_rules(state: State, attachment: Attachment) -> None:
+    """Rules are the namespace's: one that two interfaces had would go with the first of them."""
+    if len({*attachment.rules}) < len(attachment.rules):
+        raise Conflict(f"{attachment.title} has this rule already")
+    for other in of_target(state, attachment.target):
+        for rule in (it for it in other.rules if it in attachment.rules and other.id != attachment.id):
+            raise Conflict(f"{other.title} has the rule {rule_words(rule)!r} already")
+
+
 def of_target(state: State, target: Target) -> Sequence[Attachment]:
     """What is attached to a target, in the order of the names inside."""
     found = (it for it in state.attachments.values() if it.target.is_same(target) and not it.detached)
@@ -226,6 +253,8 @@ def of_target(state: State, target: Target) -> Sequence[Attachment]:
 
 def network_of(attachment: Attachment, state: State) -> str:
     """Where it is, for people."""
+    if attachment.medium is not Medium.PORT:
+        return devices.title(attachment)
     if attachment.bridge:
         return f"bridge {attachment.bridge}"
     network = state.networks.get(NetworkId(attachment.network_id))
@@ -279,3 +308,17 @@ def _neighbours(others: Iterable[Attachment], made: Attachment) -> Iterable[Atta
 
 def _macs(state: State) -> frozenset[Mac]:
     return frozenset([*(it.mac for it in state.endpoints.values()), *(it.mac for it in state.attachments.values())])
+
+
+def needed(shape: Shape, medium: Medium) -> frozenset[str]:
+    """The parts of the kernel that it needs: queueing disciplines inside and at the port, and a kind of link."""
+    made = [str(medium)] if medium not in (Medium.PORT, Medium.NIC) else []
+    return frozenset([*made, *(["tbf", "htb"] if shape.rate else []), *(["netem"] if shape.disturbed else [])])
+
+
+def cannot(lacking: Collection[str]) -> str:
+    """What a person reads whose kernel has none of these."""
+    needy = {"netem": "--loss and --delay need", "tbf": "--rate needs", "htb": "--rate needs"}
+    what = next((f"--{it} needs" for it in lacking if it not in needy), "") or needy[max(lacking)]
+    modules = " and ".join(f"sch_{it}" if it in needy else it for it in sorted(lacking))
+    return f"{what} a part of Linux that this host's kernel does not have: {modules}; install it, or leave that out"

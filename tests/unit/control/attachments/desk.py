@@ -1,11 +1,12 @@
 """A host on which things are attached, in memory: store, pools, containers, namespaces, a reconciler that agrees."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import count
 from types import MappingProxyType
 
 from ovsnet.control.addresses import Addresses
 from ovsnet.control.attachments.attaching import Attachments, Surroundings
+from ovsnet.control.attachments.devices import HostNic
 from ovsnet.control.attachments.following import Following
 from ovsnet.control.attachments.targets import Targets
 from ovsnet.control.commit import Committer
@@ -36,6 +37,8 @@ class Desk:
         self.there = FakeTargets()
         self.switch = SwitchFacts(available=True, datapath=Datapath.USERSPACE, bridges=MappingProxyType(LAN))
         self.refusal: OvsnetError | None = None
+        self.kernel_lacks: set[str] = set()
+        self.nics: dict[str, HostNic] = {}
         self.waited: list[tuple[str, ...]] = []
         self.pools = Addresses(self.committer, lambda: 1000.0, self._no_networks, Settings(), bytes)
         numbers = count(1)
@@ -47,6 +50,8 @@ class Desk:
             clock=lambda: 1000.0,
             new_prefix=lambda: "0a:11:22",
             random=lambda size: f"{next(numbers):02x}" * size,
+            find_nic=self._find_nic,
+            lacking=self._lacking,
         )
         namespaces = self.there.namespaces
         targets = Targets(self.there, namespaces)
@@ -98,6 +103,12 @@ class Desk:
 
     def reachable(self) -> bool:
         return True
+
+    def _find_nic(self, name: str) -> HostNic | None:
+        return self.nics.get(name)
+
+    async def _lacking(self, kinds: Collection[str]) -> Collection[str]:
+        return self.kernel_lacks & set(kinds)
 
     async def _no_networks(self) -> list[IpNetwork]:
         return []

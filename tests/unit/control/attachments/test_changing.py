@@ -6,7 +6,9 @@ import pytest
 
 from ovsnet.control.attachments.changing import Changing
 from ovsnet.model.errors import ApplyError, BadRequest, Conflict, NotFound
-from ovsnet.model.wishes import parse_words
+from ovsnet.model.routing import rule_words
+from ovsnet.model.shaping import UNSHAPED, Shape
+from ovsnet.model.wishes import Wish, parse_words
 from tests.states import WEB
 from tests.unit.control.attachments.desk import Desk
 
@@ -69,6 +71,67 @@ async def test_on_a_network_the_address_is_what_others_know(desk: Changed) -> No
     await desk.change("--vlan 20")
     (endpoint,) = desk.state.endpoints.values()
     assert endpoint.vlan == 20
+
+
+@pytest.mark.row(75, 77)
+async def test_servers_and_routers_are_asked_or_not_any_more(desk: Changed) -> None:
+    await desk.attach("c1", "--bridge lan --dhcp")
+    await desk.change("--dhcp both")
+    assert (desk.only.dhcp, desk.only.slaac) == ((4, 6), False)
+    await desk.changing.change(Wish(target="c1"), slaac=True)
+    await desk.change("--dhcp off")
+    assert (desk.only.dhcp, desk.only.slaac) == ((), True)
+    with pytest.raises(BadRequest, match="1000 is too small for IPv6"):
+        await desk.change("--mtu 1000")
+    await desk.changing.change(Wish(target="c1"), slaac=False)
+    assert not desk.only.slaac
+
+
+@pytest.mark.row(32)
+async def test_rules_come_and_go_and_no_two_interfaces_have_the_same(desk: Changed) -> None:
+    await desk.attach("c1", "--bridge lan --ip 192.0.2.7/24 --route 'default@192.0.2.1 table 100' --rule 'table 9'")
+    await desk.changing.add_rule("c1", "", "from 192.0.2.0/24 table 100")
+    with pytest.raises(Conflict, match="has this rule already"):
+        await desk.changing.add_rule("c1", "", "from 192.0.2.0/24 lookup 100")
+    with pytest.raises(Conflict, match="eth1 of c1 has the rule 'from all table 9' already"):
+        await desk.attach("c1", "--bridge lan --rule 'table 9'")
+    with pytest.raises(NotFound, match="no attached rule 'from all table 8'"):
+        await desk.changing.drop_rule("c1", "", "table 8")
+    await desk.changing.drop_rule("c1", "", "table 9")
+    assert [rule_words(it) for it in desk.only.rules] == ["from 192.0.2.0/24 table 100"]
+
+
+@pytest.mark.row(33)
+async def test_each_part_of_a_shape_changes_by_itself(desk: Changed) -> None:
+    await desk.attach("c1", "--bridge lan --rate 20mbit --loss 30%")
+    await desk.change("--delay '50ms 10ms'")
+    assert desk.only.shape == Shape(20_000_000, 30, 50_000, 10_000)
+    await desk.change("--rate 0 --delay 0")
+    assert desk.only.shape == Shape(loss=30)
+    await desk.change("--loss 0")
+    assert desk.only.shape == UNSHAPED
+
+
+@pytest.mark.row(33)
+async def test_what_the_kernel_cannot_do_is_said_before_anything_changes(desk: Changed) -> None:
+    desk.kernel_lacks = {"netem"}
+    with pytest.raises(Conflict, match=r"--loss and --delay need .* sch_netem"):
+        await desk.attach("c1", "--bridge lan --loss 1%")
+    assert not desk.state.attachments
+    await desk.attach("c1", "--bridge lan --rate 1gbit")
+    before = desk.only
+    with pytest.raises(Conflict, match="sch_netem"):
+        await desk.change("--delay 1s")
+    assert desk.only == before
+
+
+@pytest.mark.row(33)
+async def test_an_internal_port_has_no_rate(desk: Changed) -> None:
+    with pytest.raises(BadRequest, match="internal port, whose rate cannot be bound; use --port veth"):
+        await desk.attach("c1", "--bridge lan --port internal --rate 1mbit")
+    await desk.attach("c1", "--bridge lan --port internal --loss 1%")
+    with pytest.raises(BadRequest, match="use --port veth"):
+        await desk.change("--rate 1mbit")
 
 
 @pytest.mark.row(32)
