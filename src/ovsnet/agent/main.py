@@ -370,5 +370,6 @@ class Agent:
             new_prefix=lambda: mac_prefix(os.urandom(3)),
             deadline=self._settings.busy_deadline - JOIN_MARGIN,
             name_service=self.fabric.names.address if self.fabric else None,
+            give_back=self.attached.leases.give_back,
         )
         return {**NetworkDriver(self.networks, endpoints).calls, **IpamDriver(self.addresses).calls}

@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 
 from ovsnet.control.commit import Committer
+from ovsnet.control.uplink_networks import networks_on
 from ovsnet.control.uplink_rules import Situation, Wish, decide, stays_alone
 from ovsnet.model.errors import ApplyError, Conflict, NotFound, OvsnetError, Unavailable
 from ovsnet.model.ids import IpAddress
@@ -133,6 +134,9 @@ class Uplinks:
         uplink = self._committer.snapshot().uplinks.get(nic)
         if uplink is None:
             raise NotFound(f"{nic} is no uplink; 'ovsnet uplink ls' lists those there are")
+        users = ", ".join(sorted(it.title for it in networks_on(nic, self._committer.snapshot())))
+        if users:
+            raise Conflict(f"{nic} is the uplink of the networks {users}; 'docker network rm' removes them first")
         if uplink.hold is Hold.NOTED:
             await self._drop(uplink)
             return f"{nic} is not an uplink of ours any more; it stays in {uplink.bridge} as it was."

@@ -1,4 +1,4 @@
-"""Applier: what attached interfaces have inside, changed while they run: MTU, addresses, routes.
+"""Applier: what interfaces have inside, changed while they run: MTU, addresses, routes, whether they heed routers.
 
 An interface is made with all of it (placement.py); this is for what changes afterwards. Others give addresses to
 interfaces in their own namespaces, too: of what is there only what we gave is ever taken away.
@@ -7,11 +7,10 @@ interfaces in their own namespaces, too: of what is there only what we gave is e
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from ovsnet.linux import interface
 from ovsnet.linux.attempts import NOTHING_INSIDE, attempt, unless_gone
 from ovsnet.linux.namespace import run_inside
 from ovsnet.linux.netlink import Netlink
-from ovsnet.linux.placement import Sandbox, sandbox_at
+from ovsnet.linux.placement import Sandbox, sandbox_at, set_up_ipv6
 from ovsnet.model.delta import Delta
 from ovsnet.model.errors import ApplyError
 from ovsnet.model.host import InsidePlan
@@ -58,8 +57,8 @@ async def _change(sandbox: Sandbox, before: InsidePlan, plan: InsidePlan) -> Non
             await unless_gone(kernel.drop_address(name, address), NOTHING_INSIDE)
     if plan.mtu != before.mtu:
         await kernel.change(name, mtu=plan.mtu)
-    if any(it.version == 6 for it in plan.addresses):
-        await run_inside(sandbox.namespace, lambda: interface.allow_ipv6(name, allowed=True))
+    if plan.routers is not before.routers or any(it.version == 6 for it in plan.addresses):
+        await run_inside(sandbox.namespace, lambda: set_up_ipv6(plan))
     await _give(kernel, plan)
 
 

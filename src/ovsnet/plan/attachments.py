@@ -83,7 +83,8 @@ def plan_inside(link: LinkPlan) -> InsidePlan | None:
     place = link.placement
     if place is None:
         return None
-    return InsidePlan(names.inside(link.name), place.sandbox, place.ifname, link.mtu, place.addresses, place.routes)
+    key = names.inside(link.name)
+    return InsidePlan(key, place.sandbox, place.ifname, link.mtu, place.addresses, place.routes, place.routers)
 
 
 def datapath_of(bridge: str, switch: SwitchFacts) -> Datapath:

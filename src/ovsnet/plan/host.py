@@ -3,6 +3,7 @@
 from ovsnet.model.attachment import Attachment
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import BridgePlan, Datapath, HostFacts, HostPlan, LinkPlan, PortPlan
+from ovsnet.model.ids import IpInterface
 from ovsnet.model.network import Network, PortKind
 from ovsnet.model.state import State
 from ovsnet.pipeline.remembered import Latest
@@ -15,8 +16,9 @@ from ovsnet.plan.attachments import (
     plan_bridges,
     plan_inside,
 )
+from ovsnet.plan.cables import plan_uplink_cables
 from ovsnet.plan.dns import plan_dns_link, plan_dns_port
-from ovsnet.plan.links import may_offload, plan_link
+from ovsnet.plan.links import has_routers, may_offload, plan_link
 from ovsnet.plan.ports import plan_port
 from ovsnet.plan.tunnels import plan_tunnel_ports, plan_tunnels
 from ovsnet.plan.uplinks import plan_uplinks
@@ -40,10 +42,11 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
         if network is None or not endpoint.plugged or not _possible(network, facts):
             continue
         attachment = state.attachments.get(endpoint.id)
-        link, port = _plug(endpoint, network, attachment, instance, offload=offload)
+        leased = facts.leased.get(endpoint.id, ())
+        link, port = _plug(endpoint, network, attachment, leased, instance, offload=offload)
         links[link.name] = link
         ports[link.name] = port
-        attached += [link] if attachment is not None else []
+        attached += [link] if attachment is not None or has_routers(network) else []
     if len(_plugs) > 2 * len(state.endpoints) + SPARE:
         _plugs.keep(state.endpoints.keys())
     for attachment in on_bridges(state, facts.switch):
@@ -54,6 +57,7 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
         attached.append(link)
     ours = BridgePlan(bridge, facts.switch.datapath, {names.OWNER_KEY: instance})
     ports |= plan_tunnel_ports(state, facts.overlay, instance)
+    ports |= plan_uplink_cables(state, instance)
     if facts.names is not None:
         links[names.dns_port()] = plan_dns_link(facts.names, facts.switch)
         ports[names.dns_port()] = plan_dns_port(instance)
@@ -64,15 +68,21 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
 
 
 def _plug(
-    endpoint: Endpoint, network: Network, attachment: Attachment | None, instance: str, *, offload: bool
+    endpoint: Endpoint,
+    network: Network,
+    attachment: Attachment | None,
+    leased: tuple[IpInterface, ...],
+    instance: str,
+    *,
+    offload: bool,
 ) -> tuple[LinkPlan, PortPlan]:
     """Remembered: it is asked for at every change, for a thousand endpoints of which one changed."""
 
     def make() -> tuple[LinkPlan, PortPlan]:
         link = plan_link(endpoint, network, attachment, offload=offload)
-        return link, plan_port(endpoint, network, instance, attachment)
+        return link, plan_port(endpoint, network, instance, attachment, leased)
 
-    return _plugs.get(endpoint.id, (endpoint, network, attachment, offload, instance), make)
+    return _plugs.get(endpoint.id, (endpoint, network, attachment, leased, offload, instance), make)
 
 
 def _possible(network: Network, facts: HostFacts) -> bool:

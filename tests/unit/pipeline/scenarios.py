@@ -182,6 +182,10 @@ class Names:
         """That of the tunnels."""
         return "t" if kind is TunnelKind.OVS else f"t{vni}"
 
+    def uplink_port(self, nic: str) -> str:
+        """That to a LAN."""
+        return f"u{nic}"
+
     def dns_port(self) -> str:
         """That of the name service."""
         return "d"
