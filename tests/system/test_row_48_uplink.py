@@ -81,9 +81,10 @@ class Lan:
         return "".join(self.host.run("ip", *it.split()).stdout for it in SHOWN)
 
     @contextmanager
-    def pinged(self, interval: float = 0.005) -> Iterator[dict[str, float]]:
-        """The router pings the host all the while; what became of it is in the value afterwards."""
-        words = ("ip", "netns", "exec", self.router, "ping", "-n", "-D", "-i", str(interval), self.address())
+    def pinged(self, interval: float = 0.005, address: str = "") -> Iterator[dict[str, float]]:
+        """The router pings the host, or this address, all the while; what became of it is in the value afterwards."""
+        whom = address or self.address()
+        words = ("ip", "netns", "exec", self.router, "ping", "-n", "-D", "-i", str(interval), whom)
         seen: dict[str, float] = {}
         with _pinging(words) as told:
             yield seen
