@@ -54,11 +54,9 @@ def check_vlan(network: Network, state: State) -> None:
     """Conflict when another network is in this VLAN of the uplink: which of them a packet is for, nobody could say."""
     for other in networks_on(network.options.uplink, state):
         if other.id != network.id and other.options.vlan == network.options.vlan:
-            vlan = network.options.vlan
+            vlan, nic = network.options.vlan, network.options.uplink
             where = f"VLAN {vlan}" if vlan != UNTAGGED else "the untagged LAN"
-            raise Conflict(
-                f"network {other.title} is in {where} of {network.options.uplink} already; use that one, or another vlan"
-            )
+            raise Conflict(f"network {other.title} is in {where} of {nic} already; use that one, or another vlan")
 
 
 def networks_on(nic: str, state: State) -> Sequence[Network]:

@@ -1,7 +1,5 @@
 """Which kernel link an endpoint gets. Pure."""
 
-from dataclasses import replace
-
 from ovsnet.model.attachment import Attachment
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import Datapath, LinkPlan, Placement, Route, Routers, SwitchFacts
@@ -44,8 +42,7 @@ def has_routers(network: Network) -> bool:
 def _placement(endpoint: Endpoint, network: Network, attachment: Attachment | None) -> Placement | None:
     if attachment is not None:
         names_route = () if endpoint.names_route is None else (Route(endpoint.names_route),)
-        placed = placement_of(attachment, also=names_route)
-        return replace(placed, routers=routers_of(network)) if has_routers(network) else placed
+        return placement_of(attachment, also=names_route)
     if not (endpoint.sandbox and endpoint.ifname):
         return None
     addresses = tuple(it for it in (endpoint.ipv4, endpoint.ipv6) if it is not None)
