@@ -226,7 +226,6 @@ def test_after_a_boot_the_containers_are_on_the_lan_again(wire: Wire, still: Con
     with powered_off(host):
         pass
     cables(wire.lan)
-    wire.lan.from_router("ip", "neigh", "flush", "dev", "mgmt")  # the rig gives the NIC another MAC at each boot
     wait_until(lambda: wire.hears(c4.address("lan")), BACK, "the container is reached again")
     settled(wire.lan)
     c4.remove()

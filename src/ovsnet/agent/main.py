@@ -326,6 +326,7 @@ class Agent:
         uplinks = self.store.snapshot().uplinks.values()
         if uplinks and (not name or any(name in (it.nic, it.bridge) for it in uplinks)):
             self.loop.nudge(Kind.UPLINKS)
+            self.uplinks.look()
 
     def _look_at_rules(self) -> None:
         """A packet filter rule of this host changed: without ours it would hear each packet of an uplink twice."""

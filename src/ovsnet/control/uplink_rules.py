@@ -23,6 +23,10 @@ SHORTEST, LONGEST = 10.0, 600.0
 """Seconds a move may take until it is confirmed."""
 
 
+Moved = tuple[tuple[HostAddress, ...], tuple[HostRoute, ...]]
+"""What the bridge's port has, once all has been moved to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a person asked for. `bridge`: "" chooses. `probe` is asked instead of the default gateways; `commit_within`
@@ -50,7 +54,7 @@ class Situation:
     bridge: Carrier | None = None
     taken: bool = False
     """There is an interface of the bridge's name that is no OVS bridge."""
-    there: tuple[tuple[HostAddress, ...], tuple[HostRoute, ...]] = ((), ())
+    there: Moved = ((), ())
     reserved: Mapping[str, str] | None = None
 
 
@@ -88,6 +92,15 @@ def decide(wish: Wish, now: Situation, known: Mapping[str, Uplink], clock: float
         boot=now.boot,
         created_at=clock,
     )
+
+
+def going_back(uplink: Uplink, moved: Moved | None) -> Uplink:
+    """The uplink with what the NIC is to have when it comes back: what the bridge's port has by now (`moved`), where
+    the bridge is for nothing else; what was moved, where it is not known.
+    """
+    if moved is None or not moved[0] or uplink.hold is not Hold.OWN:
+        return uplink
+    return replace(uplink, addresses=moved[0], routes=moved[1])
 
 
 def stays_alone(uplink: Uplink, now: Situation) -> None:

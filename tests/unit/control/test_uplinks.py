@@ -239,6 +239,18 @@ async def test_what_was_moved_after_a_boot_is_recorded() -> None:
     assert world.known["eth0"] == replace(ETH0, addresses=(OWN6,), routes=(DEFAULT6,), boot="the next boot")
 
 
+@jumping
+async def test_what_somebody_gives_the_bridges_port_is_recorded() -> None:
+    world = World(ETH0, replace(ETH0, nic="eth1", bridge="br-lan", hold=Hold.PLUGGED))
+    world.uplinks.look()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(world.uplinks.run())
+        await asyncio.sleep(0)
+        running.cancel()
+    assert world.known["eth0"] == replace(ETH0, addresses=(OWN,), routes=(CONNECTED,))
+    assert world.known["eth1"].addresses == ETH0.addresses, "what else a bridge of theirs has is not the NIC's"
+
+
 # ---------------------------------------------------------------- what is refused
 
 OURS = Carrier("br-eth0", False, Datapath.USERSPACE)
