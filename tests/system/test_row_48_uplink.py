@@ -306,6 +306,9 @@ def test_nothing_is_done_for_a_neighbour_that_does_not_answer(lan: Lan) -> None:
     assert "172.31.0.199 does not answer on eth0 now" in refused.stderr
     for nic, words in (("lo", "loopback"), ("nix", "no interface 'nix'"), ("docker0", "is a bridge")):
         assert words in lan.host.ovsnet("uplink", "add", nic, check=False).stderr
+    for which in (["eth0"], []):
+        with lan.host.spawn("dhcpcd", "--nobackground", "--noconfigure", *which):
+            assert "dhcpcd gives eth0 its addresses" in lan.host.ovsnet("uplink", "add", "eth0", check=False).stderr
     assert lan.shown() == before
     assert uplinks(lan.host) == []
 

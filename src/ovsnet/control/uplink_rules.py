@@ -30,7 +30,7 @@ Moved = tuple[tuple[HostAddress, ...], tuple[HostRoute, ...]]
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a person asked for. `bridge`: "" chooses. `probe` is asked instead of the default gateways; `commit_within`
-    is in seconds. `force`: also when nobody answers before.
+    is in seconds. `force`: also when nobody answers before, and when a program gives the NIC its addresses.
     """
 
     nic: str
@@ -77,6 +77,8 @@ def decide(wish: Wish, now: Situation, known: Mapping[str, Uplink], clock: float
         return _already(wish.nic, now.carrier, now, clock)
     if now.nic.obstacle:
         raise Conflict(now.nic.obstacle)
+    if now.nic.caretaker and not wish.force:
+        raise Conflict(_told_first(now.nic, name))
     if now.taken:
         raise Conflict(f"there is an interface '{name}' that is no bridge of Open vSwitch; choose another --bridge")
     hold = Hold.OWN if now.bridge is None else Hold.PLUGGED
@@ -91,6 +93,14 @@ def decide(wish: Wish, now: Situation, known: Mapping[str, Uplink], clock: float
         routes=now.nic.routes,
         boot=now.boot,
         created_at=clock,
+    )
+
+
+def _told_first(nic: NicFacts, bridge: str) -> str:
+    return (
+        f"{nic.caretaker} gives {nic.name} its addresses, and would put them back on it, or give them up, when they go "
+        f"to {bridge}; end it for {nic.name} first, and have it look after {bridge} afterwards (docs/uplink.md); "
+        "--force moves them all the same"
     )
 
 

@@ -40,8 +40,8 @@ def networks_without(state: State) -> tuple[str, ...]:
         if it.options.on_uplink and it.options.uplink not in state.uplinks:
             lost.setdefault(it.options.uplink, []).append(it.title)
     return tuple(
-        f"Containers on {', '.join(sorted(titles))} reach no LAN: {nic} is no uplink any more. 'ovsnet uplink add {nic}'."
-        for nic, titles in sorted(lost.items())
+        f"Containers on {', '.join(sorted(on))} reach no LAN: {nic} is no uplink any more. 'ovsnet uplink add {nic}'."
+        for nic, on in sorted(lost.items())
     )
 
 

@@ -24,7 +24,7 @@ from ovsnet.store.memory import MemoryStore
 from tests.fakes.clock import jumping
 from tests.unit.plan.test_uplinks import CONNECTED, DEFAULT, DEFAULT6, ETH0, OWN, OWN6
 
-NIC = NicFacts("eth0", "", ETH0.settings, (OWN, OWN6), (CONNECTED, DEFAULT, DEFAULT6))
+NIC = NicFacts("eth0", "", "", ETH0.settings, (OWN, OWN6), (CONNECTED, DEFAULT, DEFAULT6))
 GATEWAY, GATEWAY6 = ip_address("192.0.2.1"), ip_address("fd00:2::1")
 NOW = 1000.0
 
@@ -143,7 +143,7 @@ async def test_without_a_gateway_somebody_must_be_named() -> None:
 @jumping
 async def test_a_nic_without_addresses_has_nothing_to_lose() -> None:
     world = World()
-    world.now = replace(world.now, nic=NicFacts("eth0", "", ETH0.settings))
+    world.now = replace(world.now, nic=NicFacts("eth0", settings=ETH0.settings))
     await world.uplinks.add(Wish("eth0"))
     assert world.known["eth0"].phase is Phase.IN_FORCE
 
