@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 from tests.rig.container import Container
 from tests.rig.fixtures import with_agent
-from tests.rig.host import PROJECT
+from tests.rig.host import PROJECT, Host
 from tests.rig.installed import install
 from tests.rig.namespace_host import NamespaceHost
 from tests.rig.process import NotReached, run, wait_until
@@ -55,21 +55,21 @@ while True:
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Lan:
-    """A host, and the router that is the way to it."""
+@dataclass(frozen=True)
+class AnyLan:
+    """A host of any kind, and the router that is the way to it."""
 
-    host: NamespaceHost
+    host: Host
     router: str
 
     def from_router(self, *command: str, check: bool = True) -> str:
         return run("ip", "netns", "exec", self.router, *command, check=check).stdout
 
     def address(self) -> str:
-        return f"172.31.0.{self.host.name.removeprefix('h')}"
+        return f"172.31.0.{self.host.name[1:]}"
 
     def reached(self) -> bool:
-        six = f"fd31::{self.host.name.removeprefix('h')}"
+        six = f"fd31::{self.host.name[1:]}"
         asked = (("ping", "-n", "-q", "-c", "1", "-W", "2", it) for it in (self.address(), six))
         return all(" 0% packet loss" in self.from_router(*it, check=False) for it in asked)
 
@@ -89,6 +89,13 @@ class Lan:
         with _pinging(words) as told:
             yield seen
         seen.update(_judged(told))
+
+
+@dataclass(frozen=True)
+class Lan(AnyLan):
+    """A host made of namespaces."""
+
+    host: NamespaceHost
 
 
 @contextmanager
@@ -145,7 +152,7 @@ def settled(lan: Lan) -> None:
     wait_until(lambda: lan.host.ovsnet("check", check=False).ok, BACK, "a clean check")
 
 
-def uplinks(host: NamespaceHost) -> list[dict[str, object]]:
+def uplinks(host: Host) -> list[dict[str, object]]:
     found: list[dict[str, object]] = json.loads(host.ovsnet("uplink", "ls", "--json").stdout)
     return found
 
