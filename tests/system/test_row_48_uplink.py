@@ -113,14 +113,15 @@ def _pinging(words: tuple[str, ...]) -> Iterator[list[str]]:
 
 
 def _judged(told: list[str]) -> dict[str, float]:
-    """How many got no answer, how many got two, and the longest time without any."""
+    """How many got no answer, how many got two, and the longest time without any. The last one's may be on its way."""
     times = [float(it[1:].partition("]")[0]) for it in told if it.startswith("[") and "icmp_seq" in it]
     gaps = [later - earlier for earlier, later in pairwise(times)]
     summary = next(it for it in told if "packets transmitted" in it)
     sent, received = (int(it.split()[0]) for it in summary.split(", ")[:2])
+    on_its_way = not any(f"icmp_seq={sent} " in it for it in told)
     return {
         "sent": sent,
-        "lost": sent - received,
+        "lost": sent - received - on_its_way,
         "twice": sum("(DUP!)" in it for it in told),
         "longest gap, ms": round(max(gaps, default=0.0) * 1000),
     }
