@@ -12,6 +12,9 @@ TESTS = Path(__file__).parent
 # What a test is by where it stands; a mark on the test itself ("kernel", "matrix") comes on top.
 TIERS = {"functional": "functional", "system": "system", "rig": "system"}
 
+# Programs that outlive an agent are units of systemd's where the agent is one. In a test it is none, whoever runs it.
+os.environ.pop("INVOCATION_ID", None)
+
 # The machine is slow at times and the host is shared: no verdicts by the clock, and the same examples
 # in every run of CI, so that a red run can be repeated.
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=100)

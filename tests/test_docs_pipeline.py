@@ -74,6 +74,8 @@ def test_the_flows_shown_exist() -> None:
             "overlay-ovs",
             "overlay-kernel",
             "underlay",
+            "uplink",
+            "uplink-dhcp",
             "names",
             "spaces",
             "multicast",

@@ -1,9 +1,14 @@
-"""Runs other programs, each with a deadline; none survives its caller."""
+"""Runs other programs, each with a deadline; none survives its caller, but those that are started to."""
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+
+SYSTEMD = Path("/run/systemd/system")
+"""There when systemd is the first process (sd_booted(3))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,18 @@ async def start(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT if merge_complaints else asyncio.subprocess.PIPE,
     )
+
+
+def beside_us(unit: str, description: str) -> tuple[str, ...]:
+    """The words before those of a program that shall outlive us, as no child of ours and in no session of ours.
+
+    Where systemd has started us it is a unit of its own: all processes of a unit end with its main one. A shell that
+    runs us by hand is no unit (systemd.exec(5), INVOCATION_ID), and then init adopts the program.
+    """
+    if not (SYSTEMD.is_dir() and "INVOCATION_ID" in os.environ):
+        return ("setsid", "--fork")
+    how = ("--quiet", "--collect", "--service-type=exec", f"--unit={unit}", f"--description={description}")
+    return ("systemd-run", *how, "--")
 
 
 async def end(process: asyncio.subprocess.Process) -> None:

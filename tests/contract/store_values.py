@@ -1,5 +1,6 @@
 """Any values a store may be given, for hypothesis: they fit together, but are as odd as the types allow."""
 
+from dataclasses import replace
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -45,6 +46,14 @@ options = st.builds(
     egress=st.sampled_from(Egress),
     multicast=st.sampled_from(Multicast),
 )
+options_here = st.builds(
+    lambda it, uplink, dhcp, slaac: replace(it, uplink=uplink, dhcp=dhcp, slaac=slaac),
+    options,
+    texts,
+    st.sampled_from([(), (4,), (6,), (4, 6)]),
+    st.booleans(),
+)
+"""Of a network of one host."""
 counters = st.builds(Counters, mac_prefix=texts, mac_next=st.integers(0, 2**63 - 1), ula_prefix=texts)
 
 
@@ -53,7 +62,7 @@ def _networks(network_id: str, vni: int) -> st.SearchStrategy[Network]:
         Network,
         id=st.just(NetworkId(network_id)),
         vni=st.just(Vni(vni)),
-        options=options,
+        options=options_here,
         internal=st.booleans(),
         ipv4=st.none() | nets4,
         ipv6=st.none() | nets6,

@@ -284,7 +284,7 @@ def look(here: Lan) -> tuple[dict[str, list[str]], list[str]]:
 @pytest.mark.parametrize("agent", ["is silent", "dies"])
 async def test_the_guard_puts_back_what_nobody_confirms(here: Lan, agent: str) -> None:
     before, uplink = here.shown(), here.uplink()
-    trials = Trials(here.settings, systemd=False)
+    trials = Trials(here.settings)
     async with trials.guarded(uplink, 1.0 if agent == "is silent" else 60.0) as trial:
         assert trials.nics == {"eth0"}
         assert await have(here.applier(), plan_of(uplink, moved=True)) == []
@@ -300,7 +300,7 @@ async def test_the_guard_puts_back_what_nobody_confirms(here: Lan, agent: str) -
 
 async def test_a_guard_that_is_told_so_lets_it_be(here: Lan) -> None:
     uplink = here.uplink()
-    async with Trials(here.settings, systemd=False).guarded(uplink, 60.0) as trial:
+    async with Trials(here.settings).guarded(uplink, 60.0) as trial:
         assert await have(here.applier(), plan_of(uplink, moved=True)) == []
         await trial.keep()
         await trial.lost()  # it has ended

@@ -6,6 +6,7 @@ import pytest
 from tests.rig.fixtures import with_agent
 from tests.rig.host import Host
 from tests.rig.namespace_host import NamespaceHost
+from tests.rig.process import wait_until
 from tests.system import foreign, networks
 from tests.system.networks import BRIDGE
 from tests.system.traces import traces
@@ -15,6 +16,7 @@ SUBJECTS = {
     "Docker engine", "plugin socket", "agent", "bridge", "leftovers", "firewall", "uplink", "store",
     "cluster", "cluster ports", "cluster members", "trunk",
 }  # fmt: skip
+BARE = ("network", "create", "-d", "ovsnet", "--ipam-driver", "null")
 SUBNETS = ("10.20.0.0/24", "--ipv6", "--subnet", "fd00:20::/64")
 OURS = ("/var/lib/ovsnet", "/run/ovsnet", "/run/docker/plugins/ovsnet.sock")
 # Everything a host has that we could leave something in; what Docker makes for itself is made before.
@@ -24,7 +26,7 @@ ovs-vsctl list-br
 for table in bridge port interface; do ovs-vsctl --columns=name,external_ids list $table; done
 ip -o link show | cut -d' ' -f2
 nft list ruleset | sed 's/packets [0-9]* bytes [0-9]*//'
-ip route; ip -6 route; ip rule
+ip route | sort; ip -6 route | sort; ip rule
 ls -d /etc/ovsnet /var/lib/ovsnet /run/ovsnet /run/openvswitch/br-* /run/docker/plugins/* 2>/dev/null || true
 """
 
@@ -92,7 +94,7 @@ def test_uninstall_refuses_while_the_agent_runs(host: NamespaceHost) -> None:
         assert c1.pings(c2.address("web"))
 
 
-@pytest.mark.row(97)
+@pytest.mark.row(48, 97)
 def test_uninstall_leaves_nothing_of_ours_and_all_of_the_others(fresh_host: NamespaceHost) -> None:
     """The host before the agent ever ran on it, and after; with what an agent leaves that was killed in full work."""
     host = fresh_host
@@ -105,6 +107,7 @@ def test_uninstall_leaves_nothing_of_ours_and_all_of_the_others(fresh_host: Name
     # Internal: the engine's own gateway bridge, which stays for ever, is not made.
     networks.create(host, "web", *SUBNETS, "--internal", "-o", "vlan=20")
     networks.start(host, "c1", "c2", network="web")
+    containers_are_on_the_lan(host)
     assert host.shell(EVERYTHING).stdout != before
     host.agent.kill_all()
     done = host.ovsnet("uninstall", "--yes")
@@ -115,6 +118,30 @@ def test_uninstall_leaves_nothing_of_ours_and_all_of_the_others(fresh_host: Name
     assert [path for path in OURS if host.exists(path)] == []
     assert [it for _, it in host.processes().values() if "ovsnet" in it and "log/host" not in it] == []
     assert host.ovsnet("uninstall", "--yes").ok
+
+
+def containers_are_on_the_lan(host: NamespaceHost) -> None:
+    """By a network on an uplink and an interface attached to it: what the NIC had must be its own again afterwards."""
+    host.ovsnet("uplink", "add", "eth0")
+    host.docker(*BARE, "-o", "mode=uplink", "-o", "uplink=eth0", "lan")
+    networks.start(host, "c3", network="lan")
+    host.ovsnet("attach", "c3", "--uplink", "eth0", "--vlan", "7", "--ip", "192.0.2.7/24")
+
+
+@pytest.mark.row(48, 97)
+def test_uninstall_gives_the_nic_what_its_bridge_has_also_without_the_store(fresh_host: NamespaceHost) -> None:
+    host = fresh_host
+    host.ovsnet("uplink", "add", "eth0")
+    host.run("ip", "address", "add", "192.0.2.48/32", "dev", "br-eth0")
+    wait_until(lambda: "192.0.2.48/32" in host.ovsnet("uplink", "ls").stdout, 5, "the new address to be recorded")
+    host.agent.kill_all()
+    host.run("rm", "/var/lib/ovsnet/ovsnet.db")
+    host.ovsnet("uninstall", "--yes")
+    shown = host.shell("ip addr show dev eth0; ip route; ip -6 route").stdout
+    for it in ("inet 172.31.0.", "inet6 fd31::", "inet 192.0.2.48/32", "default via 172.31.0.254 dev eth0"):
+        assert it in shown
+    assert "default via fd31::fe dev eth0" in shown
+    assert host.bridges() == []
 
 
 @pytest.mark.row(97)

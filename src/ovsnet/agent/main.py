@@ -328,6 +328,7 @@ class Agent:
         uplinks = self.store.snapshot().uplinks.values()
         if uplinks and (not name or any(name in (it.nic, it.bridge) for it in uplinks)):
             self.loop.nudge(Kind.UPLINKS)
+            self.uplinks.look()
 
     def _look_at_rules(self) -> None:
         """A packet filter rule of this host changed: without ours it would hear each packet of an uplink twice."""
@@ -373,5 +374,6 @@ class Agent:
             new_prefix=lambda: mac_prefix(os.urandom(3)),
             deadline=self._settings.busy_deadline - JOIN_MARGIN,
             name_service=self.fabric.names.address if self.fabric else None,
+            give_back=self.attached.leases.give_back,
         )
         return {**NetworkDriver(self.networks, endpoints).calls, **IpamDriver(self.addresses).calls}

@@ -13,26 +13,30 @@ import msgspec
 from ovsnet.agent import logs
 from ovsnet.agent.attached import places_of
 from ovsnet.agent.keeper import alone
+from ovsnet.agent.uplink_view import UplinkView
 from ovsnet.agent.uplinks import applier as uplink_applier
 from ovsnet.cluster.identity import identity_files, read_membership
 from ovsnet.cluster.raft import LocalServer
 from ovsnet.control.membership.enrolment import remove_identity
+from ovsnet.control.uplink_rules import Wish, decide, going_back
 from ovsnet.dhcp.clients import Clients
 from ovsnet.engine.daemonjson import DAEMON_JSON, DaemonJson
 from ovsnet.linux import dnslink
 from ovsnet.linux.devices import DeviceApplier
 from ovsnet.linux.insides import InsideApplier
 from ovsnet.linux.links import LinkApplier
+from ovsnet.linux.nics import Nics
 from ovsnet.linux.tunnelends import remove_table
 from ovsnet.linux.tunnels import TunnelApplier
 from ovsnet.model.errors import ApplyError, OvsnetError, Unavailable
 from ovsnet.model.host import DevicePlan, HostFacts
 from ovsnet.model.state import State
-from ovsnet.model.uplink import Hold, UplinkPlan
+from ovsnet.model.uplink import Hold, Uplink, UplinkPlan
 from ovsnet.ovs.bridge import BridgeApplier
 from ovsnet.ovs.openflow import FlowApplier
 from ovsnet.ovs.ports import PortApplier
 from ovsnet.ovs.switch import Switch
+from ovsnet.ovs.uplinks import Uplinks as Bridges
 from ovsnet.plan.devices import plan_devices
 from ovsnet.plan.host import NOTHING
 from ovsnet.plan.uplinks import plan_of
@@ -118,14 +122,26 @@ async def _remove_resources(settings: Settings) -> list[ApplyError]:
             following.cancel()
 
 
-def _uplinks_put_back(settings: Settings) -> dict[str, UplinkPlan]:
+def _uplinks_put_back(settings: Settings, switch: Switch) -> dict[str, UplinkPlan]:
+    """Every NIC that is a port because of us, with what its bridge's port has now."""
+    bridges = Bridges(switch)
+    view = UplinkView(Nics(settings.instance), bridges, switch.facts, dict)
+    known = _recorded(settings)
+    lost = bridges.marked() - known.keys()
+    found = {nic: decide(Wish(nic), view.situation(nic, ""), {}, 0.0) for nic in lost}
+    strange = sorted(nic for nic, it in found.items() if it.hold is Hold.NOTED)
+    if strange:
+        raise ApplyError(strange[0], f"what it had before is not known; 'ovs-vsctl del-port {strange[0]}' takes it out")
+    uplinks = [it for it in (*known.values(), *found.values()) if it.hold is not Hold.NOTED]
+    return {it.nic: plan_of(going_back(it, view.moved(it)), moved=False) for it in uplinks}
+
+
+def _recorded(settings: Settings) -> Mapping[str, Uplink]:
     """By the store's file, as its server has ended; none where it cannot be read."""
     file = store_file(settings)
-    if not file.exists():
-        return {}
-    with suppress(OvsnetError):
-        uplinks = read_standalone(LOCAL, file).uplinks.values()
-        return {it.nic: plan_of(it, moved=False) for it in uplinks if it.hold is not Hold.NOTED}
+    if file.exists():
+        with suppress(OvsnetError):
+            return read_standalone(LOCAL, file).uplinks
     return {}
 
 
@@ -147,7 +163,10 @@ async def _give_back_leases(settings: Settings) -> None:
 
 async def _converge(settings: Settings, switch: Switch, links: LinkApplier, tunnels: TunnelApplier) -> list[ApplyError]:
     """Flows go with the bridge, so they are not asked for: it may be gone already."""
-    leaving = replace(NOTHING, uplinks=_uplinks_put_back(settings))
+    try:
+        leaving = replace(NOTHING, uplinks=_uplinks_put_back(settings, switch))
+    except OvsnetError as error:
+        return [error if isinstance(error, ApplyError) else ApplyError("an uplink", str(error))]
     await _give_back_leases(settings)
     converger = Converger(
         {
@@ -168,6 +187,8 @@ async def _converge(settings: Settings, switch: Switch, links: LinkApplier, tunn
     try:
         await converger.resync([Kind.LINKS, Kind.TUNNELS, Kind.DEVICES])
         failures = list((await converger.round()).failures)
+        if failures:  # a bridge of an uplink stays while it has ports of ours, which have gone by now
+            failures = list((await converger.round()).failures)
         await dnslink.remove_namespace(dnslink.namespace_of(settings.instance))
         await remove_table(settings.instance)
     except OvsnetError as error:

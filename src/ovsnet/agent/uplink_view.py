@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
-from ovsnet.control.uplink_rules import Situation, bridge_name
+from ovsnet.control.uplink_rules import Moved, Situation, bridge_name
 from ovsnet.linux import neighbour
 from ovsnet.linux.nics import Nics
 from ovsnet.model.host import SwitchFacts
 from ovsnet.model.ids import IpAddress
-from ovsnet.model.uplink import HostAddress, HostRoute, Uplink, device_mark
+from ovsnet.model.uplink import Uplink, device_mark
 from ovsnet.ovs.uplinks import Uplinks as Bridges
 from ovsnet.plan.uplinks import plan_of
 
@@ -44,7 +44,7 @@ class UplinkView:
             reserved=self._reserved(),
         )
 
-    def moved(self, uplink: Uplink) -> tuple[tuple[HostAddress, ...], tuple[HostRoute, ...]] | None:
+    def moved(self, uplink: Uplink) -> Moved | None:
         """None while the bridge's port is down, or not all has been moved to it."""
         there = self._nics.read(uplink.bridge)
         if there is None or not there.link.up:

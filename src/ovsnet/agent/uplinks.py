@@ -5,8 +5,8 @@
       │  back       it was put back: the guard ends
       -  nothing    the agent died, or said neither in time: the guard puts it back
 
-The guard is told everything before anything is changed, and needs neither the store nor the agent. Where systemd runs
-it is a unit of its own, as all processes of a unit are killed when its main process dies.
+The guard is told everything before anything is changed, and needs neither the store nor the agent. It is started so
+that it outlives the agent.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from ovsnet import processes
 from ovsnet.linux.nics import Nics, chain_of
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.uplink import Uplink
@@ -29,8 +30,6 @@ from ovsnet.reconcile.uplinks import Moved, UplinkApplier
 from ovsnet.settings import Settings
 from ovsnet.store.uplinks import encode_uplink
 
-SYSTEMD = Path("/run/systemd/system")
-"""There when systemd is the first process (sd_booted(3))."""
 TO_START = 15.0
 """Seconds the guard's process has until it is ready."""
 TO_ANSWER = 5.0
@@ -97,9 +96,8 @@ class Trial:
 class Trials:
     """Starts guards. `nics` are the NICs whose move is being tried with one."""
 
-    def __init__(self, settings: Settings, *, systemd: bool | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._systemd = SYSTEMD.exists() if systemd is None else systemd
         self.nics: frozenset[str] = frozenset()
 
     @asynccontextmanager
@@ -149,13 +147,10 @@ class Trials:
         return b""
 
     async def _start(self, path: Path, uplink: Uplink) -> None:
-        """A process that is no child of ours and in no session of ours: what ends us does not end it."""
-        program = [sys.executable, "-P", "-m", "ovsnet.agent.guard", str(path)]
-        if self._systemd:
-            unit = f"ovsnet-guard-{chain_of(uplink.nic)}-{os.getpid()}"
-            program = ["systemd-run", "--quiet", "--collect", f"--unit={unit}", *program]
-        else:
-            program = ["setsid", "--fork", *program]
+        """A process that what ends us does not end."""
+        unit = f"ovsnet-guard-{chain_of(uplink.nic)}-{os.getpid()}.service"
+        beside = processes.beside_us(unit, f"Guard of the move of {uplink.nic}, by ovsnet")
+        program = [*beside, sys.executable, "-P", "-m", "ovsnet.agent.guard", str(path)]
         try:
             # Without pipes, which it would keep open for as long as it lives.
             started = await asyncio.create_subprocess_exec(*program, stdin=asyncio.subprocess.DEVNULL)

@@ -26,6 +26,7 @@ from ovsnet.observe.cluster import ClusterFacts
 from ovsnet.observe.drift import DriftItem, compare
 from ovsnet.observe.nearby import Around
 from ovsnet.observe.status import AgentFacts
+from ovsnet.observe.uplinks import networks_without
 from ovsnet.ovs.ports import PortApplier
 from ovsnet.ovs.switch import Switch
 from ovsnet.reconcile.loop import Loop
@@ -117,7 +118,7 @@ class View:
             store_reason=self._parts.store.reason,
             engine_reachable=facts.complete,
             engine_version=self._engine_version,
-            warnings=self._parts.attached.warnings(),
+            warnings=(*self._parts.attached.warnings(), *networks_without(self._parts.store.snapshot())),
         )
 
     def state(self) -> State:

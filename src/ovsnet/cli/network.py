@@ -62,7 +62,7 @@ def table_of(networks: tuple[NetworkInfo, ...]) -> Table:
                 short(it.id),
                 it.name,
                 str(it.vni),
-                it.mode,
+                f"{it.mode} {it.uplink}".rstrip(),
                 str(it.vlan or ""),
                 str(it.mtu),
                 it.port,
@@ -84,7 +84,7 @@ def details(found: NetworkDetails) -> Iterator[str]:
         "name": it.name,
         "id": it.id,
         "vni": str(it.vni),
-        "mode": it.mode,
+        "mode": f"{it.mode} {it.uplink}".rstrip(),
         "vlan": str(it.vlan or "untagged"),
         "mtu": str(it.mtu),
         "port": it.port,
@@ -95,6 +95,7 @@ def details(found: NetworkDetails) -> Iterator[str]:
         "space": it.space,
         "subnets": ", ".join(it.subnets),
         "gateways": ", ".join(it.gateways),
+        "from LAN": ", ".join(it.from_lan),
         "labels": ", ".join(f"{key}={value}" for key, value in sorted(found.labels.items())),
     }
     yield from (f"{name:<10}{value or '-'}" for name, value in facts.items())

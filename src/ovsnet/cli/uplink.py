@@ -41,7 +41,7 @@ def list_uplinks(agent: Client, *, as_json: bool) -> None:
     metavar="SECONDS",
     help="Everything is put back when nobody answers until then.",
 )
-@click.option("--force", is_flag=True, help="Also when nobody answers before the move.")
+@click.option("--force", is_flag=True, help="Also when nobody answers before, or a DHCP client is at work there.")
 @options.api_socket
 def add(agent: Client, nic: str, bridge: str, probe: str, commit_within: float, *, force: bool) -> None:
     """Make NIC a port of a bridge of Open vSwitch, whose own port gets the NIC's addresses, routes and MAC.

@@ -20,6 +20,7 @@ from ovsnet.control.sharing.parts import Parts
 from ovsnet.control.sharing.reserve import Taking
 from ovsnet.control.sharing.shared_addresses import SharedAddresses
 from ovsnet.control.subnets import Subnets
+from ovsnet.control.uplink_networks import HOST
 from ovsnet.ipam import allocator
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool
 from ovsnet.model.cluster import Cluster, SharedNetwork
@@ -276,6 +277,8 @@ def _refuse_if_taken(view: PoolView, address: IpAddress) -> None:
 def _holder(endpoint: Endpoint | None, allocation: Allocation | None) -> str:
     """Who has the address and what to do about it. The engine's events know a container's name best."""
     name = (endpoint.container_name if endpoint else "") or (allocation.holder if allocation else "")
+    if name == HOST:
+        return f"{name} itself, on the uplink; choose another --ip"
     if name:
         return f"container {name}; choose another --ip or disconnect it first"
     if endpoint is not None:

@@ -1,6 +1,6 @@
 """Who may create, join, leave and delete an endpoint, and what is waited for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -47,8 +47,12 @@ class Endpoints:
         new_prefix: Callable[[], str],
         deadline: float,
         name_service: IPv4Address | None = None,
+        give_back: Callable[[Collection[EndpointId]], Awaitable[None]] | None = None,
     ) -> None:
-        """`name_service` is the address at which containers can ask for names; None where they cannot."""
+        """`name_service` is the address at which containers can ask for names; None where they cannot. `give_back`:
+        have these give back what DHCP servers gave them, within seconds.
+        """
+        self._give_back = give_back
         self._committer = committer
         self._host = host
         self._clock = clock
@@ -80,6 +84,12 @@ class Endpoints:
 
     async def leave(self, _network_id: NetworkId, endpoint_id: EndpointId) -> None:
         """Want nothing of it on the host any more; the address stays its own until DeleteEndpoint."""
+        state = self._committer.snapshot()
+        network = (
+            state.networks.get(state.endpoints[endpoint_id].network_id) if endpoint_id in state.endpoints else None
+        )
+        if self._give_back is not None and network is not None and network.options.dhcp:
+            await self._give_back([endpoint_id])  # while its port is there
         await self._committer.commit(lambda state: (_unplug(state, endpoint_id), None))
 
     async def delete(self, network_id: NetworkId, endpoint_id: EndpointId) -> None:
@@ -99,10 +109,13 @@ class Endpoints:
 
 def _joined(endpoint: Endpoint, network: Network) -> Joined:
     internal = network.options.port is PortKind.INTERNAL
+    by_router = network.options.egress is Egress.LAN
     return Joined(
         source=names.internal_port(endpoint.id) if internal else names.container_end(endpoint.id),
         prefix=names.internal_prefix(endpoint.id) if internal else "eth",
-        no_gateway_bridge=network.options.egress is Egress.NONE,
+        gateway4=network.gateway4 if by_router and endpoint.ipv4 else None,
+        gateway6=network.gateway6 if by_router and endpoint.ipv6 else None,
+        no_gateway_bridge=network.options.egress is not Egress.DOCKER,
         routes=() if endpoint.names_route is None else (endpoint.names_route,),
     )
 
@@ -148,7 +161,7 @@ def _same(known: Endpoint, wanted: Endpoint) -> Endpoint:
 
 def check_segment(network: Network, wanted: Endpoint) -> None:
     """BadRequest for a VLAN of its own where there is none."""
-    if network.shared and wanted.vlan is not None:
+    if (network.shared or network.options.on_uplink) and wanted.vlan is not None:
         raise BadRequest(
             f"network {network.title} has mode={network.options.mode}, where all endpoints are in one segment: none "
             "has a VLAN of its own; leave the driver option vlan out"

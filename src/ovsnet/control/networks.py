@@ -3,6 +3,7 @@
 mode=bridge     a Network of this host
 mode=overlay    first a SharedNetwork, which other hosts see; then a Network, this host's part of it
 mode=underlay   the same, on hosts that have a trunk
+mode=uplink     a Network of this host, on an uplink of it (uplink_networks.py)
 a part          of a SharedNetwork that another host made (control/sharing/replicas.py asks the engine for it)
 """
 
@@ -11,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
+from ovsnet.control import uplink_networks
 from ovsnet.control.commit import Committer
 from ovsnet.control.requests import NetworkRequest
 from ovsnet.control.sharing.parts import Parts
@@ -62,6 +64,7 @@ class Networks:
             return await self._create_part(request, part_of)
         _check_port(asked.options, self._switch())
         mode = asked.mode or (Mode.OVERLAY if self._shared else Mode.BRIDGE)
+        uplink_networks.check_others(asked, mode)
         if mode in EVERYWHERE:
             return await self._create_everywhere(request, asked, mode)
         return await self._create_here(request, asked)
@@ -93,10 +96,14 @@ class Networks:
         return network
 
     async def _create_here(self, request: NetworkRequest, asked: AskedOptions) -> Network:
+        if asked.mode is Mode.UPLINK:
+            options = uplink_networks.on_uplink(request, asked, self._committer.snapshot(), self._switch())
+        else:
+            options = asked.resolved(mode=Mode.BRIDGE, mtu=DEFAULT_MTU, ipv6=request.ipv6 is not None)
         network = Network(
             id=request.id,
             vni=Vni(0),
-            options=asked.resolved(mode=Mode.BRIDGE, mtu=DEFAULT_MTU, ipv6=request.ipv6 is not None),
+            options=options,
             internal=request.internal,
             ipv4=request.ipv4,
             ipv6=request.ipv6,
@@ -279,11 +286,13 @@ def _decide_create(
     known = state.networks.get(network.id)
     if known is not None:
         return (), _same(replace(network, vni=vni or known.vni), known)
+    if network.options.on_uplink:
+        uplink_networks.check_vlan(network, state)
     taken = taken_vnis(cluster(), state)
     if vni is not None:
         check_vni(vni, taken)
     made = replace(network, vni=vni or free_vni(network.id, taken))
-    return (Put(made),), made
+    return (*uplink_networks.held_by_host(made, state, made.created_at), Put(made)), made
 
 
 def _decide_part(part: Network, cluster: Callable[[], Cluster], state: State) -> tuple[Sequence[Change], Network]:

@@ -23,10 +23,14 @@ SHORTEST, LONGEST = 10.0, 600.0
 """Seconds a move may take until it is confirmed."""
 
 
+Moved = tuple[tuple[HostAddress, ...], tuple[HostRoute, ...]]
+"""What the bridge's port has, once all has been moved to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a person asked for. `bridge`: "" chooses. `probe` is asked instead of the default gateways; `commit_within`
-    is in seconds. `force`: also when nobody answers before.
+    is in seconds. `force`: also when nobody answers before, and when a program gives the NIC its addresses.
     """
 
     nic: str
@@ -50,7 +54,7 @@ class Situation:
     bridge: Carrier | None = None
     taken: bool = False
     """There is an interface of the bridge's name that is no OVS bridge."""
-    there: tuple[tuple[HostAddress, ...], tuple[HostRoute, ...]] = ((), ())
+    there: Moved = ((), ())
     reserved: Mapping[str, str] | None = None
 
 
@@ -73,6 +77,8 @@ def decide(wish: Wish, now: Situation, known: Mapping[str, Uplink], clock: float
         return _already(wish.nic, now.carrier, now, clock)
     if now.nic.obstacle:
         raise Conflict(now.nic.obstacle)
+    if now.nic.caretaker and not wish.force:
+        raise Conflict(_told_first(now.nic, name))
     if now.taken:
         raise Conflict(f"there is an interface '{name}' that is no bridge of Open vSwitch; choose another --bridge")
     hold = Hold.OWN if now.bridge is None else Hold.PLUGGED
@@ -88,6 +94,23 @@ def decide(wish: Wish, now: Situation, known: Mapping[str, Uplink], clock: float
         boot=now.boot,
         created_at=clock,
     )
+
+
+def _told_first(nic: NicFacts, bridge: str) -> str:
+    return (
+        f"{nic.caretaker} gives {nic.name} its addresses, and would put them back on it, or give them up, when they go "
+        f"to {bridge}; end it for {nic.name} first, and have it look after {bridge} afterwards (docs/uplink.md); "
+        "--force moves them all the same"
+    )
+
+
+def going_back(uplink: Uplink, moved: Moved | None) -> Uplink:
+    """The uplink with what the NIC is to have when it comes back: what the bridge's port has by now (`moved`), where
+    the bridge is for nothing else; what was moved, where it is not known.
+    """
+    if moved is None or not moved[0] or uplink.hold is not Hold.OWN:
+        return uplink
+    return replace(uplink, addresses=moved[0], routes=moved[1])
 
 
 def stays_alone(uplink: Uplink, now: Situation) -> None:

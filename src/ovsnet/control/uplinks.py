@@ -16,7 +16,8 @@ from typing import Protocol
 import structlog
 
 from ovsnet.control.commit import Committer
-from ovsnet.control.uplink_rules import Situation, Wish, decide, stays_alone
+from ovsnet.control.uplink_networks import networks_on
+from ovsnet.control.uplink_rules import Moved, Situation, Wish, decide, going_back, stays_alone
 from ovsnet.model.errors import ApplyError, Conflict, NotFound, OvsnetError, Unavailable
 from ovsnet.model.ids import IpAddress
 from ovsnet.model.state import State
@@ -66,7 +67,7 @@ class Here(Protocol):
     def situation(self, nic: str, bridge: str, /) -> Situation:
         """Everything that decides whether the NIC may become the uplink of that bridge."""
 
-    def moved(self, uplink: Uplink, /) -> tuple[tuple[HostAddress, ...], tuple[HostRoute, ...]] | None:
+    def moved(self, uplink: Uplink, /) -> Moved | None:
         """What the bridge's port has, when all has been moved to it."""
 
     async def answers(self, address: IpAddress, device: str, neighbour: bool, deadline: float, /) -> bool:  # noqa: FBT001
@@ -99,10 +100,16 @@ class Uplinks:
         self._busy: set[str] = set()
         self._news: dict[str, _News] = {}
         self._told: dict[str, str] = {}
+        self._changed = False
         self._nudged = asyncio.Event()
 
     def nudge(self) -> None:
         """Something changed."""
+        self._nudged.set()
+
+    def look(self) -> None:
+        """Somebody may have changed what the port of an uplink's bridge has."""
+        self._changed = True
         self._nudged.set()
 
     def note(self, plan: UplinkPlan, addresses: Sequence[HostAddress], routes: Sequence[HostRoute], boot: str) -> None:
@@ -133,15 +140,15 @@ class Uplinks:
         uplink = self._committer.snapshot().uplinks.get(nic)
         if uplink is None:
             raise NotFound(f"{nic} is no uplink; 'ovsnet uplink ls' lists those there are")
+        users = ", ".join(sorted(it.title for it in networks_on(nic, self._committer.snapshot())))
+        if users:
+            raise Conflict(f"{nic} is the uplink of the networks {users}; 'docker network rm' removes them first")
         if uplink.hold is Hold.NOTED:
             await self._drop(uplink)
             return f"{nic} is not an uplink of ours any more; it stays in {uplink.bridge} as it was."
         stays_alone(uplink, self._here.situation(nic, uplink.bridge))
         with _claimed(self._busy, nic):
-            found = self._here.moved(uplink)
-            if found is not None and found[0] and uplink.hold is Hold.OWN:
-                uplink = replace(uplink, addresses=found[0], routes=found[1])
-            await self._take_back(uplink)
+            await self._take_back(going_back(uplink, self._here.moved(uplink)))
         return f"{nic} has its addresses and routes back, and is a port of {uplink.bridge} no more."
 
     # ------------------------------------------------------------ trying
@@ -217,6 +224,9 @@ class Uplinks:
             self._nudged.clear()
             try:
                 await self._keep_record()
+                if self._changed:
+                    self._changed = False
+                    await self._record_changes()
                 for uplink in [*self._committer.snapshot().uplinks.values()]:
                     if uplink.phase is not Phase.IN_FORCE and uplink.nic not in self._busy:
                         await self._end(uplink)
@@ -248,6 +258,18 @@ class Uplinks:
             known = replace(uplink, addresses=news.addresses, routes=news.routes, boot=news.boot)
             if known != uplink:
                 await self._put(known)
+
+    async def _record_changes(self) -> None:
+        """What somebody gives the bridge's port later goes back with the rest, and is there again on another device.
+
+        A port that has nothing is one that is going, or was told to by somebody who has other plans with it.
+        """
+        for uplink in [*self._committer.snapshot().uplinks.values()]:
+            if uplink.phase is not Phase.IN_FORCE or uplink.hold is Hold.NOTED or uplink.nic in self._busy:
+                continue
+            now = going_back(uplink, self._here.moved(uplink))
+            if set(now.addresses) != set(uplink.addresses) or set(now.routes) != set(uplink.routes):
+                await self._put(now)
 
     # ------------------------------------------------------------ the store
 

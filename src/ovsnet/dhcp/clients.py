@@ -10,7 +10,7 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
@@ -33,7 +33,6 @@ TIMES_TOLD = 3
 """So often within that time: dhcpcd loses signals while its hook runs."""
 SPEAKABLE = re.compile(r"[\w/.:@+-]+", re.ASCII)
 """What a path may consist of, as it goes into dhcpcd's configuration: nothing there could begin a line of its own."""
-SYSTEMD = Path("/run/systemd/system")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +174,8 @@ class Clients:
             why = f"{PROGRAM} is not installed, which asks for addresses; on Debian: apt-get install {PACKAGE}"
             raise ApplyError(_title(lessee), why)
         try:
-            line = (*_beside_us(lessee), *command(lessee, self._places))
+            what = f"DHCP for {lessee.ifname} of {lessee.hostname or 'a container'}, kept by ovsnet"
+            line = (*processes.beside_us(unit_of(lessee.id), what), *command(lessee, self._places))
             done = await processes.run(line, deadline=START_DEADLINE)
         except (OSError, TimeoutError) as error:
             raise ApplyError(_title(lessee), f"its DHCP client cannot be started: {error}") from error
@@ -210,17 +210,6 @@ async def _ended(pid: int) -> None:
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
-
-
-def _beside_us(lessee: Lessee) -> Sequence[str]:
-    """What makes a program no child of ours: a unit of its own, where we are one, and else the adoption by init."""
-    if not (SYSTEMD.is_dir() and "INVOCATION_ID" in os.environ):
-        return ("setsid", "--fork")
-    return (
-        *("systemd-run", "--quiet", "--collect", "--service-type=exec", f"--unit={unit_of(lessee.id)}"),
-        f"--description=DHCP for {lessee.ifname} of {lessee.hostname or 'a container'}, kept by ovsnet",
-        "--",
-    )
 
 
 def _title(lessee: Lessee) -> str:

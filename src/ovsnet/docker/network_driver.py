@@ -130,7 +130,7 @@ class NetworkDriver:
         )
         if joined.no_gateway_bridge and message.ports:
             log.warning(
-                "ports are not published through this network: it has no way out (egress=none)",
+                "ports are not published through this network: it does not lead to Docker's gateway bridge (egress)",
                 network=short(message.network_id),
                 endpoint=short(message.endpoint_id),
                 ports=message.ports[:100],

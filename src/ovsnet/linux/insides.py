@@ -1,4 +1,5 @@
-"""Applier: what attached interfaces have inside, changed while they run: MTU, addresses, routes, rules, shape.
+"""Applier: what interfaces have inside, changed while they run: MTU, addresses, routes, rules, shape, whether they heed
+routers.
 
 An interface is made with all of it (placement.py); this is for what changes afterwards. Others give addresses to
 interfaces in their own namespaces, too: of what is there only what we gave is ever taken away.
@@ -14,7 +15,7 @@ from ovsnet.linux import interface, shaping
 from ovsnet.linux.attempts import NOTHING_INSIDE, attempt, unless_gone
 from ovsnet.linux.namespace import run_inside
 from ovsnet.linux.netlink import Netlink
-from ovsnet.linux.placement import Sandbox, sandbox_at
+from ovsnet.linux.placement import Sandbox, sandbox_at, set_up_ipv6
 from ovsnet.linux.sandboxes import is_alive
 from ovsnet.model.delta import Delta
 from ovsnet.model.errors import ApplyError
@@ -78,8 +79,8 @@ async def _change(sandbox: Sandbox, before: InsidePlan, plan: InsidePlan) -> Non
         await kernel.change(name, mtu=plan.mtu)
     if before.mtu and plan.routers is not before.routers:
         await run_inside(sandbox.namespace, lambda: _heed(name, before.routers, plan.routers))
-    if any(it.version == 6 for it in plan.addresses):
-        await run_inside(sandbox.namespace, lambda: interface.allow_ipv6(name, allowed=True))
+    if plan.routers is not before.routers or any(it.version == 6 for it in plan.addresses):
+        await run_inside(sandbox.namespace, lambda: set_up_ipv6(plan))
     await _give(kernel, plan)
     if before.mtu == 0 or (before.shape, before.mtu) != (plan.shape, plan.mtu):
         await shaping.put(kernel, name, plan.shape, plan.mtu)

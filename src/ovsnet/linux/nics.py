@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ovsnet.linux import hostnet, interface
+from ovsnet.linux.caretakers import caretaker_of
 from ovsnet.linux.linkmessage import Link
 from ovsnet.linux.namespace import list_links
 from ovsnet.linux.netlink import Netlink
@@ -62,7 +63,8 @@ class Nics:
                 has, master, wireless=(WIRELESS / name / "wireless").exists(), ruled=hostnet.ruled(name)
             )
             settings = NicSettings(Mac(link.mac), link.mtu, _ipv6_is_on(name), _joins(name))
-            return NicFacts(name, obstacle, settings, has.addresses, has.routes)
+            caretaker = caretaker_of(name, link.index, {it.name for it in links})
+            return NicFacts(name, obstacle, caretaker, settings, has.addresses, has.routes)
 
     def read(self, name: str) -> hostnet.Has | None:
         """What the interface has; None when there is none of that name."""

@@ -14,7 +14,7 @@ from ovsnet.linux import interface, shaping
 from ovsnet.linux.namespace import is_gone, opened, run_inside
 from ovsnet.linux.netlink import Netlink
 from ovsnet.model.errors import ApplyError
-from ovsnet.model.host import LinkPlan, Placement, Routers
+from ovsnet.model.host import InsidePlan, LinkPlan, Placement, Routers
 from ovsnet.model.shaping import UNSHAPED
 
 
@@ -31,7 +31,7 @@ class Sandbox:
     async def finish(self, placement: Placement, alias: str, mtu: int) -> None:
         """Give the interface, which is already inside and has its final name, all the rest."""
         name = placement.ifname
-        await run_inside(self.namespace, lambda: _set_up_ipv6(placement))
+        await run_inside(self.namespace, lambda: set_up_ipv6(placement))
         for address in placement.addresses:
             await self.kernel.add_address(name, address)
         await self.kernel.change(name, alias=alias, state="up")
@@ -41,12 +41,13 @@ class Sandbox:
             await shaping.put(self.kernel, name, placement.shape, mtu)
 
 
-def _set_up_ipv6(placement: Placement) -> None:
+def set_up_ipv6(placement: Placement | InsidePlan) -> None:
+    """Have IPv6 on the interface where it has or gets addresses of it; in its namespace."""
     heeds = placement.routers is not Routers.IGNORED
     wanted = heeds or any(it.version == 6 for it in placement.addresses)
-    interface.allow_ipv6(placement.ifname, allowed=wanted)
-    if heeds:
+    if heeds:  # before IPv6 is on: then it asks for routers at once
         interface.heed_routers(placement.ifname, autoconf=placement.routers is Routers.AUTOCONF)
+    interface.allow_ipv6(placement.ifname, allowed=wanted)
 
 
 @asynccontextmanager

@@ -203,7 +203,7 @@ class LinkPlan:
 
 @dataclass(frozen=True, slots=True)
 class InsidePlan:
-    """What an attached interface has inside, which may change while it runs. Resource key: `name`.
+    """What an interface has inside beside what an engine gave it, which may change while it runs. Resource key: `name`.
 
     `name` is made of its link's; `sandbox` and `ifname` say where it is.
     """

@@ -11,9 +11,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from ovsnet.model.errors import BadRequest
 from ovsnet.model.host import Route
 from ovsnet.model.ids import EndpointId, IpAddress, IpInterface
+from ovsnet.model.network import FAMILIES
 
-FAMILIES = {"": (), "v4": (4,), "v6": (6,), "both": (4, 6)}
-"""The words of an order, and the IP versions they mean."""
 LONGEST_HOSTNAME = 63
 """One label of a name (RFC 1035 2.3.4)."""
 

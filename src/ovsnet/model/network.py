@@ -27,6 +27,8 @@ class Mode(StrEnum):
     """All hosts of the cluster, over VXLAN tunnels."""
     UNDERLAY = "underlay"
     """All hosts of the cluster, as frames of one VLAN on the hosts' trunks: no tunnel."""
+    UPLINK = "uplink"
+    """This host, on the LAN behind one of its NICs: the containers are machines of that LAN, or of a VLAN of it."""
 
 
 EVERYWHERE = frozenset({Mode.OVERLAY, Mode.UNDERLAY})
@@ -53,6 +55,8 @@ class Egress(StrEnum):
 
     DOCKER = "docker"
     NONE = "none"
+    LAN = "lan"
+    """By the LAN's own router: with `mode=uplink` only."""
 
 
 class Multicast(StrEnum):
@@ -62,13 +66,21 @@ class Multicast(StrEnum):
     FLOOD = "flood"
 
 
-LATER = {"mode": ("uplink",), "egress": ("nat", "routed")}
+LATER = {"egress": ("nat", "routed")}
 """Values that are designed but not built: refused by name, so that nobody takes silence for support."""
+
+
+FAMILIES: Mapping[str, tuple[int, ...]] = {"": (), "v4": (4,), "v6": (6,), "both": (4, 6)}
+"""How people say for which IP versions DHCP is to be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkOptions:
-    """The `-o` options of a network, all valid together."""
+    """The `-o` options of a network, all valid together.
+
+    `uplink` is the NIC of a network with mode=uplink; there `dhcp` are the IP versions for which servers of the LAN
+    give the addresses, and `slaac` says that its routers do.
+    """
 
     mode: Mode = Mode.BRIDGE
     vlan: Vlan = UNTAGGED
@@ -77,20 +89,34 @@ class NetworkOptions:
     icc: bool = True
     egress: Egress = Egress.DOCKER
     multicast: Multicast = Multicast.SNOOP
+    uplink: str = ""
+    dhcp: tuple[int, ...] = ()
+    slaac: bool = False
+
+    @property
+    def on_uplink(self) -> bool:
+        """True where the network is a LAN that others are on, too, with a router of their own."""
+        return self.mode is Mode.UPLINK
+
+    @property
+    def from_lan(self) -> bool:
+        """True where endpoints have addresses from the LAN's servers or routers."""
+        return bool(self.dhcp) or self.slaac
 
 
 @dataclass(frozen=True, slots=True)
 class AskedOptions:
     """The `-o` options of a network as they were given.
 
-    `mode`, `mtu` and `vni` are None where they were not: what they are then depends on the cluster, and so the ones in
-    `options` do not count.
+    `mode`, `mtu`, `vni` and `egress` are None where they were not: what they are then depends on the cluster and on the
+    mode, and so the ones in `options` do not count.
     """
 
     options: NetworkOptions = field(default_factory=NetworkOptions)
     mode: Mode | None = None
     mtu: int | None = None
     vni: Vni | None = None
+    egress: Egress | None = None
 
     def resolved(self, *, mode: Mode, mtu: int, ipv6: bool) -> NetworkOptions:
         """All options with these defaults; BadRequest when the MTU is too small for IPv6."""
@@ -174,6 +200,18 @@ def _mtu(text: str) -> int:
     return int(text)
 
 
+def _dhcp(text: str) -> tuple[int, ...]:
+    if not text or text not in FAMILIES:
+        raise BadRequest(f"dhcp={text!r} is not known; use one of: {', '.join(filter(None, FAMILIES))}")
+    return FAMILIES[text]
+
+
+def _nic(text: str) -> str:
+    if text.split() != [text] or "/" in text:
+        raise BadRequest(f"uplink={text!r} is no name of an interface; use that of a NIC which is an uplink, like eth0")
+    return text
+
+
 def _vni(text: str) -> Vni:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_VNI:
         raise BadRequest(f"vni={text!r} is not a VNI; use a whole number from 1 to {MAX_VNI}")
@@ -210,31 +248,46 @@ class OptionRule:
 NETWORK_OPTIONS: Mapping[str, OptionRule] = {
     "mode": OptionRule(
         _choice("mode", Mode),
-        "bridge, overlay, underlay",
+        "bridge, overlay, underlay, uplink",
         "bridge: this host only; overlay: all hosts of the cluster, the default on a host that is in one; underlay: "
-        "all hosts of the cluster without a tunnel, as a VLAN of their trunks",
+        "all hosts of the cluster without a tunnel, as a VLAN of their trunks; uplink: the LAN behind a NIC",
     ),
     "vlan": OptionRule(
         parse_vlan,
         "1-4094",
-        "mode=bridge: VLAN of the network's ports, default untagged; mode=underlay: VLAN on the hosts' trunks, needed",
+        "mode=bridge: VLAN of the network's ports, default untagged; mode=underlay: VLAN on the hosts' trunks, needed; "
+        "mode=uplink: VLAN of the LAN, default untagged",
     ),
     "mtu": OptionRule(
         _mtu,
         f"{MIN_MTU}-{MAX_MTU}",
         f"bytes of the largest packet; default {DEFAULT_MTU}, with mode=overlay what fits into the tunnels, with "
-        "mode=underlay that of the narrowest trunk",
+        "mode=underlay that of the narrowest trunk, with mode=uplink that of the NIC",
     ),
     "vni": OptionRule(
         _vni, f"1-{MAX_VNI}", "the network's number on the switch and in the tunnels; default a free one"
     ),
     "port": OptionRule(_choice("port", CONTAINER_PORTS), "veth, internal", "what the container's interface is made of"),
     "icc": OptionRule(_switch("icc"), "true, false", "false: containers reach the gateway but not each other"),
-    "egress": OptionRule(_choice("egress", Egress), "docker, none", "docker: Docker's gateway bridge does NAT and -p"),
+    "egress": OptionRule(
+        _choice("egress", Egress),
+        "docker, none, lan",
+        "docker: Docker's gateway bridge does NAT and -p; lan: the LAN's router, with mode=uplink only, where it is "
+        "the default",
+    ),
     "multicast": OptionRule(
         _choice("multicast", Multicast),
         "snoop, flood",
         "snoop: a group that somebody joined goes to those who did (IGMP, MLD); flood: every group goes to all",
+    ),
+    "uplink": OptionRule(_nic, "a NIC", "mode=uplink: the NIC, which 'ovsnet uplink add' has made one; needed"),
+    "dhcp": OptionRule(
+        _dhcp,
+        ", ".join(filter(None, FAMILIES)),
+        "mode=uplink: addresses of this family from the LAN's DHCP server",
+    ),
+    "slaac": OptionRule(
+        _switch("slaac"), "true, false", "mode=uplink: IPv6 addresses in the prefixes that the LAN's routers announce"
     ),
 }
 
@@ -269,6 +322,7 @@ def parse_options(given: Mapping[str, str]) -> AskedOptions:
         mode=options.mode if "mode" in given else None,
         mtu=options.mtu if "mtu" in given or MTU_ALIAS in given else None,
         vni=None if vni is None else Vni(int(str(vni))),
+        egress=options.egress if "egress" in given else None,
     )
 
 

@@ -155,10 +155,13 @@ def bridge_for(nic: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class NicFacts:
-    """A NIC as it is. `obstacle`: why it cannot be an uplink, in words, whatever it is to be for; "" when it can."""
+    """A NIC as it is. `obstacle`: why it cannot be an uplink, in words, whatever it is to be for; "" when it can.
+    `caretaker`: the program that gives it its addresses, "" for none.
+    """
 
     name: str
     obstacle: str = ""
+    caretaker: str = ""
     settings: NicSettings = field(default_factory=lambda: NicSettings(Mac(""), 0))
     addresses: tuple[HostAddress, ...] = ()
     routes: tuple[HostRoute, ...] = ()

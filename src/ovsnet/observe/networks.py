@@ -13,7 +13,8 @@ from ovsnet.model.state import State
 
 class NetworkInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A network. `name` is "" until the engine told it; `vlan` is 0 where ports are untagged; `mtu` is in
-    bytes. `space` is the name of the address space of its subnets, "" for the common one.
+    bytes. `space` is the name of the address space of its subnets, "" for the common one. With mode=uplink `uplink` is
+    the NIC, and `from_lan` says how the LAN gives addresses: dhcp v4, dhcp v6, slaac.
     """
 
     id: str
@@ -28,6 +29,8 @@ class NetworkInfo(msgspec.Struct, frozen=True, kw_only=True):
     multicast: str
     internal: bool
     space: str = ""
+    uplink: str = ""
+    from_lan: tuple[str, ...] = ()
     subnets: tuple[str, ...]
     gateways: tuple[str, ...]
     endpoints: int
@@ -116,6 +119,8 @@ def _info(network: Network, endpoints: int) -> NetworkInfo:
         multicast=options.multicast,
         internal=network.internal,
         space=network.space,
+        uplink=options.uplink,
+        from_lan=(*(f"dhcp v{it}" for it in options.dhcp), *(["slaac"] if options.slaac else [])),
         subnets=_texts(network.ipv4, network.ipv6),
         gateways=_texts(network.gateway4, network.gateway6),
         endpoints=endpoints,

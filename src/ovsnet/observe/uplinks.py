@@ -33,6 +33,18 @@ def all_uplinks(state: State) -> tuple[UplinkInfo, ...]:
     return tuple(_shown(it) for _, it in sorted(state.uplinks.items()))
 
 
+def networks_without(state: State) -> tuple[str, ...]:
+    """Networks whose uplink is not known any more, in words."""
+    lost: dict[str, list[str]] = {}
+    for it in state.networks.values():
+        if it.options.on_uplink and it.options.uplink not in state.uplinks:
+            lost.setdefault(it.options.uplink, []).append(it.title)
+    return tuple(
+        f"Containers on {', '.join(sorted(on))} reach no LAN: {nic} is no uplink any more. 'ovsnet uplink add {nic}'."
+        for nic, on in sorted(lost.items())
+    )
+
+
 def _shown(it: Uplink) -> UplinkInfo:
     return UplinkInfo(
         nic=it.nic,

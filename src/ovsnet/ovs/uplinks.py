@@ -32,6 +32,12 @@ class Uplinks:
         ports = frozenset(str(it.name) for it in row.ports if it.name != name)
         return Carrier(name, self._is_ours(row), datapath_of(row), ports)
 
+    def marked(self) -> frozenset[str]:
+        """The NICs that we made ports of bridges, whoever remembers it."""
+        rows = self._switch.database.rows("Port")
+        own = {str(it.name) for it in self._switch.database.rows("Bridge")}
+        return frozenset(str(it.name) for it in rows if self._is_ours(it) and str(it.name) not in own)
+
     def carrier(self, nic: str) -> str:
         """The name of the bridge that has the NIC as a port; "" when none has."""
         self._switch.must_answer()

@@ -16,11 +16,24 @@ from typing import Protocol
 
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import HostFacts
-from ovsnet.model.ids import EndpointId, Ofport, Vni
+from ovsnet.model.ids import EndpointId, IpInterface, Ofport, Vni
 from ovsnet.model.network import Multicast, Network
 from ovsnet.model.overlay import TunnelKind
 from ovsnet.model.state import State
-from ovsnet.pipeline import dns, elsewhere, flood, forward, gateway, guard, multicast, neighbour, origin, output, trunk
+from ovsnet.pipeline import (
+    dns,
+    elsewhere,
+    flood,
+    forward,
+    gateway,
+    guard,
+    lan,
+    multicast,
+    neighbour,
+    origin,
+    output,
+    trunk,
+)
 from ovsnet.pipeline.elsewhere import Elsewhere
 from ovsnet.pipeline.flow import Flow, Resource
 from ovsnet.pipeline.plug import Gateway, Plug, Segment
@@ -47,6 +60,9 @@ class PortNames(Protocol):
     def tunnel_port(self, kind: TunnelKind, vni: Vni) -> str:
         """The port by which a network reaches other hosts."""
 
+    def uplink_port(self, nic: str) -> str:
+        """The port to the LAN behind a NIC."""
+
     def dns_port(self) -> str:
         """The port of the name service."""
 
@@ -67,9 +83,9 @@ def compile_flows(state: State, facts: HostFacts, names: PortNames) -> dict[str,
     hosts before the port of the tunnel was taken up. Where two claim the same MAC or address, the older one has it on
     this host, the younger one among other hosts, and one on this host before any elsewhere: it was moved here.
     """
-    plugged = tuple(_plugged(state, facts.switch.ofports, names))
+    plugged = tuple(_plugged(state, facts, names))
     members = _by_segment(plugged)
-    remote = elsewhere.parts(state, facts, names.tunnel_port, members.keys())
+    remote = elsewhere.parts(state, facts, names, members.keys())
     resources: dict[str, Resource] = {**_base(), **elsewhere.entrances(facts, remote)}
     for part in remote.values():
         resources.update(part.flows)
@@ -83,15 +99,15 @@ def compile_flows(state: State, facts: HostFacts, names: PortNames) -> dict[str,
     return resources
 
 
-def _plugged(state: State, ofports: Mapping[str, Ofport], names: PortNames) -> Iterator[Plugged]:
+def _plugged(state: State, facts: HostFacts, names: PortNames) -> Iterator[Plugged]:
     """What is plugged, the youngest first: with `dict.update` the oldest has the last word."""
     for endpoint in sorted(state.endpoints.values(), key=_age, reverse=True):
         network = state.networks.get(endpoint.network_id)
         if network is None or not endpoint.plugged:
             continue
-        ofport = ofports.get(names.port_name(endpoint, network))
+        ofport = facts.switch.ofports.get(names.port_name(endpoint, network))
         if ofport is not None:
-            inputs = (endpoint, network, ofport)
+            inputs = (endpoint, network, ofport, facts.leased.get(endpoint.id, ()))
             yield _of_endpoints.get(endpoint.id, inputs, lambda it=inputs: _made_of_endpoint(*it))  # type: ignore[misc]
 
 
@@ -106,14 +122,14 @@ def _by_segment(plugged: Sequence[Plugged]) -> Mapping[Segment, list[Plug]]:
     return members
 
 
-def _made_of_endpoint(endpoint: Endpoint, network: Network, ofport: Ofport) -> Plugged:
-    plug = _plug(endpoint, network, ofport)
+def _made_of_endpoint(endpoint: Endpoint, network: Network, ofport: Ofport, leased: tuple[IpInterface, ...]) -> Plugged:
+    plug = _plug(endpoint, network, ofport, leased)
     return Plugged(endpoint.id, plug, _plug_flows(plug))
 
 
-def _plug(endpoint: Endpoint, network: Network, ofport: Ofport) -> Plug:
+def _plug(endpoint: Endpoint, network: Network, ofport: Ofport, leased: tuple[IpInterface, ...]) -> Plug:
     vlan = endpoint.vlan_on(network)
-    return Plug(
+    plug = Plug(
         segment=Segment(network.vni, vlan),
         ofport=ofport,
         mac=endpoint.mac,
@@ -126,6 +142,7 @@ def _plug(endpoint: Endpoint, network: Network, ofport: Ofport) -> Plug:
         snooped=network.options.multicast is Multicast.SNOOP,
         disguised=bool(network.space),
     )
+    return lan.on_lan(plug, endpoint, network, leased) if network.options.on_uplink else plug
 
 
 def _plug_flows(plug: Plug) -> Mapping[str, Flow]:

@@ -4,13 +4,16 @@ Only of segments that have endpoints here, and only once the switch has taken up
 hundred thousand endpoints elsewhere, and each one that comes or goes is a change here: see `remembered`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from ovsnet.model.cluster import RemoteEndpoint
 from ovsnet.model.endpoint import link_local
 from ovsnet.model.host import HostFacts
 from ovsnet.model.ids import HostName, IpAddress, Vni
+from ovsnet.model.network import Network
 from ovsnet.model.overlay import TunnelKind
 from ovsnet.model.state import State
 from ovsnet.pipeline import forward, neighbour, trunk, tunnel
@@ -23,8 +26,17 @@ from ovsnet.pipeline.tables import keyed
 
 SPARE = 1000
 """Results kept beyond twice those in use. One is some 2 KiB."""
-PortName = Callable[[TunnelKind, Vni], str]
-"""What planning calls the port of a network's way to other hosts."""
+_NOBODY: Final[Mapping[HostName, IpAddress]] = MappingProxyType({})
+
+
+class WayNames(Protocol):
+    """What planning calls the ports of ways to others."""
+
+    def tunnel_port(self, kind: TunnelKind, vni: Vni) -> str:
+        """That of a network's tunnel."""
+
+    def uplink_port(self, nic: str) -> str:
+        """That to the LAN behind a NIC."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,26 +59,40 @@ _flows: Latest[Mapping[str, Flow]] = Latest()
 """By endpoint: to compute the hash of one takes longer than to see that it is the very same."""
 
 
-def parts(state: State, facts: HostFacts, port_name: PortName, here: Collection[Segment]) -> dict[Segment, Elsewhere]:
+def parts(state: State, facts: HostFacts, names: WayNames, here: Collection[Segment]) -> dict[Segment, Elsewhere]:
     """By segment, of those that have endpoints here."""
     overlay = facts.overlay
-    if overlay is None:
-        return {}
-    by_tunnel, by_trunk = living_vteps(overlay), overlay.peers
+    by_tunnel = living_vteps(overlay) if overlay is not None else _NOBODY
     found: dict[Segment, Elsewhere] = {}
     for network in state.networks.values():
         # On the wire is either the VNI or the VLAN: one in a tunnel has no VLAN.
         segment = Segment(network.vni, network.options.vlan)
-        if segment not in here or not reaches_others(network):
+        way = _way(segment, network, facts, names) if segment in here else None
+        if way is None:
             continue
-        on_trunk = is_on_trunk(network)
-        ofport = facts.switch.ofports.get(overlay.trunk.name if on_trunk else port_name(overlay.kind, network.vni))
-        if ofport is not None:
-            way = Way(segment, None if on_trunk else overlay.kind, ofport)
-            hosts = by_trunk if on_trunk else by_tunnel
+        if overlay is None or way.lan:
+            found[segment] = _part(way, (), _NOBODY, current=True)
+        else:
+            hosts = overlay.peers if way.on_trunk else by_tunnel
             found[segment] = _part(way, overlay.remotes.get(network.shared, ()), hosts, current=overlay.current)
     _forget(found)
     return found
+
+
+def _way(segment: Segment, network: Network, facts: HostFacts, names: WayNames) -> Way | None:
+    """None for a network of this host alone, and while the switch has not taken up the port."""
+    options, overlay = network.options, facts.overlay
+    if options.on_uplink:
+        ofport = facts.switch.ofports.get(names.uplink_port(options.uplink))
+        # Where IPAM gives no addresses at all, whatever the LAN gives is welcome.
+        gives = options.from_lan or not network.addressed
+        return None if ofport is None else Way(segment, None, ofport, lan=True, gives=gives)
+    if overlay is None or not reaches_others(network):
+        return None
+    on_trunk = is_on_trunk(network)
+    name = overlay.trunk.name if on_trunk else names.tunnel_port(overlay.kind, network.vni)
+    ofport = facts.switch.ofports.get(name)
+    return None if ofport is None else Way(segment, None if on_trunk else overlay.kind, ofport)
 
 
 def entrances(facts: HostFacts, of: Mapping[Segment, Elsewhere]) -> Mapping[str, Flow]:

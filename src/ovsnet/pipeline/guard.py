@@ -9,6 +9,7 @@ from ovsnet.pipeline.cookies import Feature
 from ovsnet.pipeline.flow import Flow
 from ovsnet.pipeline.packets import (
     BROADCAST,
+    BROADCAST_V4,
     DHCP_SERVER,
     DHCPV6_SERVERS,
     MLD_REPORTS,
@@ -19,6 +20,7 @@ from ovsnet.pipeline.packets import (
     NEIGHBOUR_SOLICITATION,
     NO_MAC,
     TAG_PRESENT,
+    UNSPECIFIED_V4,
     UNSPECIFIED_V6,
 )
 from ovsnet.pipeline.plug import Plug
@@ -65,6 +67,10 @@ def plug_flows(plug: Plug) -> Iterator[Flow]:
         return
     yield from _own_ipv4_flows(plug)
     yield from _own_ipv6_flows(plug)
+    if plug.open4:
+        yield from _any_ipv4_flows(plug)
+    if plug.open6:
+        yield from _any_ipv6_flows(plug)
 
 
 def _own_mac_flows(plug: Plug) -> Iterator[Flow]:
@@ -81,6 +87,27 @@ def _own_ipv4_flows(plug: Plug) -> Iterator[Flow]:
     claim = f"arp,{sender},arp_spa={plug.ipv4},arp_sha={plug.mac}"
     yield _allow(plug, Table.GUARD, claim, goto(Table.NEIGHBOUR))
     yield _allow(plug, Table.GUARD, f"ip,{sender},nw_src={plug.ipv4}", goto(Table.GATEWAY))
+    if plug.asks:
+        nobody = f"nw_src={UNSPECIFIED_V4},nw_dst={BROADCAST_V4}"
+        yield _allow(plug, Table.GUARD, f"ip,{sender},dl_dst={BROADCAST},{nobody}", goto(Table.GATEWAY))
+
+
+def _any_ipv4_flows(plug: Plug) -> Iterator[Flow]:
+    """On a LAN, while no address is known: the MAC is held against the sender, and it is no DHCP server."""
+    sender = f"in_port={plug.ofport},dl_src={plug.mac}"
+    yield _allow(plug, Table.GUARD, f"arp,{sender},arp_sha={plug.mac}", goto(Table.NEIGHBOUR))
+    yield _allow(plug, Table.GUARD, f"ip,{sender}", goto(Table.GATEWAY))
+
+
+def _any_ipv6_flows(plug: Plug) -> Iterator[Flow]:
+    """The same, and it is no router: what it says of neighbours names its own MAC."""
+    sender = f"in_port={plug.ofport},dl_src={plug.mac}"
+    yield _allow(plug, Table.GUARD, f"ipv6,{sender},ipv6_src={UNSPECIFIED_V6}", goto(Table.TENTATIVE))
+    about = plug.segment.vni
+    yield flow(Table.GUARD, Priority.FALLBACK, f"ipv6,{sender}", goto(Table.IPV6), about=about)
+    claim = f"{_nd(plug, NEIGHBOUR_ADVERTISEMENT)},nd_tll={plug.mac}"
+    yield _allow(plug, Table.ND_GUARD, claim, goto(Table.FORWARD))
+    yield from _solicitation_flows(plug)
 
 
 def _own_ipv6_flows(plug: Plug) -> Iterator[Flow]:

@@ -49,6 +49,9 @@ DHCP_SERVER: Final = 67
 DHCPV6_SERVERS: Final = "33:33:00:01:00:02"
 """The MAC of ff02::1:2, by which all servers and relays are asked (RFC 8415 7.1)."""
 BROADCAST: Final = "ff:ff:ff:ff:ff:ff"
+UNSPECIFIED_V4: Final = "0.0.0.0"  # noqa: S104 - nothing is bound to it
+BROADCAST_V4: Final = "255.255.255.255"
+"""From whom and to whom a question for an address is (RFC 2131 4.1)."""
 
 NO_MAC: Final = "00:00:00:00:00:00"
 """How the switch presents the link-layer address of a message that has no such option."""

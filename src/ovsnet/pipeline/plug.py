@@ -43,6 +43,9 @@ class Plug:
     `icc` is False where the endpoints of the network may not reach each other. `gateway` is that of the network.
     `listens` are its multicast groups; `snooped` is False where the network sends every group to all.
     `disguised` is True where its address may be another endpoint's, in a network of another address space.
+
+    On a LAN: `open4` and `open6` are True where no address of that family is known (yet) and any may be used, `asks`
+    where a DHCP server gives it its IPv4 address.
     """
 
     segment: Segment
@@ -56,3 +59,6 @@ class Plug:
     listens: Listening = EVERYTHING
     snooped: bool = False
     disguised: bool = False
+    open4: bool = False
+    open6: bool = False
+    asks: bool = False

@@ -22,7 +22,8 @@ Reached = tuple[RemoteEndpoint, IpAddress]
 class Way:
     """How packets of one segment get to other hosts and from them: through the OpenFlow port `ofport`.
 
-    Kind None: the trunk, without a tunnel, as frames with the segment's VLAN.
+    Kind None: the trunk, without a tunnel, as frames with the segment's VLAN. `lan`: that is a LAN with machines and a
+    router of its own, and `gives` says that endpoints have their addresses from there.
 
     Kind `ovs`: one port for all segments, which is told VTEP and VNI with each packet. Kind `kernel`: a port of this
     segment alone, which knows the VTEP of each MAC and copies broadcasts by itself.
@@ -31,6 +32,8 @@ class Way:
     segment: Segment
     kind: TunnelKind | None
     ofport: Ofport
+    lan: bool = False
+    gives: bool = False
 
     @property
     def vni(self) -> Vni:

@@ -1,7 +1,7 @@
 """The tables in packet order: what each is for, what it does with the unknown, where one may go next. Pure.
 
     origin ─► tunnel ─┬─────────────────────────────────────────────► forward
-                      └─► ipv6, dhcp (from a trunk)    neighbour ─► output (to a trunk)
+                      └─► ipv6, dhcp (from a trunk)    nd_guard, neighbour, gateway, dhcp ─► output (to a trunk)
     origin ─► names ◄──────────────────────── gateway    names ─► output
     origin ─► guard ─┬─────────────────────────► neighbour ─┬─► nd_reply ─► back to the sender
                      │                           ▲    │     └─► back to the sender (ARP)
@@ -116,7 +116,7 @@ TABLES: Final[Mapping[Table, TableRule]] = MappingProxyType(
             Feature.GUARD,
             "what an endpoint may say about neighbours: the truth about itself",
             Table.GATEWAY,
-            frozenset({Table.NEIGHBOUR, Table.GATEWAY, Table.FORWARD}),
+            frozenset({Table.NEIGHBOUR, Table.GATEWAY, Table.FORWARD, Table.OUTPUT}),
         ),
         Table.FRAGMENT: TableRule(
             Feature.GUARD,
@@ -140,7 +140,7 @@ TABLES: Final[Mapping[Table, TableRule]] = MappingProxyType(
             Feature.GATEWAY,
             "what is sent to the network's gateway, and what is not",
             Table.FORWARD,
-            frozenset({Table.ECHO, Table.DHCP, Table.NAMES, Table.FORWARD}),
+            frozenset({Table.ECHO, Table.DHCP, Table.NAMES, Table.FORWARD, Table.OUTPUT}),
         ),
         Table.ECHO: TableRule(
             Feature.GATEWAY,
@@ -152,7 +152,7 @@ TABLES: Final[Mapping[Table, TableRule]] = MappingProxyType(
             Feature.GUARD,
             "no DHCP to all where IPAM gives the addresses",
             Table.FORWARD,
-            frozenset({Table.FORWARD}),
+            frozenset({Table.FORWARD, Table.OUTPUT}),
         ),
         Table.NAMES: TableRule(
             Feature.NAMES,

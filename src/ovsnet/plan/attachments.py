@@ -79,7 +79,7 @@ def plan_attached_port(attachment: Attachment, instance: str, leased: tuple[IpIn
     )
 
 
-def plan_inside(name: str, place: Placement | None, mtu: int, attachment: Attachment) -> InsidePlan | None:
+def plan_inside(name: str, place: Placement | None, mtu: int, attachment: Attachment | None) -> InsidePlan | None:
     """What its interface has inside, as far as that can change; None for one that is not inside."""
     if place is None:
         return None
@@ -91,7 +91,7 @@ def plan_inside(name: str, place: Placement | None, mtu: int, attachment: Attach
         addresses=place.addresses,
         routes=place.routes,
         shape=place.shape,
-        rules=attachment.rules,
+        rules=() if attachment is None else attachment.rules,
         routers=place.routers,
     )
 

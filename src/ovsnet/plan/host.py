@@ -3,6 +3,7 @@
 from ovsnet.model.attachment import Attachment
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import BridgePlan, Datapath, HostFacts, HostPlan, LinkPlan, Placement, PortPlan
+from ovsnet.model.ids import IpInterface
 from ovsnet.model.network import Network, PortKind
 from ovsnet.model.state import State
 from ovsnet.pipeline.remembered import Latest
@@ -15,9 +16,10 @@ from ovsnet.plan.attachments import (
     plan_bridges,
     plan_inside,
 )
+from ovsnet.plan.cables import plan_uplink_cables
 from ovsnet.plan.devices import plan_devices
 from ovsnet.plan.dns import plan_dns_link, plan_dns_port
-from ovsnet.plan.links import may_offload, plan_link
+from ovsnet.plan.links import has_routers, may_offload, plan_link
 from ovsnet.plan.ports import plan_port
 from ovsnet.plan.tunnels import plan_tunnel_ports, plan_tunnels
 from ovsnet.plan.uplinks import plan_uplinks
@@ -34,17 +36,19 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
     """Bridge, links, ports, tunnels and uplinks of this host."""
     links: dict[str, LinkPlan] = {}
     ports: dict[str, PortPlan] = {}
-    attached: list[tuple[str, Placement | None, int, Attachment]] = []
+    attached: list[tuple[str, Placement | None, int, Attachment | None]] = []
     offload = may_offload(facts.switch)
     for endpoint in state.endpoints.values():
         network = state.networks.get(endpoint.network_id)
         if network is None or not endpoint.plugged or not _possible(network, facts):
             continue
         attachment = state.attachments.get(endpoint.id)
-        link, port = _plug(endpoint, network, attachment, instance, offload=offload)
+        leased = facts.leased.get(endpoint.id, ())
+        link, port = _plug(endpoint, network, attachment, leased, instance, offload=offload)
         links[link.name] = link
         ports[link.name] = port
-        attached += [(link.name, link.placement, link.mtu, attachment)] if attachment is not None else []
+        if attachment is not None or has_routers(network):
+            attached.append((link.name, link.placement, link.mtu, attachment))
     if len(_plugs) > 2 * len(state.endpoints) + SPARE:
         _plugs.keep(state.endpoints.keys())
     for attachment in on_bridges(state, facts.switch):
@@ -55,6 +59,7 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
         attached.append((link.name, link.placement, link.mtu, attachment))
     ours = BridgePlan(bridge, facts.switch.datapath, {names.OWNER_KEY: instance})
     ports |= plan_tunnel_ports(state, facts.overlay, instance)
+    ports |= plan_uplink_cables(state, instance)
     if facts.names is not None:
         links[names.dns_port()] = plan_dns_link(facts.names, facts.switch)
         ports[names.dns_port()] = plan_dns_port(instance)
@@ -70,15 +75,21 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
 
 
 def _plug(
-    endpoint: Endpoint, network: Network, attachment: Attachment | None, instance: str, *, offload: bool
+    endpoint: Endpoint,
+    network: Network,
+    attachment: Attachment | None,
+    leased: tuple[IpInterface, ...],
+    instance: str,
+    *,
+    offload: bool,
 ) -> tuple[LinkPlan, PortPlan]:
     """Remembered: it is asked for at every change, for a thousand endpoints of which one changed."""
 
     def make() -> tuple[LinkPlan, PortPlan]:
         link = plan_link(endpoint, network, attachment, offload=offload)
-        return link, plan_port(endpoint, network, instance, attachment)
+        return link, plan_port(endpoint, network, instance, attachment, leased)
 
-    return _plugs.get(endpoint.id, (endpoint, network, attachment, offload, instance), make)
+    return _plugs.get(endpoint.id, (endpoint, network, attachment, leased, offload, instance), make)
 
 
 def _possible(network: Network, facts: HostFacts) -> bool:

@@ -2,7 +2,7 @@
 
 from ovsnet.model.attachment import Attachment
 from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.host import Datapath, LinkPlan, Placement, Route, SwitchFacts
+from ovsnet.model.host import Datapath, LinkPlan, Placement, Route, Routers, SwitchFacts
 from ovsnet.model.network import Network, PortKind
 from ovsnet.plan import names
 
@@ -18,7 +18,7 @@ def plan_link(endpoint: Endpoint, network: Network, attachment: Attachment | Non
         peer="" if internal else names.container_end(endpoint.id),
         mac=endpoint.mac,
         checksum_offload=offload,
-        placement=_placement(endpoint, attachment),
+        placement=_placement(endpoint, network, attachment),
     )
 
 
@@ -27,7 +27,19 @@ def may_offload(switch: SwitchFacts) -> bool:
     return switch.datapath is Datapath.KERNEL or switch.tso
 
 
-def _placement(endpoint: Endpoint, attachment: Attachment | None) -> Placement | None:
+def routers_of(network: Network) -> Routers:
+    """What its endpoints take of routers' announcements, as for an attachment."""
+    if network.options.slaac:
+        return Routers.AUTOCONF
+    return Routers.HEEDED if 6 in network.options.dhcp else Routers.IGNORED
+
+
+def has_routers(network: Network) -> bool:
+    """True where endpoints are to heed routers, which no engine knows of."""
+    return routers_of(network) is not Routers.IGNORED
+
+
+def _placement(endpoint: Endpoint, network: Network, attachment: Attachment | None) -> Placement | None:
     if attachment is not None:
         names_route = () if endpoint.names_route is None else (Route(endpoint.names_route),)
         return placement_of(attachment, also=names_route)
@@ -35,7 +47,7 @@ def _placement(endpoint: Endpoint, attachment: Attachment | None) -> Placement |
         return None
     addresses = tuple(it for it in (endpoint.ipv4, endpoint.ipv6) if it is not None)
     routes = () if endpoint.names_route is None else (Route(endpoint.names_route),)
-    return Placement(endpoint.sandbox, endpoint.ifname, addresses, routes)
+    return Placement(endpoint.sandbox, endpoint.ifname, addresses, routes, routers_of(network))
 
 
 def placement_of(attachment: Attachment, *, also: tuple[Route, ...] = ()) -> Placement:

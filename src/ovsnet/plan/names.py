@@ -38,6 +38,8 @@ UPLINK_SETTLED_KEY = "ovsnet-uplink-settled"
 """Beside the NIC's port: of which device of the bridge, in which boot, all has been moved."""
 TRUNK_PATCH, TRUNK_FAR = "ovtrunk", "ovtrunkp"
 """The cable to somebody else's bridge: its end on ours, and the one there."""
+_UPLINK_PREFIX = "ovu"
+"""No name of an endpoint's port begins so: u is no hex digit."""
 ALIAS_PREFIX = "ovsnet:"
 DNS_INSIDE = "ocdns"
 """The end of the pair to the name service that is in its namespace."""
@@ -49,7 +51,7 @@ _TUNNEL_PREFIX = "ovx"
 _PATH_PREFIX = "ovxp"
 """No name of a device's port begins so: p is no hex digit."""
 _DIGITS = 11
-_RESERVED = re.compile(r"o[vci][0-9a-f]{11}0?|ovx.*|ovdns.*|ocdns|ovtrunkp?")
+_RESERVED = re.compile(r"o[vci][0-9a-f]{11}0?|ovx.*|ovdns.*|ocdns|ovtrunkp?|ovu.*")
 
 
 def host_end(endpoint: EndpointId) -> str:
@@ -133,6 +135,16 @@ def alias(endpoint: EndpointId) -> str:
 def tunnel_device(vni: Vni) -> str:
     """The kernel's vxlan device of a network, which is an OVS port too."""
     return f"{_TUNNEL_PREFIX}{vni:x}"
+
+
+def uplink_port(nic: str) -> str:
+    """The end on our bridge of the cable to the bridge of an uplink."""
+    return f"{_UPLINK_PREFIX}{blake2s(nic.encode(), digest_size=5).hexdigest()}"
+
+
+def far_end(port: str) -> str:
+    """The other end of that cable."""
+    return f"{port}p"
 
 
 def path_port(vtep: IpAddress) -> str:

@@ -3,24 +3,40 @@
 from ovsnet.model.attachment import Attachment
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import PortPlan
+from ovsnet.model.ids import IpInterface
 from ovsnet.model.network import Network
 from ovsnet.plan import names
 
 
-def plan_port(endpoint: Endpoint, network: Network, instance: str, attachment: Attachment | None = None) -> PortPlan:
-    """The port of one plugged endpoint; `tag` shows its VLAN to `ovs-vsctl`, the pipeline enforces it."""
+def plan_port(
+    endpoint: Endpoint,
+    network: Network,
+    instance: str,
+    attachment: Attachment | None = None,
+    leased: tuple[IpInterface, ...] = (),
+) -> PortPlan:
+    """The port of one plugged endpoint; `tag` shows its VLAN to `ovs-vsctl`, the pipeline enforces it.
+
+    `leased` are its addresses by DHCP.
+    """
     return PortPlan(
         name=names.port_name(endpoint, network),
         kind=network.options.port,
         vlan=endpoint.vlan_on(network),
         mtu=network.options.mtu if attachment is None else attachment.mtu,
-        external_ids=_external_ids(endpoint, network, instance, attachment),
+        external_ids=_external_ids(endpoint, network, instance, attachment, leased),
         rate=0 if attachment is None else attachment.shape.rate,
     )
 
 
-def _external_ids(endpoint: Endpoint, network: Network, instance: str, attachment: Attachment | None) -> dict[str, str]:
-    addresses = " ".join(str(it) for it in (endpoint.ipv4, endpoint.ipv6) if it is not None)
+def _external_ids(
+    endpoint: Endpoint,
+    network: Network,
+    instance: str,
+    attachment: Attachment | None,
+    leased: tuple[IpInterface, ...],
+) -> dict[str, str]:
+    addresses = " ".join(str(it) for it in (endpoint.ipv4, endpoint.ipv6, *leased) if it is not None)
     facts = {
         names.OWNER_KEY: instance,
         names.ENDPOINT_KEY: endpoint.id,

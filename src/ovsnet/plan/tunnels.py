@@ -14,6 +14,7 @@ from ovsnet.model.state import State
 from ovsnet.pipeline.remembered import Latest
 from ovsnet.pipeline.remote import is_on_trunk, living_vteps, reached, reaches_others
 from ovsnet.plan import names
+from ovsnet.plan.cables import plan_cable
 from ovsnet.plan.paths import plan_path_ports
 from ovsnet.plan.vxlan import vxlan_port
 
@@ -51,11 +52,7 @@ def plan_trunk_port(state: State, overlay: Overlay, instance: str) -> dict[str, 
     ids = {names.OWNER_KEY: instance, names.TRUNK_KEY: "true"}
     if not trunk.bridge:
         return {trunk.name: PortPlan(trunk.name, PortKind.VETH, external_ids=ids)}
-    ends = ((trunk.name, names.TRUNK_FAR, ""), (names.TRUNK_FAR, trunk.name, trunk.bridge))
-    return {
-        name: PortPlan(name, PortKind.PATCH, external_ids=ids, options={"peer": peer}, bridge=bridge)
-        for name, peer, bridge in ends
-    }
+    return plan_cable(trunk.name, names.TRUNK_FAR, trunk.bridge, ids)
 
 
 def _ports_of_tunnels(state: State, overlay: Overlay, instance: str) -> dict[str, PortPlan]:

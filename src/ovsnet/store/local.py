@@ -1,6 +1,7 @@
 """What this host was asked for: networks, endpoints, pools, addresses, attachments, uplinks. Pure."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from ipaddress import (
     IPv4Interface,
     IPv4Network,
@@ -36,11 +37,15 @@ from ovsnet.store.vocabulary import Columns, Edits, Parent, RowOf, Shape, Vocabu
 
 
 def _encode_network(it: Network, _row: RowOf) -> Columns:
-    return {**encode_network(it), "shared": it.shared}
+    options = it.options
+    on_lan = {"uplink": options.uplink, "dhcp": list(options.dhcp), "slaac": options.slaac}
+    return {**encode_network(it), **on_lan, "shared": it.shared}
 
 
 def _decode_network(row: Any) -> Network:
-    return Network(id=NetworkId(row.net_id), shared=SharedId(row.shared), **decode_network(row))
+    network = Network(id=NetworkId(row.net_id), shared=SharedId(row.shared), **decode_network(row))
+    dhcp = tuple(sorted(int(it) for it in row.dhcp))
+    return replace(network, options=replace(network.options, uplink=row.uplink, dhcp=dhcp, slaac=row.slaac))
 
 
 # ---------------------------------------------------------------- endpoints
@@ -191,7 +196,7 @@ LOCAL: Final = Vocabulary(
     empty=State,
     shapes=MappingProxyType(
         {
-            Network: Shape("Network", _encode_network, _decode_network),
+            Network: Shape("Network", _encode_network, _decode_network, vital=frozenset({"uplink"})),
             Pool: Shape("Pool", _encode_pool, _decode_pool),
             Endpoint: Shape("Endpoint", _encode_endpoint, _decode_endpoint),
             Allocation: Shape("Allocation", _encode_allocation, _decode_allocation),

@@ -56,7 +56,7 @@ async def test_creating_it_again_otherwise_is_refused() -> None:
         ({"vlan": "4095"}, "from 1 to 4094"),
         ({"vlan": "0"}, "from 1 to 4094"),
         ({"mtu": "big"}, "mtu='big' is not an MTU"),
-        ({"mode": "uplink"}, "mode=uplink is not supported yet"),
+        ({"egress": "routed"}, "egress=routed is not supported yet"),
         ({"mode": "magic"}, "use one of: bridge"),
         ({"egress": "nat"}, "egress=nat is not supported yet"),
         ({"icc": "maybe"}, "use one of: true, false"),

@@ -24,7 +24,7 @@ from ovsnet.store.memory import MemoryStore
 from tests.fakes.clock import jumping
 from tests.unit.plan.test_uplinks import CONNECTED, DEFAULT, DEFAULT6, ETH0, OWN, OWN6
 
-NIC = NicFacts("eth0", "", ETH0.settings, (OWN, OWN6), (CONNECTED, DEFAULT, DEFAULT6))
+NIC = NicFacts("eth0", "", "", ETH0.settings, (OWN, OWN6), (CONNECTED, DEFAULT, DEFAULT6))
 GATEWAY, GATEWAY6 = ip_address("192.0.2.1"), ip_address("fd00:2::1")
 NOW = 1000.0
 
@@ -143,7 +143,7 @@ async def test_without_a_gateway_somebody_must_be_named() -> None:
 @jumping
 async def test_a_nic_without_addresses_has_nothing_to_lose() -> None:
     world = World()
-    world.now = replace(world.now, nic=NicFacts("eth0", "", ETH0.settings))
+    world.now = replace(world.now, nic=NicFacts("eth0", settings=ETH0.settings))
     await world.uplinks.add(Wish("eth0"))
     assert world.known["eth0"].phase is Phase.IN_FORCE
 
@@ -237,6 +237,18 @@ async def test_what_was_moved_after_a_boot_is_recorded() -> None:
         await asyncio.sleep(0)
         running.cancel()
     assert world.known["eth0"] == replace(ETH0, addresses=(OWN6,), routes=(DEFAULT6,), boot="the next boot")
+
+
+@jumping
+async def test_what_somebody_gives_the_bridges_port_is_recorded() -> None:
+    world = World(ETH0, replace(ETH0, nic="eth1", bridge="br-lan", hold=Hold.PLUGGED))
+    world.uplinks.look()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(world.uplinks.run())
+        await asyncio.sleep(0)
+        running.cancel()
+    assert world.known["eth0"] == replace(ETH0, addresses=(OWN,), routes=(CONNECTED,))
+    assert world.known["eth1"].addresses == ETH0.addresses, "what else a bridge of theirs has is not the NIC's"
 
 
 # ---------------------------------------------------------------- what is refused

@@ -5,15 +5,15 @@ To write the files anew after a change that is meant, run this module (`python -
 
 from collections.abc import Mapping
 from dataclasses import replace
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_address
 from pathlib import Path
 
 from ovsnet.model.cluster import RemoteEndpoint
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import HostFacts, NameService, SwitchFacts
-from ovsnet.model.ids import EndpointId, HostName, IpAddress, NetworkId, Ofport, SharedId, Vlan, Vni
+from ovsnet.model.ids import EndpointId, HostName, IpAddress, IpInterface, NetworkId, Ofport, SharedId, Vlan, Vni
 from ovsnet.model.listening import EVERYTHING, NOTHING, Listening, to_groups
-from ovsnet.model.network import Mode, Multicast, Network, NetworkOptions
+from ovsnet.model.network import Egress, Mode, Multicast, Network, NetworkOptions
 from ovsnet.model.overlay import Overlay, TrunkPort, TunnelKind
 from ovsnet.model.state import State
 from ovsnet.pipeline.compile import compile_flows
@@ -126,6 +126,16 @@ OVERLAYS: Mapping[str, Overlay] = {
 }
 """Those of the situations that have other hosts."""
 
+ON_LAN = replace(WEB, options=NetworkOptions(mode=Mode.UPLINK, uplink="eth0", egress=Egress.LAN))
+"""The untagged LAN behind a NIC, with addresses of IPAM; its router has the gateway's."""
+ASKING = replace(BARE, options=replace(ON_LAN.options, vlan=Vlan(20), dhcp=(4, 6)))
+LISTENING = replace(BARE, options=replace(ON_LAN.options, slaac=True))
+"""VLANs and LANs that give the addresses themselves."""
+LEASED: Mapping[EndpointId, tuple[IpInterface, ...]] = {
+    bare(6).id: (IPv4Interface("192.0.2.77/24"), IPv6Interface("2001:db8:77::13c/128"))
+}
+"""Endpoint 6 has its lease, 7 is waiting for one."""
+
 SERVICE = NameService(IPv4Address("169.254.83.83"), "/run/netns/ovsnet-dns")
 NAMED: Mapping[str, NameService] = {"names": SERVICE, "spaces": SERVICE}
 """Those that have a name service."""
@@ -148,6 +158,9 @@ SCENARIOS: Mapping[str, State] = {
     "overlay-dead-peer": state(SHARED_DB, endpoint(3, SHARED_DB)),
     "overlay-moved": state(SHARED_DB, endpoint(3, SHARED_DB)),
     "underlay": state(ON_TRUNK, endpoint(1, ON_TRUNK)),
+    "uplink": state(ON_LAN, endpoint(1, ON_LAN), endpoint(2, ON_LAN)),
+    "uplink-dhcp": state(ASKING, bare(6, ASKING), bare(7, ASKING)),
+    "uplink-slaac": state(LISTENING, bare(8, LISTENING)),
     "multicast": state(
         SHARED_WEB, listening(1, to_groups([GROUP])), listening(2, NOTHING), listening(3, to_groups([GROUP, GROUP6]))
     ),
@@ -182,6 +195,10 @@ class Names:
         """That of the tunnels."""
         return "t" if kind is TunnelKind.OVS else f"t{vni}"
 
+    def uplink_port(self, nic: str) -> str:
+        """That to a LAN."""
+        return f"u{nic}"
+
     def dns_port(self) -> str:
         """That of the name service."""
         return "d"
@@ -193,13 +210,14 @@ def ofports(of: State) -> dict[str, Ofport]:
     return (
         {port(it): ofport(it) for it in of.endpoints.values()}
         | devices
-        | {"t": Ofport(1000), "d": Ofport(999), TRUNK: Ofport(998)}
+        | {"t": Ofport(1000), "d": Ofport(999), TRUNK: Ofport(998), "ueth0": Ofport(997)}
     )
 
 
 def compiled(of: State, there: Overlay | None = None, asked: NameService | None = None) -> dict[str, Resource]:
     """The flows when the switch has taken up every port."""
-    return compile_flows(of, HostFacts(SwitchFacts(ofports=ofports(of)), there, asked), Names())
+    facts = HostFacts(SwitchFacts(ofports=ofports(of)), there, asked, leased=LEASED)
+    return compile_flows(of, facts, Names())
 
 
 def scenario(name: str) -> dict[str, Resource]:

@@ -134,6 +134,8 @@ def on_network(
         attachment,
         network_id=network.id,
         addresses=tuple(addresses),
+        dhcp=network.options.dhcp,
+        slaac=network.options.slaac,
         mtu=wanted.mtu or mtu,
         port=kind,
         ifname=ifname,

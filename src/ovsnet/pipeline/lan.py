@@ -1,0 +1,39 @@
+"""Endpoints on a LAN (mode=uplink): what of their addresses is known, and so held against them. Pure.
+
+    IPAM gave it          it, as on any network
+    a DHCP server will    any, until the lease is known; then it, and from 0.0.0.0 the question for an address
+    a router announces    any of IPv6, as the container makes its addresses itself (RFC 4862)
+    nobody says           any
+
+In each case the MAC is its own, and it is neither a router nor a DHCP server to others.
+"""
+
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address
+
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.ids import IpInterface
+from ovsnet.model.network import Network
+from ovsnet.pipeline.plug import Gateway, Plug
+
+NOT_OURS = Gateway(None, None)
+"""The router of a LAN answers for itself."""
+
+
+def on_lan(plug: Plug, endpoint: Endpoint, network: Network, leased: tuple[IpInterface, ...]) -> Plug:
+    """The plug with what it has from the LAN."""
+    options, nobody = network.options, not network.addressed and not network.options.from_lan
+    given = [it.ip for it in leased]
+    ipv4 = plug.ipv4 or next((it for it in given if isinstance(it, IPv4Address)), None)
+    six = tuple(it for it in given if isinstance(it, IPv6Address))
+    ipv6 = plug.ipv6 or ((*six, endpoint.link_local) if six else ())
+    return replace(
+        plug,
+        ipv4=ipv4,
+        ipv6=ipv6,
+        addressed=True,
+        gateway=NOT_OURS,
+        open4=ipv4 is None and (nobody or 4 in options.dhcp),
+        open6=options.slaac or (not ipv6 and (nobody or 6 in options.dhcp)),
+        asks=4 in options.dhcp,
+    )
