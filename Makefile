@@ -112,6 +112,7 @@ docs: venv  ## documents against code: tables, options, verbs, errors
 generate: venv  ## write the generated documents again
 	@$(BIN)/python scripts/generate_docs.py
 	@$(BIN)/python scripts/generate_benchmarks.py
+	@$(BIN)/python scripts/generate_faults.py
 
 clean:  ## remove what building and testing left in this folder and on this machine
 	@tests/rig/hosts reap; rm -rf /tmp/ovsnet-rig/images

@@ -1,7 +1,8 @@
-"""pytest plugin: which requirement rows a test stands for, and what it measured.
+"""pytest plugin: which requirement rows a test stands for, what it measured, and which known fault it would find.
 
     @pytest.mark.row(2, 96)                     the rows this test shows
     def test_…(figures): figures["lost"] = 0    what it measured, for docs/status.md
+    @pytest.mark.fault("port-stays")            a fault of docs/faults.toml; see scripts/generate_faults.py
 
 `pytest --record-rows FILE` writes the outcome of every marked test, the figures and the versions into FILE, in place of
 what an earlier run said of the same tests;
@@ -28,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """The marker, and the place results are collected in."""
     config.addinivalue_line("markers", "row(number, …): the requirement rows this test shows (docs/rows.toml)")
+    config.addinivalue_line("markers", "fault(name): a fault this test would find (docs/faults.toml)")
     config.stash[_RESULTS] = {"tests": {}, "versions": {}}
 
 

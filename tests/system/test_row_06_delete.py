@@ -9,6 +9,7 @@ BOTH_FAMILIES = ("--ipv6", "--subnet", "fd00:20::/64")
 
 
 @pytest.mark.row(6)
+@pytest.mark.fault("network-in-use-goes")
 def test_a_network_with_a_running_container_is_not_deleted_and_nothing_changes(host: NamespaceHost) -> None:
     networks.create(host, "web", "10.20.0.0/24", *BOTH_FAMILIES)
     c1, c2 = networks.start(host, "c1", "c2", network="web")
@@ -23,6 +24,7 @@ def test_a_network_with_a_running_container_is_not_deleted_and_nothing_changes(h
 
 
 @pytest.mark.row(6)
+@pytest.mark.fault("network-in-use-goes")
 def test_after_the_last_container_nothing_is_left(host: NamespaceHost) -> None:
     networks.with_gateway_bridge(host)
     before = traces(host)

@@ -120,6 +120,7 @@ def test_a_killed_keeper_is_followed_by_a_new_agent_that_takes_everything_over(p
 
 
 @pytest.mark.row(9)
+@pytest.mark.fault("nothing-is-written-down")
 def test_a_killed_store_comes_back_with_everything_and_costs_no_packet(pair: Pair) -> None:
     host = pair.host
     before = traces(host)
@@ -172,6 +173,7 @@ def test_a_switch_that_lost_its_database_is_built_anew(pair: Pair) -> None:
 
 @pytest.mark.row(9, 10)
 @pytest.mark.parametrize("how", ["restart", "kill"])
+@pytest.mark.fault("port-stays")
 def test_after_the_engine_s_end_containers_come_back_and_orphans_are_collected(pair: Pair, how: str) -> None:
     host = pair.host
     before = traces(host)
@@ -197,6 +199,7 @@ def amounts(of: Traces) -> list[int]:
 
 
 @pytest.mark.row(10)
+@pytest.mark.fault("dead-plugin-stalls-the-engine")
 def test_the_engine_starts_soon_although_the_agent_has_just_died(pair: Pair, figures: Figures) -> None:
     """Its calls wait for the next agent: an engine that finds nobody gives up after 15 seconds, for every container."""
     pair.host.services("docker", "stop")

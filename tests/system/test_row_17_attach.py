@@ -14,6 +14,7 @@ from tests.rig.traffic import Flood
 from tests.rows import Figures
 from tests.system import foreign, networks
 from tests.system.attached import addresses, detach_all, in_force, interface, is_up, port
+from tests.system.parties import RAW_SOCKET
 from tests.system.traces import left_as, traces
 
 ATTACHED_WITHIN = 0.3
@@ -92,6 +93,7 @@ def test_somebodys_bridge_is_used_and_not_touched(pair: tuple[Container, Contain
 
 
 @pytest.mark.row(22)
+@pytest.mark.fault("second-default-route", "ipv6-gateway-as-ipv4")
 def test_one_default_route_also_by_a_gateway_outside_of_the_subnet(module_host: NamespaceHost) -> None:
     with module_host.container("c3", network="bridge") as c3:
         assert networks.default_routes(c3) == ["eth0"]
@@ -143,6 +145,7 @@ def test_an_interface_on_a_network_is_like_the_engines(pair: tuple[Container, Co
 
 
 @pytest.mark.row(20, 24, 32)
+@pytest.mark.fault("vlan-4095")
 def test_what_is_attached_changes_while_it_runs(pair: tuple[Container, Container], figures: Figures) -> None:
     c1, c2 = pair
     host = c1.host
@@ -174,6 +177,48 @@ def test_what_is_attached_changes_while_it_runs(pair: tuple[Container, Container
     assert host.ovs_vsctl("get", "interface", name, "ofport").stdout == ofport, "it was never away"
     assert "4095" in host.ovsnet("set", "c1", "--vlan", "4095", check=False).stderr
     in_force(host)
+
+
+@pytest.mark.row(20)
+def test_with_qinq_all_frames_get_one_more_tag_and_keep_their_own(pair: tuple[Container, Container]) -> None:
+    c1, c2 = pair
+    host = c1.host
+    host.ovs_vsctl("set", "open_vswitch", ".", "other_config:vlan-limit=2")
+    attach(c1, "--bridge ovsbr0 --vlan 100 --qinq")
+    attach(c2, "--bridge ovsbr0 --vlan 100 --qinq")
+    # To all, from nobody in particular, in VLAN 5, of an experimental protocol (IEEE 802).
+    frame = f"ffffffffffff0200000000018100000588b5{b'customer'.hex():0<92}"
+    with c2.spawn_inside(*RAW_SOCKET, "hear", "eth1", "customer", label="heard") as heard:
+        heard.wait_for_output("listening")
+        c1.inside(*RAW_SOCKET, "send", "eth1", frame)
+        heard.wait_for_output("customer")
+    host.ovsnet("set", "c2", "--trunk", "100")
+    with c2.spawn_inside("sh", "-c", "tcpdump -i eth1 -nn -e -l -c 1 vlan 100 2>&1", label="tcpdump") as seen:
+        seen.wait_for_output("listening on")
+        c1.inside(*RAW_SOCKET, "send", "eth1", frame)
+        shown = seen.wait(3).stdout
+    assert "802.1Q-QinQ" in shown
+    assert shown.index("vlan 100") < shown.index("vlan 5")
+    host.ovs_vsctl("remove", "open_vswitch", ".", "other_config", "vlan-limit")
+
+
+@pytest.mark.row(25, 27)
+def test_what_others_rename_stays_what_it_is(pair: tuple[Container, Container]) -> None:
+    c1, _ = pair
+    host = c1.host
+    attach(c1, "--bridge ovsbr0 --ip 192.168.1.1/24")
+    name = port(host, "c1", "eth1")
+    host.docker("rename", "c1", "c9")
+    wait_until(lambda: port(host, "c9", "eth1") == name, 5, "the port to have the container's new name beside it")
+    c9 = Container(host, "c9")
+    c9.inside("sh", "-c", "ip link set eth1 down && ip link set eth1 name lan0 && ip link set lan0 up")
+    in_force(host)
+    c9.restart()
+    wait_until(lambda: is_up(c9, "eth1"), 5, "it under its own name after a start")
+    host.ovsnet("detach", "c9", "eth1")
+    assert interface(c9, "eth1") is None
+    host.docker("rename", "c9", "c1")
+    wait_until(lambda: networks.ask(host, "attachments") == [], 5, "nothing to be attached")
 
 
 @pytest.mark.row(88, 94)
@@ -212,6 +257,7 @@ def test_a_network_that_is_removed_takes_what_was_attached_to_it(pair: tuple[Con
 
 
 @pytest.mark.row(27, 37)
+@pytest.mark.fault("name-and-id-differ")
 def test_a_container_by_all_its_names(module_host: NamespaceHost, pair: tuple[Container, Container]) -> None:
     label = "com.docker.compose.service=basket"
     with module_host.container("shop-basket-1", "--label", label, network="none") as shop:

@@ -8,6 +8,7 @@ from tests.system.traces import clean, left_as, traces
 
 
 @pytest.mark.row(27)
+@pytest.mark.fault("name-and-id-differ")
 def test_attached_by_name_and_detached_by_the_beginning_of_its_id(host: NamespaceHost) -> None:
     networks.create(host, "web", "10.27.0.0/24")
     c1 = host.start_container("c1")

@@ -7,6 +7,7 @@ from tests.rig.container import Container
 from tests.rig.host import Host
 from tests.rig.namespace_host import NamespaceHost
 from tests.rig.process import wait_until
+from tests.rig.rig import Rig, Shape
 from tests.rig.traffic import Flood
 from tests.rows import Figures
 from tests.system import networks
@@ -60,11 +61,15 @@ def works(pair: tuple[Container, Container]) -> None:
 
 
 @pytest.mark.row(23, 28, 32)
+@pytest.mark.fault("changes-are-lost")
 def test_a_restarted_container_has_its_interfaces_again_at_once(
     pair: tuple[Container, Container], figures: Figures
 ) -> None:
     c1, _ = pair
+    host = c1.host
     macs = [interface(c1, name)["address"] for name in ("eth1", "eth2")]
+    host.ovsnet("set", "c1", "eth1", "--ip", "192.168.1.1/24", "--ip", "192.168.1.11/24")
+    host.ovsnet("route", "add", "c1", "10.8.0.0/16@192.168.1.2", "--ifname", "eth1")
     took = []
     for _ in range(3):
         c1.restart()
@@ -72,6 +77,10 @@ def test_a_restarted_container_has_its_interfaces_again_at_once(
         seen = datetime.now(UTC)
         took.append((seen - datetime.fromisoformat(c1.inspect()["State"]["StartedAt"])).total_seconds())
         assert [interface(c1, name)["address"] for name in ("eth1", "eth2")] == macs
+        assert addresses(c1, "eth1") == {"192.168.1.1/24", "192.168.1.11/24"}, "also what it was given while it ran"
+        assert "10.8.0.0/16 via 192.168.1.2" in c1.inside("ip", "route").stdout
+    host.ovsnet("route", "del", "c1", "10.8.0.0/16", "--ifname", "eth1")
+    host.ovsnet("set", "c1", "eth1", "--ip", "192.168.1.1/24")
     works(pair)
     figures["seconds from a container's start to its two attached interfaces, 3 restarts"] = [
         round(it, 2) for it in took
@@ -80,6 +89,7 @@ def test_a_restarted_container_has_its_interfaces_again_at_once(
 
 
 @pytest.mark.row(9, 28)
+@pytest.mark.fault("port-stays")
 def test_while_a_container_is_stopped_nothing_of_it_is_on_the_switch(pair: tuple[Container, Container]) -> None:
     c1, _ = pair
     host = c1.host
@@ -150,6 +160,7 @@ def test_labels_attach_at_every_start_and_a_bad_one_is_told_of(pair: tuple[Conta
 
 
 @pytest.mark.row(28)
+@pytest.mark.fault("nothing-is-written-down")
 def test_after_a_reboot(module_host: NamespaceHost, pair: tuple[Container, Container]) -> None:
     host = module_host
     host.agent.stop()
@@ -167,3 +178,33 @@ def test_removing_a_container_forgets_what_was_attached(pair: tuple[Container, C
     wait_until(lambda: not networks.ask(host, "endpoints"), 5, "nothing to be attached")
     wait_until(lambda: not held(host), 5, "their addresses to be free")
     clean(host)
+
+
+@pytest.mark.long
+@pytest.mark.row(9, 28)
+def test_with_live_restore_an_engine_that_is_away_costs_no_packet(rig: Rig, figures: Figures) -> None:
+    """Containers go on without it, and it is not there to say so."""
+    host = rig.host(Shape(dockerd_args="--live-restore"))
+    host.agent.start()
+    c1, c2 = networks.start(host, "c1", "c2", network="none")
+    for number, name in enumerate(("c1", "c2"), 1):
+        host.ovsnet("attach", name, "--bridge", "lan", "--ip", f"192.168.1.{number}/24")
+    pids = (c1.pid, c2.pid)
+    with Flood(c1, c2, "192.168.1.2", rate=STEADY) as flood:
+        host.services("docker", "kill")
+        host.agent.kill()
+        host.agent.wait_ready()
+        in_force(host)
+        late = host.ovsnet("attach", "c1", "--bridge", "lan", "--ifname", "eth5", check=False)
+        host.services("docker", "start")
+        in_force(host)
+    assert late.returncode != 0
+    assert "Docker" in late.stderr, late.stderr
+    assert (c1.pid, c2.pid) == pids
+    assert flood.result.lost == 0
+    figures["packets lost while the engine was killed and came back, with live-restore"] = flood.result.lost
+    c1.restart()
+    wait_until(lambda: addresses(c1, "eth1") == {"192.168.1.1/24"}, 5, "the interface again")
+    host.ovsnet("detach", "c1", "eth1")
+    clean(host)
+    rig.discard(host)

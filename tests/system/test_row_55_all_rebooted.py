@@ -52,6 +52,7 @@ def runs(host: Host, name: str) -> bool:
 
 
 @pytest.mark.row(98)
+@pytest.mark.fault("nothing-is-written-down")
 def test_all_hosts_reboot_at_once_and_cluster_networks_and_containers_are_back(
     cluster_under_systemd: Cluster, figures: Figures
 ) -> None:

@@ -21,6 +21,7 @@ def gateway_mac(container: Container) -> str:
 
 
 @pytest.mark.row(57)
+@pytest.mark.fault("one-gateway-host")
 def test_the_host_that_made_a_network_goes_and_the_others_miss_nothing(own_cluster: Cluster, figures: Figures) -> None:
     *staying, maker = own_cluster.hosts
     own_cluster.network("web", "10.20.0.0/24", on=maker)

@@ -15,6 +15,7 @@ def run(host: NamespaceHost, *options: str) -> str:
 
 
 @pytest.mark.row(70)
+@pytest.mark.fault("full-pool")
 def test_the_sixth_container_of_a_slash_29_is_refused_and_leaves_nothing(host: NamespaceHost) -> None:
     networks.create(host, "tiny", "10.70.0.0/29", "-o", "egress=none")
     members = networks.start(host, "c1", "c2", "c3", "c4", "c5", network="tiny")
@@ -34,6 +35,7 @@ def test_the_sixth_container_of_a_slash_29_is_refused_and_leaves_nothing(host: N
 
 
 @pytest.mark.row(70)
+@pytest.mark.fault("full-pool")
 def test_network_broadcast_and_gateway_are_refused_by_what_they_are(host: NamespaceHost) -> None:
     networks.create(host, "tiny", "10.70.0.0/29", "-o", "egress=none")
 

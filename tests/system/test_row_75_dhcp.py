@@ -58,6 +58,7 @@ def test_a_container_has_its_address_from_the_lan_until_it_stops(lan: Lan, figur
 
 
 @pytest.mark.row(75)
+@pytest.mark.fault("lease-runs-out")
 def test_leases_are_renewed_whoever_of_us_is_away(lan: Lan) -> None:
     lan.attach("--dhcp --mac auto:web1")
     lan.has(RESERVED)
@@ -82,6 +83,7 @@ def test_leases_are_renewed_whoever_of_us_is_away(lan: Lan) -> None:
 
 
 @pytest.mark.row(75)
+@pytest.mark.fault("lease-runs-out")
 def test_a_killed_client_and_a_restarted_engine_are_got_over(lan: Lan) -> None:
     lan.attach("--dhcp --mac auto:web1")
     lan.has(RESERVED)
@@ -118,6 +120,7 @@ def test_servers_and_routers_are_asked_while_it_runs_and_not_any_more(lan: Lan) 
 
 @pytest.mark.row(75)
 @pytest.mark.long
+@pytest.mark.fault("lease-runs-out")
 def test_an_address_is_kept_for_as_long_as_the_container_lives(lan: Lan) -> None:
     """As servers have it that say nothing of renewals: after half of the two minutes of a lease."""
     lan.server.stop()

@@ -57,6 +57,7 @@ def stranger(cluster: Cluster) -> Iterator[NamespaceHost]:
     host.run("rm", "-rf", STRANGER)
 
 
+@pytest.mark.fault("open-ports")
 def test_a_voter_listens_at_three_ports_of_its_cluster_address_and_nowhere_else(cluster: Cluster) -> None:
     """And what it has on disk, and its Unix sockets, are for root only."""
     for host in cluster.hosts:
@@ -85,6 +86,7 @@ def bare_member(cluster: Cluster) -> Iterator[NamespaceHost]:
     cluster.rig.discard(host)
 
 
+@pytest.mark.fault("open-ports")
 def test_every_port_refuses_who_has_no_certificate_of_the_cluster(cluster: Cluster, stranger: NamespaceHost) -> None:
     """Whoever speaks no TLS, shows none, or one that another authority made for a member's name."""
     victim = cluster.address(cluster.hosts[0])

@@ -175,10 +175,8 @@ class AttachedSide:
 
     async def attach(self, order: AttachOrder) -> Attached:
         """Attach an interface."""
-        said = msgspec.structs.asdict(order)
-        wait = said.pop("wait")
         mtu = interface.mtu_of(order.bridge) if order.bridge else None
-        made = await self.attachments.attach(Wish(**said), wait=wait)
+        made = await self.attachments.attach(order, wait=order.wait)
         state = self._committer.snapshot()
         self.following.nudge()  # its process is to be watched, and it may have ended meanwhile
         addresses = tuple(map(str, made.addresses))

@@ -54,6 +54,7 @@ from ovsnet.linux.devices import DeviceApplier
 from ovsnet.linux.hostchanges import HostChanges
 from ovsnet.linux.insides import InsideApplier
 from ovsnet.linux.links import LinkApplier
+from ovsnet.linux.localport import bring_up
 from ovsnet.linux.namespace import find_inside
 from ovsnet.linux.nft import RuleChanges
 from ovsnet.linux.nics import Nics
@@ -142,7 +143,7 @@ class Agent:
         self.uplink_applier = uplink_applier(settings, self.switch, self._note_move)
         self.converger = Converger(
             {
-                Kind.BRIDGES: BridgeApplier(self.switch, {int(it): it.name.lower() for it in Table}),
+                Kind.BRIDGES: BridgeApplier(self.switch, {int(it): it.name.lower() for it in Table}, bring_up),
                 Kind.LINKS: to.links,
                 Kind.DEVICES: DeviceApplier(),
                 Kind.INSIDES: InsideApplier(),

@@ -2,8 +2,10 @@
 
 import msgspec
 
+from ovsnet.model.wishes import Wish
 
-class AttachOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+
+class AttachOrder(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Attach an interface to a container, a process's namespace (`pid:N`) or a namespace (`netns:NAME|PATH`).
 
     Every field has the value of the option of `ovsnet attach` that is called like it, as text; "" and false where it is
@@ -11,31 +13,6 @@ class AttachOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     the interface is up, instead of when it is wanted.
     """
 
-    target: str
-    network: str = ""
-    bridge: str = ""
-    uplink: str = ""
-    dummy: bool = False
-    nic: str = ""
-    macvlan: str = ""
-    ipvlan: str = ""
-    ifname: str = ""
-    addresses: tuple[str, ...] = ()
-    mac: str = ""
-    vlan: str = ""
-    trunk: str = ""
-    native: str = ""
-    qinq: bool = False
-    mtu: str = ""
-    routes: tuple[str, ...] = ()
-    rules: tuple[str, ...] = ()
-    dhcp: str = ""
-    slaac: bool = False
-    rate: str = ""
-    loss: str = ""
-    delay: str = ""
-    port: str = ""
-    host_ifname: str = ""
     wait: bool = True
 
 

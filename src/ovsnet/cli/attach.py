@@ -144,7 +144,11 @@ def route() -> None:
 @route.command("add", short_help="Add a route inside.")
 @_one_more_or_less
 def add_route(agent: Client, target: str, said: tuple[str, ...], ifname: str) -> None:
-    """Add a route inside of TARGET, through an attached interface: CIDR[@GW] [table N]."""
+    """Add a route inside of TARGET, through an attached interface: CIDR[@GW] [table N]; default@GW takes the place of
+    its default route.
+
+    Of several interfaces it is the one that has GW on its link, where --ifname does not say.
+    """
     order = RouteOrder(target=target, ifname=ifname, route=" ".join(said))
     click.echo(agent.order("/v1/attachments/route/add", order, Done).message)
 

@@ -4,18 +4,16 @@ Installed under its name (`ovsnet-ovs-docker` linked as `ovs-docker`) it takes t
 remembered like everything, which is the difference.
 """
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
 from ovsnet.api.attach_orders import Attached, AttachOrder, DetachOrder, SetOrder
 from ovsnet.api.client import Client
 from ovsnet.api.orders import Done
-from ovsnet.cli import options
 from ovsnet.cli.ovs_docker_words import Meaning, Usage, read
-from ovsnet.model.errors import NotFound, OvsnetError
+from ovsnet.cli.shim import Shim
+from ovsnet.model.errors import NotFound
 
 USAGE = """\
 {name}: gives containers interfaces on Open vSwitch bridges, as the script of that name does.
@@ -34,44 +32,19 @@ Commands:
 Options:
   -h, --help        Show this.
 """
-FAILED = 1
-"""The script knows no other code."""
 
 
-@click.command(
-    "ovs-docker",
-    short_help="Work like the ovs-docker script of Open vSwitch.",
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-    add_help_option=False,
-)
-@options.api_socket
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
-@click.pass_context
-def ovs_docker(context: click.Context, agent: Client, words: tuple[str, ...]) -> None:
-    """Work like the ovs-docker script of Open vSwitch: add-port, del-port, del-ports, set-vlan. See --help of it."""
-    context.exit(run(agent, words, "ovs-docker"))
-
-
-def main() -> None:
-    """The entry point of its own; ends the process."""
-    sys.exit(run(options.default_client(), sys.argv[1:], Path(sys.argv[0]).name))
-
-
-def run(agent: Client, words: Sequence[str], name: str) -> int:
+def carry_out(agent: Client, words: Sequence[str], called: str) -> int:
     """Do what the words say; returns the exit code."""
-    try:
-        meaning = read(words)
-        if isinstance(meaning, Usage):
-            click.echo(USAGE.format(name=name), nl=False)
-            return meaning.code
-        _carry_out(agent, meaning)
-    except OvsnetError as error:
-        click.echo(f"{name}: {error}", err=True)
-        return FAILED
+    meaning = read(words)
+    if isinstance(meaning, Usage):
+        click.echo(USAGE.format(name=called), nl=False)
+        return meaning.code
+    _order(agent, meaning)
     return 0
 
 
-def _carry_out(agent: Client, meaning: Meaning) -> None:
+def _order(agent: Client, meaning: Meaning) -> None:
     try:
         if isinstance(meaning, AttachOrder):
             agent.order("/v1/attachments/attach", meaning, Attached)
@@ -84,3 +57,11 @@ def _carry_out(agent: Client, meaning: Meaning) -> None:
             raise
         whose = f"CONTAINER={meaning.target} and INTERFACE={meaning.ifname}"
         raise NotFound(f"Failed to find any attached port for {whose}: {error}") from error
+
+
+SHIM = Shim("ovs-docker", carry_out)
+ovs_docker = SHIM.verb(
+    "Work like the ovs-docker script of Open vSwitch.",
+    "Work like the ovs-docker script of Open vSwitch: add-port, del-port, del-ports, set-vlan. See --help of it.",
+)
+main = SHIM.main

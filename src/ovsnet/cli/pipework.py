@@ -6,21 +6,20 @@ remembered like everything, and leases are renewed.
 
 import socket
 import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from ovsnet.api.attach_orders import Attached
-from ovsnet.api.client import Client
+from ovsnet.api.attach_orders import Attached, RouteOrder, SetOrder
+from ovsnet.api.client import Client, decode
 from ovsnet.api.orders import Done
-from ovsnet.cli import options
+from ovsnet.api.schema import UplinkInfo
 from ovsnet.cli.pipework_words import SYNTAX, ChangeRoute, Kind, Syntax, WaitHere, read
-from ovsnet.model.errors import BadRequest, OvsnetError
+from ovsnet.cli.shim import FAILED, Shim
+from ovsnet.model.errors import BadRequest
 
-FAILED = 1
 INTERFACES = Path("/sys/class/net")
 INFINIBAND = "32"
 """ARPHRD_INFINIBAND."""
@@ -30,45 +29,25 @@ LINK_EVENTS = 1
 """RTMGRP_LINK: the kernel tells of links that come, go and change."""
 
 
-@click.command(
-    "pipework",
-    short_help="Work like the pipework script.",
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-    add_help_option=False,
-)
-@options.api_socket
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
-@click.pass_context
-def pipework(context: click.Context, agent: Client, words: tuple[str, ...]) -> None:
-    """Work like the pipework script: give a guest an interface. Without words it shows its syntax."""
-    context.exit(run(agent, words, "pipework"))
-
-
-def main() -> None:
-    """The entry point of its own; ends the process."""
-    sys.exit(run(options.default_client(), sys.argv[1:], Path(sys.argv[0]).name))
-
-
-def run(agent: Client, words: Sequence[str], name: str) -> int:
+def carry_out(agent: Client, words: Sequence[str], _: str) -> int:
     """Do what the words say; returns the exit code."""
-    try:
-        meaning = read(words, kind_of, name_of)
-        if isinstance(meaning, Syntax):
-            click.echo(SYNTAX)
-            return FAILED
-        if isinstance(meaning, WaitHere):
-            wait_for_carrier(meaning.ifname)
-        elif isinstance(meaning, ChangeRoute):
-            agent.order(f"/v1/attachments/route/{meaning.verb}", meaning.order, Done)
-        else:
-            agent.order("/v1/attachments/attach", meaning, Attached)
-    except OvsnetError as error:
-        click.echo(f"{name}: {error}", err=True)
+    meaning = read(words, lambda name: kind_of(agent, name), name_of)
+    if isinstance(meaning, Syntax):
+        click.echo(SYNTAX)
         return FAILED
+    if isinstance(meaning, WaitHere):
+        wait_for_carrier(meaning.ifname)
+    elif isinstance(meaning, ChangeRoute):
+        about = "route" if isinstance(meaning.order, RouteOrder) else "rule"
+        agent.order(f"/v1/attachments/{about}/{meaning.verb}", meaning.order, Done)
+    elif isinstance(meaning, SetOrder):
+        agent.order("/v1/attachments/set", meaning, Done)
+    else:
+        agent.order("/v1/attachments/attach", meaning, Attached)
     return 0
 
 
-def kind_of(interface: str) -> Kind:
+def kind_of(agent: Client, interface: str) -> Kind:
     """What that interface of the host is."""
     folder = INTERFACES / interface
     if "/" in interface or not interface or not folder.exists():
@@ -80,7 +59,10 @@ def kind_of(interface: str) -> Kind:
     if folder.joinpath("type").read_text().strip() == INFINIBAND:
         return Kind.IPOIB
     wireless = any(folder.joinpath(it).exists() for it in ("wireless", "phy80211"))
-    return Kind.WIRELESS if wireless else Kind.NIC
+    if wireless:
+        return Kind.WIRELESS
+    uplinks = decode(agent.body("/v1/uplinks"), tuple[UplinkInfo, ...])
+    return Kind.UPLINK if any(it.nic == interface for it in uplinks) else Kind.NIC
 
 
 def name_of(mac: str) -> str:
@@ -114,3 +96,11 @@ def _is_ovs_bridge(name: str) -> bool:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BadRequest("Need OVS installed on the system to create an ovs bridge") from error
     return done.returncode == 0
+
+
+SHIM = Shim("pipework", carry_out)
+pipework = SHIM.verb(
+    "Work like the pipework script.",
+    "Work like the pipework script: give a guest an interface. Without words it shows its syntax.",
+)
+main = SHIM.main

@@ -2,19 +2,19 @@
 
     pipework [--direct-phys] HOSTINTERFACE [-i IFNAME] [-l HOSTNAME] [-a FAMILY] GUEST ADDRESS [MAC][@VLAN]
 
-Everything becomes an Open vSwitch port: where pipework makes a Linux bridge or a macvlan, this makes a bridge or an
-uplink of ours. What has no such counterpart is refused by its name.
+Where pipework makes a Linux bridge, this makes one of Open vSwitch, and on a NIC that is an uplink a port instead of a
+macvlan. What has no counterpart is refused by its name.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from ipaddress import ip_interface, ip_network
 
 from msgspec.structs import replace
 
-from ovsnet.api.attach_orders import AttachOrder, RouteOrder
+from ovsnet.api.attach_orders import AttachOrder, RouteOrder, RuleOrder, SetOrder
 from ovsnet.model.errors import BadRequest
 
 USUAL_IFNAME = "eth1"
@@ -43,6 +43,8 @@ class Kind(Enum):
     OVS_BRIDGE = auto()
     LINUX_BRIDGE = auto()
     NIC = auto()
+    UPLINK = auto()
+    """A NIC that is in a bridge of Open vSwitch, by `ovsnet uplink add`."""
     WIRELESS = auto()
     IPOIB = auto()
 
@@ -61,13 +63,13 @@ class WaitHere:
 
 @dataclass(frozen=True, slots=True)
 class ChangeRoute:
-    """Have a route inside, or have it no more; `verb` is add or del."""
+    """Have a route or a rule inside, or have it no more; `verb` is add or del."""
 
     verb: str
-    order: RouteOrder
+    order: RouteOrder | RuleOrder
 
 
-Meaning = AttachOrder | ChangeRoute | WaitHere | Syntax
+Meaning = AttachOrder | ChangeRoute | SetOrder | WaitHere | Syntax
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +96,10 @@ def read(words: Sequence[str], kind_of: Callable[[str], Kind], name_of: Callable
     line = _line(interface, rest)
     if len(line.rest) < 2 or not line.rest[1]:
         return Syntax()
-    if direct:
-        raise BadRequest("--direct-phys, which moves a NIC into the guest, is not supported yet by this version")
-    if line.interface == ROUTE and kind_of(ROUTE) is Kind.ABSENT:
-        return _route(line.rest[0], line.rest[1:])
+    if line.interface in COMMANDS and kind_of(line.interface) is Kind.ABSENT:
+        return COMMANDS[line.interface](line.rest[0], line.rest[1:])
     guest, address, *more = line.rest
-    place = _place(_found(line.interface, name_of), kind_of)
+    place = _place(_found(line.interface, name_of), kind_of, direct=direct)
     order = replace(place, target=guest, ifname=line.ifname or USUAL_IFNAME, host_ifname=line.host_ifname)
     return _with_mac(_with_address(order, address, line.family), more[0] if more else "")
 
@@ -132,43 +132,88 @@ REFUSED = {
         "is a Linux bridge, and only Open vSwitch bridges are used: name another one, which is made if it is not there"
     ),
 }
-ROUTE = "route"
+DEFAULT = "default"
 VERBS = {"add": "add", "del": "del", "delete": "del"}
-COMMANDS = {
-    "rule": "rule, which runs 'ip rule' in the guest",
-    "tc": "tc, which runs 'tc' in the guest",
-    "dummy": "dummy, which is an interface without a network",
-}
+DEFAULT_VERBS = {**VERBS, "replace": "add"}
+"""Of a default route, which takes the place of the one there is."""
+DUMMY = "dummy"
 
 
-def _place(interface: str, kind_of: Callable[[str], Kind]) -> AttachOrder:
-    """Where the guest's interface goes: a bridge, or a NIC."""
+def _place(interface: str, kind_of: Callable[[str], Kind], *, direct: bool) -> AttachOrder:
+    """Where the guest's interface goes: to a bridge, to a NIC, nowhere; with `direct` it is the NIC itself."""
     kind = kind_of(interface)
     if kind in REFUSED:
         raise BadRequest(f"{interface} {REFUSED[kind]}")
+    if kind in (Kind.NIC, Kind.UPLINK) and direct:
+        return AttachOrder(target="", nic=interface)
     if kind is Kind.NIC:
+        return AttachOrder(target="", macvlan=interface)
+    if kind is Kind.UPLINK:
         return AttachOrder(target="", uplink=interface)
     if kind is Kind.OVS_BRIDGE or interface.startswith(("br", "ovs")):
         return AttachOrder(target="", bridge=interface)
-    for word, meaning in COMMANDS.items():
-        if interface.startswith(word):
-            raise BadRequest(f"{meaning}, is not supported yet by this version")
+    if interface == DUMMY:
+        return AttachOrder(target="", dummy=True)
     raise BadRequest(f"I do not know how to setup interface {interface}.")
 
 
 def _route(guest: str, words: Sequence[str]) -> ChangeRoute:
-    """Of `ip route` the commands `add` and `del`, with a network, `via` and `dev`: what can be remembered."""
+    """Of `ip route` what can be remembered: `add` and `del` with `via`, `dev` and `table`, and `replace default`."""
     verb, destination, *rest = [*words, ""] if len(words) < 2 else words
     ways = dict(zip(rest[::2], rest[1::2], strict=False))
-    if verb not in VERBS or not destination or len(rest) % 2 or not ways.keys() <= {"via", "dev"}:
+    verbs = DEFAULT_VERBS if destination == DEFAULT else VERBS
+    if verb not in verbs or not destination or len(rest) % 2 or not ways.keys() <= {"via", "dev", "table"}:
         said = " ".join(words)
-        raise BadRequest(f"route {said!r} is not supported: only 'add' and 'del' NETWORK [via GATEWAY] [dev INTERFACE]")
+        raise BadRequest(
+            f"route {said!r} is not supported: only 'add' and 'del' NETWORK [via GATEWAY] [dev INTERFACE] [table N]"
+        )
     try:
-        network = ip_network(destination, strict=False)
+        network = DEFAULT if destination == DEFAULT else str(ip_network(destination, strict=False))
     except ValueError as error:
         raise BadRequest(str(error)) from error
-    route = f"{network}@{ways['via']}" if "via" in ways else str(network)
-    return ChangeRoute(VERBS[verb], RouteOrder(target=guest, ifname=ways.get("dev", ""), route=route))
+    route = f"{network}@{ways['via']}" if "via" in ways else network
+    route += f" table {ways['table']}" if "table" in ways else ""
+    return ChangeRoute(verbs[verb], RouteOrder(target=guest, ifname=ways.get("dev", ""), route=route))
+
+
+def _rule(guest: str, words: Sequence[str]) -> ChangeRoute:
+    """Of `ip rule` the commands `add` and `del`."""
+    verb, *rule = words or [""]
+    if verb not in VERBS or not rule:
+        raise BadRequest(f"rule {' '.join(words)!r} is not supported: only 'add' and 'del' RULE")
+    return ChangeRoute(VERBS[verb], RuleOrder(target=guest, rule=" ".join(rule)))
+
+
+def _traffic(guest: str, words: Sequence[str]) -> SetOrder:
+    """Of `tc` what can be remembered of an attached interface: to lose and to delay what it sends, and to stop that."""
+    said = f"tc {' '.join(words)!r} is not supported: only 'qdisc add|change|replace dev INTERFACE root netem"
+    said += " [loss PERCENT] [delay TIME [JITTER]]' and 'qdisc del dev INTERFACE root'"
+    match [*words]:
+        case ["qdisc", "add" | "change" | "replace", "dev", ifname, "root", "netem", *how] if how:
+            found = _impairments(how, said)
+            return SetOrder(target=guest, ifname=ifname, loss=found.get("loss", ""), delay=found.get("delay", ""))
+        case ["qdisc", "del" | "delete", "dev", ifname, "root", *_]:
+            return SetOrder(target=guest, ifname=ifname, loss="0", delay="0")
+    raise BadRequest(said)
+
+
+def _impairments(words: Sequence[str], complaint: str) -> dict[str, str]:
+    """The words of netem, by what they are about."""
+    found: dict[str, list[str]] = {}
+    about = ""
+    for word in words:
+        if word in ("loss", "delay"):
+            about = word
+            found[about] = []
+        elif about:
+            found[about].append(word)
+        else:
+            raise BadRequest(complaint)
+    return {option: " ".join(values) for option, values in found.items()}
+
+
+COMMANDS: Mapping[str, Callable[[str, Sequence[str]], Meaning]] = {"route": _route, "rule": _rule, "tc": _traffic}
+"""The words in place of an interface that change something inside; the others are commands of the guest's."""
 
 
 def _with_address(order: AttachOrder, address: str, family: str) -> AttachOrder:
@@ -201,6 +246,11 @@ def _with_mac(order: AttachOrder, words: str) -> AttachOrder:
     mac, _, vlan = words.partition("@")
     if mac.startswith("U:"):
         mac = mac_of(mac.removeprefix("U:"))
+    if vlan and order.macvlan:
+        raise BadRequest(
+            f"a VLAN of {order.macvlan} can be had when it is an uplink: 'ovsnet uplink add {order.macvlan}' makes "
+            "it one"
+        )
     return replace(order, mac=mac, vlan=vlan.partition("@")[0])
 
 

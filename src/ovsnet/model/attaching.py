@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 
 from ovsnet.model.attachment import Tagging, TargetKind
@@ -64,7 +64,6 @@ class Wanted:
     shape: Shape = UNSHAPED
     port: PortKind | None = None
     host_ifname: str = ""
-    text: Wish = field(default=Wish(target=""), compare=False)
 
 
 def parse_wish(wish: Wish) -> Wanted:
@@ -101,7 +100,6 @@ def parse_wish(wish: Wish) -> Wanted:
         shape=Shape(parse_rate(wish.rate), parse_loss(wish.loss), *parse_delay(wish.delay)),
         port=_port(wish.port),
         host_ifname=interface_name("--host-ifname", wish.host_ifname),
-        text=wish,
     )
 
 

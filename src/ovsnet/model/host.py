@@ -104,6 +104,8 @@ class BridgePlan:
     datapath: Datapath
     external_ids: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     learning: bool = False
+    up: bool = False
+    """Whether the host's interface of its name is up, so that whoever gives it an address reaches what is attached."""
 
 
 @dataclass(frozen=True, slots=True)

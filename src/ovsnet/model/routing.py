@@ -13,6 +13,8 @@ BUILT_IN = 255
 """The kernel's own table `local`, and the largest number of one that has a name."""
 MOST = (1 << 32) - 1
 ALL = "all"
+EVERYTHING = {"default": 0, "0.0.0.0/0": 4, "::/0": 6}
+"""Words for it, and the IP version each has; 0: either."""
 _NAMES = {"lookup": "table", "pref": "priority", "preference": "priority", "order": "priority"}
 """What ip-rule(8) takes for the same word."""
 _WORDS = ("from", "to", "iif", "fwmark", "table", "priority")
@@ -38,6 +40,19 @@ def parse_route(text: str) -> Route:
     if not network.prefixlen and not table:
         raise BadRequest(f"{what}: a default route is given with the address, like --ip 192.0.2.7/24@192.0.2.1")
     return Route(network, hop, table)
+
+
+def parse_default(text: str) -> IpAddress | None:
+    """The gateway of `default@GW`, the default route that goes with the addresses; None for any other route."""
+    destination, at, gateway = text.partition("@")
+    if destination not in EVERYTHING or " " in gateway:
+        return None
+    hop = parse_gateway(f"route {text}", gateway) if at else None
+    if hop is None:
+        raise BadRequest(f"route {text}: say by which gateway, like default@192.0.2.1")
+    if EVERYTHING[destination] not in (0, hop.version):
+        raise BadRequest(f"route {text}: destination and gateway are of different families")
+    return hop
 
 
 def parse_gateway(what: str, text: str) -> IpAddress:

@@ -3,7 +3,7 @@
 A bridge of such a name without our mark is somebody else's and stays as it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -19,12 +19,24 @@ from ovsnet.plan.names import OWNER_KEY
 _CHOOSE: Final = "choose another name in the setting 'bridge'"
 
 
-class BridgeApplier:
-    """The bridge of `switch` and the learning ones beside it. `tables` names OpenFlow tables for people's dumps."""
+async def _leave_down(_: str) -> None:
+    """Where bridges only go."""
 
-    def __init__(self, switch: Switch, tables: Mapping[int, str] = MappingProxyType({})) -> None:
+
+class BridgeApplier:
+    """The bridge of `switch` and the learning ones beside it. `tables` names OpenFlow tables for people's dumps;
+    `bring_up` has the host's interface of a bridge up.
+    """
+
+    def __init__(
+        self,
+        switch: Switch,
+        tables: Mapping[int, str] = MappingProxyType({}),
+        bring_up: Callable[[str], Awaitable[None]] = _leave_down,
+    ) -> None:
         self._switch = switch
         self._tables = tables
+        self._bring_up = bring_up
         self._seen: Mapping[str, BridgePlan] | None = None
         switch.watch(self._forget)
 
@@ -87,6 +99,8 @@ class BridgeApplier:
         made = self.have().get(name)
         if made is None:
             return [ApplyError(name, "somebody removed it again")]
+        if plan.up and not made.up:
+            await self._bring_up(name)  # the database tells of it a moment later
         fault = made.external_ids.get(FAULT_KEY)
         words = f"{fault}; see ovs-vswitchd's log (datapath {plan.datapath.value})"
         return [ApplyError(name, words)] if fault else []
@@ -103,7 +117,7 @@ class BridgeApplier:
             self._correct(transaction, row, plan)
 
     def _insert(self, transaction: Transaction, plan: BridgePlan) -> None:
-        """The bridge with its local port, which Open vSwitch requires; nobody brings that port up."""
+        """The bridge with its local port, which Open vSwitch requires."""
         root = self._switch.root()
         if root is None:
             return

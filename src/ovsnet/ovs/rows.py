@@ -36,7 +36,7 @@ WANTED_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "QoS": ("type", "other_config", "external_ids"),
         "Interface": (
             *("name", "type", "options", "mtu_request", "ofport", "error", "ifindex", "external_ids"),
-            *("bfd", "bfd_status"),
+            *("bfd", "bfd_status", "admin_state"),
         ),
         "Flow_Table": ("name",),
     }
@@ -132,7 +132,8 @@ def read_learning(row: Row, local: Row | None) -> BridgePlan:
     ids, faults = our_ids(row.external_ids), _local_faults(local)
     if faults:
         ids[FAULT_KEY] = "; ".join(faults)
-    return BridgePlan(row.name, datapath_of(row), MappingProxyType(ids), learning=True)
+    up = local is not None and list(local.admin_state) == ["up"]
+    return BridgePlan(row.name, datapath_of(row), MappingProxyType(ids), learning=True, up=up)
 
 
 def datapath_of(row: Row) -> Datapath:

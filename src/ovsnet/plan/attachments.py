@@ -20,7 +20,7 @@ def plan_bridges(state: State, switch: SwitchFacts, instance: str) -> dict[str, 
     made = {it.bridge for it in state.attachments.values() if it.makes_bridge}
     new = {name: switch.datapath for name in made if name not in switch.bridges}
     return {
-        name: BridgePlan(name, datapath, {names.OWNER_KEY: instance}, learning=True)
+        name: BridgePlan(name, datapath, {names.OWNER_KEY: instance}, learning=True, up=True)
         for name, datapath in (kept | new).items()
     }
 

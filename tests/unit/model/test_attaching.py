@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovsnet.api.attach_orders import AttachOrder, SetOrder
+from ovsnet.api.attach_orders import SetOrder
 from ovsnet.model.attaching import AskedAddress, Wanted, parse_target, parse_wish, parse_wished_mac
 from ovsnet.model.attachment import Attachment, Tagging, Target, TargetKind
 from ovsnet.model.errors import BadRequest
@@ -155,6 +155,7 @@ def test_ways_to_be_in_vlans(words: str, meaning: tuple[int, Tagging, tuple[int,
         ("--bridge lan --dhcp both --mtu 1000", "too small for IPv6"),
     ],
 )
+@pytest.mark.fault("vlan-4095")
 def test_what_makes_no_sense_is_refused_by_name(words: str, says: str) -> None:
     assert says in complaint(words)
 
@@ -186,14 +187,13 @@ def test_what_is_no_target(text: str) -> None:
         parse_target(text)
 
 
-def test_the_api_asks_in_the_same_words() -> None:
-    assert {*AttachOrder.__struct_fields__} - {"wait"} == {*Wish.__dataclass_fields__}
-    assert {*SetOrder.__struct_fields__} <= {*Wish.__dataclass_fields__}
+def test_a_change_is_asked_for_in_the_same_words() -> None:
+    assert {*SetOrder.__struct_fields__} <= {*Wish.__struct_fields__}
 
 
 def test_every_word_fills_a_field_of_its_own() -> None:
     fields = [it.field for it in WORDS.values()]
-    assert sorted([*fields, "target"]) == sorted(Wish.__dataclass_fields__)
+    assert sorted([*fields, "target"]) == sorted(Wish.__struct_fields__)
 
 
 def attachment(addresses: str, gateways: str = "", routes: tuple[Route, ...] = ()) -> Attachment:
@@ -221,6 +221,7 @@ def test_a_gateway_of_the_subnet_needs_no_route_of_its_own() -> None:
 
 
 @pytest.mark.row(22)
+@pytest.mark.fault("ipv6-gateway-as-ipv4")
 def test_a_gateway_outside_is_reached_by_a_host_route_of_its_family() -> None:
     assert hops(attachment("192.0.2.7/32 2001:db8::7/128", "198.51.100.1 2001:db8:1::1")) == [
         ("198.51.100.1/32", ""),

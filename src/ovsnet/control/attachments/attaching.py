@@ -132,10 +132,15 @@ class Attachments:
             await self.drop(it, wait=True)
         return chosen
 
-    async def one_of(self, target: str, ifname: str) -> Attachment:
-        """The attached interface of that name, or the only one; NotFound or Conflict, naming those there are."""
+    async def one_of(self, target: str, ifname: str, *, towards: IpAddress | None = None) -> Attachment:
+        """The attached interface of that name, or the only one, or the only one that has this address on its link;
+        NotFound or Conflict, naming those there are.
+        """
         attached = await self._attached(target, if_exists=False)
         chosen = [it for it in attached if ifname in ("", it.ifname)]
+        if len(chosen) > 1:
+            near = [it for it in chosen if towards and any(towards in own.network for own in it.addresses)]
+            chosen = near if len(near) == 1 else chosen
         if len(chosen) > 1:
             raise Conflict(f"{target} has several attached interfaces: {_names(chosen)}; name one")
         if not chosen:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import structlog
 
 from ovsnet.control.attachments import deciding
@@ -11,12 +12,12 @@ from ovsnet.control.attachments.attaching import Attachments
 from ovsnet.control.commit import Committer
 from ovsnet.control.endpoints import Host
 from ovsnet.model.attaching import Wanted, parse_wish
-from ovsnet.model.attachment import Attachment
+from ovsnet.model.attachment import DEFAULT_ROUTES, Attachment
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError
-from ovsnet.model.host import Medium
-from ovsnet.model.ids import UNTAGGED, EndpointId
-from ovsnet.model.routing import parse_route, parse_rule, rule_words
+from ovsnet.model.host import Medium, Route
+from ovsnet.model.ids import UNTAGGED, EndpointId, IpAddress
+from ovsnet.model.routing import parse_default, parse_route, parse_rule, rule_words
 from ovsnet.model.shaping import Shape
 from ovsnet.model.state import State
 from ovsnet.model.wishes import Wish
@@ -49,7 +50,7 @@ class Changing:
         """
         known = await self._attachments.one_of(wish.target, wish.ifname)
         untag = wish.vlan == NONE
-        full = replace(
+        full = msgspec.structs.replace(
             wish,
             bridge=known.bridge,
             network=known.network_id,
@@ -64,21 +65,28 @@ class Changing:
         return await self._commit(known.id, lambda state, it: _changed(state, it, wanted, wish, slaac))
 
     async def add_route(self, target: str, ifname: str, text: str) -> Attachment:
-        """One more route inside; Conflict when it is there."""
-        route = parse_route(text)
+        """One more route inside; Conflict when it is there. A default route takes the place of the one there is."""
+        hop = parse_default(text)
+        route = Route(DEFAULT_ROUTES[hop.version], hop) if hop else parse_route(text)
 
         def add(_: State, it: Attachment) -> Attachment:
+            if hop is not None:
+                return replace(it, gateways=(*_without(it.gateways, hop.version), hop))
             if any((known.destination, known.table) == (route.destination, route.table) for known in it.routes):
                 raise Conflict(f"{it.title} has a route to {route.destination} already; 'ovsnet route del' it first")
             return replace(it, routes=(*it.routes, route))
 
-        return await self._commit((await self._attachments.one_of(target, ifname)).id, add)
+        known = await self._attachments.one_of(target, ifname, towards=route.gateway)
+        return await self._commit(known.id, add)
 
     async def drop_route(self, target: str, ifname: str, text: str) -> Attachment:
         """One route less; NotFound when there is none such."""
-        route = parse_route(text)
+        hop = parse_default(text)
+        route = Route(DEFAULT_ROUTES[hop.version], hop) if hop else parse_route(text)
 
         def drop(_: State, it: Attachment) -> Attachment:
+            if hop in it.gateways:
+                return replace(it, gateways=_without(it.gateways, route.destination.version))
             left = tuple(
                 known
                 for known in it.routes
@@ -89,29 +97,34 @@ class Changing:
                 raise NotFound(f"{it.title} has no attached route to {route.destination}")
             return replace(it, routes=left)
 
-        return await self._commit((await self._attachments.one_of(target, ifname)).id, drop)
+        known = await self._attachments.one_of(target, ifname, towards=route.gateway)
+        return await self._commit(known.id, drop)
 
     async def add_rule(self, target: str, ifname: str, text: str) -> Attachment:
         """One more routing rule inside; Conflict when it is there."""
         rule = parse_rule(text)
+        sender = rule.source.network_address if rule.source else None
 
         def add(state: State, it: Attachment) -> Attachment:
             after = replace(it, rules=(*it.rules, rule))
             deciding.check_rules(state, after)
             return after
 
-        return await self._commit((await self._attachments.one_of(target, ifname)).id, add)
+        known = await self._attachments.one_of(target, ifname, towards=sender)
+        return await self._commit(known.id, add)
 
     async def drop_rule(self, target: str, ifname: str, text: str) -> Attachment:
         """One routing rule less; NotFound when there is none such."""
         rule = parse_rule(text)
+        sender = rule.source.network_address if rule.source else None
 
         def drop(_: State, it: Attachment) -> Attachment:
             if rule not in it.rules:
                 raise NotFound(f"{it.title} has no attached rule {rule_words(rule)!r}")
             return replace(it, rules=tuple(known for known in it.rules if known != rule))
 
-        return await self._commit((await self._attachments.one_of(target, ifname)).id, drop)
+        known = await self._attachments.one_of(target, ifname, towards=sender)
+        return await self._commit(known.id, drop)
 
     async def _commit(self, attachment_id: EndpointId, alter: Alter) -> Attachment:
         before, after = await self._committer.commit(lambda state: _decide(state, attachment_id, alter))
@@ -151,6 +164,10 @@ def _endpoint(endpoint: Endpoint, after: Attachment) -> Endpoint:
 
 def _put_back(state: State, before: Attachment, after: Attachment) -> Sequence[Change]:
     return _puts(state, before) if state.attachments.get(after.id) == after else ()
+
+
+def _without(gateways: Sequence[IpAddress], version: int) -> tuple[IpAddress, ...]:
+    return tuple(it for it in gateways if it.version != version)
 
 
 def _device_words(known: Attachment) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Changed(Desk):
         self.changing = Changing(self.committer, self, self.attachments, 1.0)
 
     async def change(self, words: str, ifname: str = "") -> None:
-        await self.changing.change(replace(parse_words("c1", words), ifname=ifname))
+        await self.changing.change(parse_words("c1", f"{words} --ifname {ifname}" if ifname else words))
 
 
 @pytest.fixture
@@ -144,3 +144,27 @@ async def test_routes_come_and_go(desk: Changed) -> None:
         await desk.changing.drop_route("c1", "eth1", "10.9.0.0/16@192.0.2.3")
     await desk.changing.drop_route("c1", "eth1", "10.9.0.0/16")
     assert desk.only.routes == ()
+
+
+@pytest.mark.row(22, 32)
+async def test_a_default_route_takes_the_place_of_the_one_there_was(desk: Changed) -> None:
+    await desk.attach("c1", "--bridge lan --ip 192.0.2.7/24@192.0.2.1 --ip 2001:db8::7/64@2001:db8::1")
+    await desk.changing.add_route("c1", "", "default@192.0.2.254")
+    assert set(map(str, desk.only.gateways)) == {"192.0.2.254", "2001:db8::1"}
+    with pytest.raises(NotFound, match=r"no attached route to 0\.0\.0\.0/0"):
+        await desk.changing.drop_route("c1", "", "default@192.0.2.1")
+    await desk.changing.drop_route("c1", "", "0.0.0.0/0@192.0.2.254")
+    assert list(map(str, desk.only.gateways)) == ["2001:db8::1"]
+    for words, says in (("default", "say by which gateway"), ("::/0@192.0.2.1", "different families")):
+        with pytest.raises(BadRequest, match=says):
+            await desk.changing.add_route("c1", "", words)
+
+
+@pytest.mark.row(32)
+async def test_of_several_interfaces_a_route_goes_to_the_one_that_has_its_gateway(desk: Changed) -> None:
+    await desk.attach("c1", "--bridge lan --ip 192.0.2.7/24")
+    await desk.attach("c1", "--bridge lan --ip 198.51.100.7/24")
+    changed = await desk.changing.add_route("c1", "", "10.9.0.0/16@198.51.100.1")
+    assert changed.ifname == "eth2"
+    with pytest.raises(Conflict, match="several attached interfaces: eth1, eth2"):
+        await desk.changing.add_route("c1", "", "10.9.0.0/16@203.0.113.1")
