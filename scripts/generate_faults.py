@@ -18,7 +18,7 @@ from generated import ROOT
 
 HEAD = """# Faults we do not have
 
-Made by `make generate` from [faults.toml](faults.toml) and from the tests that carry a fault's name; not edited by hand.
+Made by `make generate` from [faults.toml](faults.toml) and from the tests that carry a fault's name; never by hand.
 Each is a fault that a tool before this one had, and the tests that would find it here.
 
 | Fault | Seen in | Rows | Tests |
