@@ -16,10 +16,11 @@ from ovsnet.model.addressing import Allocation, AllocationKind, Pool
 from ovsnet.model.attachment import Attachment, Tagging, Target, TargetKind
 from ovsnet.model.datapath import Datapath
 from ovsnet.model.endpoint import Endpoint
-from ovsnet.model.host import Route
-from ovsnet.model.ids import MAX_VNI, EndpointId, Mac, NetworkId, PoolId, Vlan, Vni
+from ovsnet.model.host import LAST_PRIORITY, Medium, Route, Rule
+from ovsnet.model.ids import MAX_VNI, EndpointId, IpNetwork, Mac, NetworkId, PoolId, Vlan, Vni
 from ovsnet.model.listening import EVERYTHING, MUTED, to_groups
 from ovsnet.model.network import Egress, Mode, Multicast, Network, NetworkOptions, PortKind
+from ovsnet.model.shaping import LONGEST_DELAY, MOST_RATE, Shape
 from ovsnet.model.state import Counters
 from ovsnet.model.uplink import Hold, HostAddress, HostRoute, NicSettings, Phase, Uplink
 from ovsnet.store.interface import Value
@@ -98,7 +99,41 @@ def _endpoints(endpoint_id: str, network_id: str) -> st.SearchStrategy[Endpoint]
 
 
 targets = st.builds(Target, kind=st.sampled_from(TargetKind), id=texts, name=texts, birth=texts, service=texts)
-routes = st.builds(Route, nets4, st.none() | v4) | st.builds(Route, nets6, st.none() | v6)
+subnets4, subnets6 = nets4.filter(lambda it: it.prefixlen > 0), nets6.filter(lambda it: it.prefixlen > 0)
+hops4, hops6 = (
+    it.filter(lambda hop: not (hop.is_unspecified or hop.is_multicast or hop.is_loopback)) for it in (v4, v6)
+)
+tables = st.integers(1, 252)
+routes = (
+    st.builds(Route, subnets4, st.none() | hops4)
+    | st.builds(Route, subnets6, st.none() | hops6)
+    | st.builds(Route, nets4, hops4, tables)
+    | st.builds(Route, nets6, hops6, tables)
+)
+
+
+def _rules(version: int, subnets: st.SearchStrategy[IpNetwork]) -> st.SearchStrategy[Rule]:
+    return st.builds(
+        Rule,
+        version=st.just(version),
+        table=tables,
+        source=st.none() | subnets,
+        destination=st.none() | subnets,
+        iif=st.sampled_from(["", "eth0"]),
+        mark=st.integers(1, 2**32 - 1),
+        mask=st.integers(1, 2**32 - 1),
+        priority=st.integers(1, LAST_PRIORITY),
+    )
+
+
+rules = _rules(4, subnets4) | _rules(6, subnets6)
+shapes = st.builds(
+    Shape,
+    rate=st.integers(0, MOST_RATE),
+    loss=st.integers(0, 1000).map(lambda it: it / 10),
+    delay=st.integers(0, LONGEST_DELAY),
+    jitter=st.integers(0, LONGEST_DELAY),
+)
 
 
 def _attachments(attachment_id: str, network_id: str) -> st.SearchStrategy[Attachment]:
@@ -115,6 +150,12 @@ def _attachments(attachment_id: str, network_id: str) -> st.SearchStrategy[Attac
         addresses=st.lists(faces4 | faces6, max_size=3).map(tuple),
         gateways=st.lists(v4 | v6, max_size=2).map(tuple),
         routes=st.lists(routes, max_size=2).map(tuple),
+        rules=st.lists(rules, max_size=2).map(tuple),
+        dhcp=st.sampled_from([(), (4,), (6,), (4, 6)]),
+        slaac=st.booleans(),
+        shape=shapes,
+        medium=st.sampled_from(Medium),
+        nic=texts,
         vlan=vlans,
         tagging=st.sampled_from(Tagging),
         trunks=st.frozensets(st.integers(1, 4094), max_size=3).map(lambda it: tuple(map(Vlan, sorted(it)))),
