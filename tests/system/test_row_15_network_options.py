@@ -9,7 +9,9 @@ from tests.system.traces import left_as, traces
 IPV6 = ("--ipv6", "--subnet", "fd00:50::/64")
 REFUSED = {
     ("colour=red",): ("'colour'", "mode, vlan, mtu, vni, port, icc, egress"),
-    ("mode=uplink",): ("mode=uplink", "not supported yet", "bridge"),
+    ("mode=uplink",): ("mode=uplink needs the NIC", "-o uplink=NIC"),
+    ("mode=uplink", "uplink=eth9"): ("eth9 is no uplink", "ovsnet uplink add eth9"),
+    ("uplink=eth0",): ("mode=uplink only", "mode=bridge"),
     ("mode=magic",): ("mode='magic'", "bridge"),
     ("vlan=4095",): ("vlan='4095'", "1 to 4094"),
     ("vlan=0",): ("vlan='0'", "1 to 4094"),
