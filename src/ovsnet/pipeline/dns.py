@@ -9,6 +9,8 @@ the service can tell who asks by the address. It is reached by address and answe
 
     10.20.0.2 of a named space ─► names: 240.79.0.7, as it is on port 7 ─► the service ─► names: to port 7, 10.20.0.2
 
+An address that a LAN gave, or that is not known, says nothing either: who has it has no way here (guard.py) and back.
+
 In a named address space the address alone says nothing: others may have it. There the service sees each endpoint under
 an alias made from its port's number.
 """
@@ -75,7 +77,7 @@ def door_flows(door: Door) -> Iterator[Flow]:
 
 def plug_flows(plug: Plug, door: Door) -> Iterator[Flow]:
     """The answers to this endpoint, and its questions where they carry an alias."""
-    if plug.ipv4 is None:
+    if plug.ipv4 is None or plug.leased:
         return
     answer_for, back = f"ip,in_port={door.ofport},nw_src={door.address}", ""
     to = f"set_field:{plug.mac}->eth_dst,{OUTPUT_PORT.set_to(plug.ofport)},{goto(Table.OUTPUT)}"

@@ -6,6 +6,7 @@ What lets a packet pass names the port it must come from: no other port can send
 from collections.abc import Iterator
 
 from ovsnet.pipeline.cookies import Feature
+from ovsnet.pipeline.dns import SERVICE_MAC
 from ovsnet.pipeline.flow import Flow
 from ovsnet.pipeline.packets import (
     BROADCAST,
@@ -71,6 +72,9 @@ def plug_flows(plug: Plug) -> Iterator[Flow]:
         yield from _any_ipv4_flows(plug)
     if plug.open6:
         yield from _any_ipv6_flows(plug)
+    if plug.leased:
+        question = f"ip,in_port={plug.ofport},dl_dst={SERVICE_MAC}"
+        yield flow(Table.GUARD, Priority.EXCEPTION, question, DROP, about=plug.segment.vni)
 
 
 def _own_mac_flows(plug: Plug) -> Iterator[Flow]:

@@ -5,7 +5,8 @@
     a router announces    any of IPv6, as the container makes its addresses itself (RFC 4862)
     nobody says           any
 
-In each case the MAC is its own, and it is neither a router nor a DHCP server to others.
+In each case the MAC is its own, and it is neither a router nor a DHCP server to others. The name service is for those
+with an address of IPAM: by any other it would take one for another, or answer to another (dns.py).
 """
 
 from dataclasses import replace
@@ -27,13 +28,15 @@ def on_lan(plug: Plug, endpoint: Endpoint, network: Network, leased: tuple[IpInt
     ipv4 = plug.ipv4 or next((it for it in given if isinstance(it, IPv4Address)), None)
     six = tuple(it for it in given if isinstance(it, IPv6Address))
     ipv6 = plug.ipv6 or ((*six, endpoint.link_local) if six else ())
+    open4 = ipv4 is None and (nobody or 4 in options.dhcp)
     return replace(
         plug,
         ipv4=ipv4,
         ipv6=ipv6,
         addressed=True,
         gateway=NOT_OURS,
-        open4=ipv4 is None and (nobody or 4 in options.dhcp),
+        open4=open4,
         open6=options.slaac or (not ipv6 and (nobody or 6 in options.dhcp)),
         asks=4 in options.dhcp,
+        leased=plug.ipv4 is None and (ipv4 is not None or open4),
     )

@@ -1,0 +1,43 @@
+"""Endpoints on a LAN: whom they could be taken for, and are not."""
+
+from dataclasses import replace
+from ipaddress import IPv4Interface
+
+import pytest
+
+from ovsnet.model.host import HostFacts, SwitchFacts
+from ovsnet.model.ids import IpInterface
+from ovsnet.model.state import State
+from ovsnet.pipeline.compile import compile_flows
+from ovsnet.pipeline.dns import SERVICE_MAC
+from ovsnet.pipeline.flow import Flow
+from ovsnet.pipeline.tables import DROP, Table
+from tests.states import DB, endpoint, state
+from tests.unit.pipeline.scenarios import ASKING, SERVICE, Names, bare, ofports
+
+pytestmark = pytest.mark.row(47)
+
+HERE = endpoint(3, DB)
+OLDER = replace(bare(6, ASKING), created_at=-1.0)
+assert HERE.ipv4 is not None
+SAME: tuple[IpInterface, ...] = (IPv4Interface(f"{HERE.ipv4.ip}/24"),)
+
+
+def flows(of: State, *, leased: tuple[IpInterface, ...]) -> list[Flow]:
+    facts = HostFacts(SwitchFacts(ofports=ofports(of)), names=SERVICE, leased={OLDER.id: leased} if leased else {})
+    return [it for it in compile_flows(of, facts, Names()).values() if isinstance(it, Flow)]
+
+
+def test_answers_of_the_name_service_go_to_whom_ipam_gave_the_address() -> None:
+    of = state(DB, ASKING, HERE, OLDER)
+    answers = [it for it in flows(of, leased=SAME) if it.table == Table.NAMES and f"nw_dst={HERE.ipv4.ip}" in it.match]
+    assert ["0a:00:00:00:00:03" in it.actions for it in answers] == [True]
+
+
+@pytest.mark.parametrize("leased", [(), SAME], ids=["before the lease", "with a lease"])
+def test_nobody_asks_the_name_service_with_an_address_that_may_be_anothers(leased: tuple[IpInterface, ...]) -> None:
+    guards = [it for it in flows(state(ASKING, OLDER), leased=leased) if it.table == Table.GUARD]
+    (kept,) = (it for it in guards if f"dl_dst={SERVICE_MAC}" in it.match)
+    others = [it for it in guards if "in_port=6" in it.match and it.actions != DROP]
+    assert kept.actions == DROP
+    assert kept.priority > max(it.priority for it in others)
