@@ -4,7 +4,11 @@ What lets a packet pass names the port it must come from: no other port can send
 """
 
 from collections.abc import Iterator
+from ipaddress import IPv6Address
+from typing import Final
 
+from ovsnet.model.endpoint import link_local
+from ovsnet.model.ids import Mac
 from ovsnet.pipeline.cookies import Feature
 from ovsnet.pipeline.dns import SERVICE_MAC
 from ovsnet.pipeline.flow import Flow
@@ -27,6 +31,9 @@ from ovsnet.pipeline.packets import (
 from ovsnet.pipeline.plug import Plug
 from ovsnet.pipeline.registers import ND_OPTION
 from ovsnet.pipeline.tables import DROP, Priority, Table, flow, goto
+
+HOST_PART: Final = IPv6Address("::ffff:ffff:ffff:ffff")
+"""What an address has beside its prefix, where routers announce that (RFC 4862 5.5.3: 64 bits)."""
 
 
 def base_flows() -> Iterator[Flow]:
@@ -72,6 +79,8 @@ def plug_flows(plug: Plug) -> Iterator[Flow]:
         yield from _any_ipv4_flows(plug)
     if plug.open6:
         yield from _any_ipv6_flows(plug)
+    if plug.derives:
+        yield from _derived_ipv6_flows(plug)
     if plug.leased:
         question = f"ip,in_port={plug.ofport},dl_dst={SERVICE_MAC}"
         yield flow(Table.GUARD, Priority.EXCEPTION, question, DROP, about=plug.segment.vni)
@@ -112,6 +121,21 @@ def _any_ipv6_flows(plug: Plug) -> Iterator[Flow]:
     claim = f"{_nd(plug, NEIGHBOUR_ADVERTISEMENT)},nd_tll={plug.mac}"
     yield _allow(plug, Table.ND_GUARD, claim, goto(Table.FORWARD))
     yield from _solicitation_flows(plug)
+
+
+def _derived_ipv6_flows(plug: Plug) -> Iterator[Flow]:
+    """On a LAN whose routers announce prefixes: what is behind one is made of its MAC, as in its link-local address."""
+    sender, own = f"in_port={plug.ofport},dl_src={plug.mac}", _of_mac(plug.mac)
+    yield _allow(plug, Table.GUARD, f"ipv6,{sender},ipv6_src={UNSPECIFIED_V6}", goto(Table.TENTATIVE))
+    yield _allow(plug, Table.GUARD, f"ipv6,{sender},ipv6_src={own}", goto(Table.IPV6))
+    claim = f"{_nd(plug, NEIGHBOUR_ADVERTISEMENT)},nd_target={own},nd_tll={plug.mac}"
+    yield _allow(plug, Table.ND_GUARD, claim, goto(Table.FORWARD))
+    yield from _solicitation_flows(plug)
+
+
+def _of_mac(mac: Mac) -> str:
+    """Any address that is made of this MAC (modified EUI-64)."""
+    return f"{IPv6Address(int(link_local(mac)) & int(HOST_PART))}/{HOST_PART}"
 
 
 def _own_ipv6_flows(plug: Plug) -> Iterator[Flow]:

@@ -2,7 +2,7 @@
 
     IPAM gave it          it, as on any network
     a DHCP server will    any, until the lease is known; then it, and from 0.0.0.0 the question for an address
-    a router announces    any of IPv6, as the container makes its addresses itself (RFC 4862)
+    a router announces    of IPv6 what is made of its MAC, in any prefix (RFC 4862)
     nobody says           any
 
 In each case the MAC is its own, and it is neither a router nor a DHCP server to others. The name service is for those
@@ -36,7 +36,8 @@ def on_lan(plug: Plug, endpoint: Endpoint, network: Network, leased: tuple[IpInt
         addressed=True,
         gateway=NOT_OURS,
         open4=open4,
-        open6=options.slaac or (not ipv6 and (nobody or 6 in options.dhcp)),
+        open6=not ipv6 and (nobody or 6 in options.dhcp),
         asks=4 in options.dhcp,
+        derives=options.slaac,
         leased=plug.ipv4 is None and (ipv4 is not None or open4),
     )

@@ -83,7 +83,7 @@ def segment_flows(plugs: Sequence[Plug], way: Way | None, elsewhere: Listeners[I
 def _report_flows(plugs: Sequence[Plug], to_routers: Sequence[str]) -> Iterator[Flow]:
     segment, actions = plugs[0].segment, ",".join((TO_AGENT, *to_routers))
     matches = [f"ip,{segment.match},nw_proto={IGMP}"]
-    if any(plug.ipv6 or plug.open6 or not plug.addressed for plug in plugs):
+    if any(plug.ipv6 or plug.open6 or plug.derives or not plug.addressed for plug in plugs):
         matches += [f"icmp6,{segment.match},icmp_type={kind}" for kind in MLD_REPORTS]
     for match in matches:
         yield flow(Table.REPORTS, Priority.NORMAL, match, actions, about=segment.vni)

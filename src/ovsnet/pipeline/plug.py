@@ -45,8 +45,8 @@ class Plug:
     `disguised` is True where its address may be another endpoint's, in a network of another address space.
 
     On a LAN: `open4` and `open6` are True where no address of that family is known (yet) and any may be used, `asks`
-    where a DHCP server gives it its IPv4 address. `leased` is True where its IPv4 address is not of IPAM: an endpoint
-    of another network may have the same one.
+    where a DHCP server gives it its IPv4 address, `derives` where it makes IPv6 addresses of its MAC. `leased` is True
+    where its IPv4 address is not of IPAM: an endpoint of another network may have the same one.
     """
 
     segment: Segment
@@ -64,3 +64,4 @@ class Plug:
     open6: bool = False
     asks: bool = False
     leased: bool = False
+    derives: bool = False

@@ -13,7 +13,7 @@ from ovsnet.pipeline.dns import SERVICE_MAC
 from ovsnet.pipeline.flow import Flow
 from ovsnet.pipeline.tables import DROP, Table
 from tests.states import DB, endpoint, state
-from tests.unit.pipeline.scenarios import ASKING, SERVICE, Names, bare, ofports
+from tests.unit.pipeline.scenarios import ASKING, LISTENING, SERVICE, Names, bare, ofports
 
 pytestmark = pytest.mark.row(47)
 
@@ -41,3 +41,12 @@ def test_nobody_asks_the_name_service_with_an_address_that_may_be_anothers(lease
     others = [it for it in guards if "in_port=6" in it.match and it.actions != DROP]
     assert kept.actions == DROP
     assert kept.priority > max(it.priority for it in others)
+
+
+def test_behind_an_announced_prefix_is_what_is_made_of_the_own_mac() -> None:
+    own = "::800:ff:fe00:8/::ffff:ffff:ffff:ffff"
+    found = flows(state(LISTENING, bare(8, LISTENING)), leased=())
+    sources = [it.match for it in found if it.table == Table.GUARD and "ipv6,in_port=8" in it.match]
+    assert sorted(it.partition("ipv6_src=")[2] for it in sources) == ["::", own]
+    (claim,) = (it.match for it in found if it.table == Table.ND_GUARD and "in_port=8,icmp_type=136" in it.match)
+    assert f"nd_target={own},nd_tll=0a:00:00:00:00:08" in claim
