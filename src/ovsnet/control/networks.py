@@ -287,7 +287,7 @@ def _decide_create(
     if known is not None:
         return (), _same(replace(network, vni=vni or known.vni), known)
     if network.options.on_uplink:
-        uplink_networks.check_vlan(network, state)
+        uplink_networks.check_place(network, state)
     taken = taken_vnis(cluster(), state)
     if vni is not None:
         check_vni(vni, taken)

@@ -50,13 +50,23 @@ def on_uplink(request: NetworkRequest, asked: AskedOptions, state: State, switch
     return replace(options, egress=asked.egress or Egress.LAN)
 
 
-def check_vlan(network: Network, state: State) -> None:
-    """Conflict when another network is in this VLAN of the uplink: which of them a packet is for, nobody could say."""
+def check_place(network: Network, state: State) -> None:
+    """Conflict when the uplink has gone meanwhile, or another network is in this VLAN of it: which of them a packet is
+    for, nobody could say.
+    """
+    _uplink(network.options.uplink, state)
     for other in networks_on(network.options.uplink, state):
         if other.id != network.id and other.options.vlan == network.options.vlan:
             vlan, nic = network.options.vlan, network.options.uplink
             where = f"VLAN {vlan}" if vlan != UNTAGGED else "the untagged LAN"
             raise Conflict(f"network {other.title} is in {where} of {nic} already; use that one, or another vlan")
+
+
+def check_unused(nic: str, state: State) -> None:
+    """Conflict while networks use this uplink."""
+    users = ", ".join(sorted(it.title for it in networks_on(nic, state)))
+    if users:
+        raise Conflict(f"{nic} is the uplink of the networks {users}; 'docker network rm' removes them first")
 
 
 def networks_on(nic: str, state: State) -> Sequence[Network]:

@@ -11,18 +11,19 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import structlog
 
 from ovsnet.control.commit import Committer
-from ovsnet.control.uplink_networks import networks_on
+from ovsnet.control.uplink_networks import check_unused, held_by_host, networks_on
 from ovsnet.control.uplink_rules import Moved, Situation, Wish, decide, going_back, stays_alone
 from ovsnet.model.errors import ApplyError, Conflict, NotFound, OvsnetError, Unavailable
 from ovsnet.model.ids import IpAddress
 from ovsnet.model.state import State
 from ovsnet.model.uplink import Hold, HostAddress, HostRoute, Phase, Uplink, UplinkPlan
-from ovsnet.store.interface import Drop, Put
+from ovsnet.store.interface import Change, Drop, Put
 
 BEFORE = 4.0
 """Seconds a neighbour has to answer before anything is done: the kernel asks three times, a second apart."""
@@ -79,6 +80,10 @@ class _News:
     addresses: tuple[HostAddress, ...]
     routes: tuple[HostRoute, ...]
     boot: str
+
+    def known(self, uplink: Uplink) -> Uplink:
+        """The uplink with this."""
+        return replace(uplink, addresses=self.addresses, routes=self.routes, boot=self.boot)
 
 
 class Uplinks:
@@ -140,11 +145,9 @@ class Uplinks:
         uplink = self._committer.snapshot().uplinks.get(nic)
         if uplink is None:
             raise NotFound(f"{nic} is no uplink; 'ovsnet uplink ls' lists those there are")
-        users = ", ".join(sorted(it.title for it in networks_on(nic, self._committer.snapshot())))
-        if users:
-            raise Conflict(f"{nic} is the uplink of the networks {users}; 'docker network rm' removes them first")
+        check_unused(nic, self._committer.snapshot())
         if uplink.hold is Hold.NOTED:
-            await self._drop(uplink)
+            await self._committer.commit(partial(_forgotten, uplink))
             return f"{nic} is not an uplink of ours any more; it stays in {uplink.bridge} as it was."
         stays_alone(uplink, self._here.situation(nic, uplink.bridge))
         with _claimed(self._busy, nic):
@@ -252,12 +255,7 @@ class Uplinks:
         """What was moved after a boot, or because it came to the NIC, is what must be moved the next time."""
         for nic, news in [*self._news.items()]:
             self._news.pop(nic, None)
-            uplink = self._committer.snapshot().uplinks.get(nic)
-            if uplink is None or uplink.phase is not Phase.IN_FORCE:
-                continue
-            known = replace(uplink, addresses=news.addresses, routes=news.routes, boot=news.boot)
-            if known != uplink:
-                await self._put(known)
+            await self._committer.commit(partial(self._recorded, nic, news.known))
 
     async def _record_changes(self) -> None:
         """What somebody gives the bridge's port later goes back with the rest, and is there again on another device.
@@ -267,15 +265,28 @@ class Uplinks:
         for uplink in [*self._committer.snapshot().uplinks.values()]:
             if uplink.phase is not Phase.IN_FORCE or uplink.hold is Hold.NOTED or uplink.nic in self._busy:
                 continue
-            now = going_back(uplink, self._here.moved(uplink))
-            if set(now.addresses) != set(uplink.addresses) or set(now.routes) != set(uplink.routes):
-                await self._put(now)
+            there = partial(_with, moved=self._here.moved(uplink))
+            await self._committer.commit(partial(self._recorded, uplink.nic, there))
+
+    def _recorded(self, nic: str, found: Callable[[Uplink], Uplink], state: State) -> tuple[Sequence[Change], None]:
+        """What is found of one that is in force, and that no container gets an address which the host has by now. One
+        that is put back, or has been meanwhile, stays what it is.
+        """
+        uplink = state.uplinks.get(nic)
+        if uplink is None or uplink.phase is not Phase.IN_FORCE:
+            return (), None
+        now = found(uplink)
+        if now == uplink:
+            return (), None
+        known = replace(state, uplinks={**state.uplinks, nic: now})
+        held = [put for it in networks_on(nic, known) for put in held_by_host(it, known, self._clock())]
+        return [Put(now), *held], None
 
     # ------------------------------------------------------------ the store
 
     async def _take_back(self, uplink: Uplink) -> None:
         leaving = replace(uplink, phase=Phase.LEAVING)
-        await self._put(leaving)
+        await self._committer.commit(partial(_left, leaving))
         await self._reconciler.settled(self._committer.snapshot().revision, [uplink.nic], TO_MOVE)
         await self._drop(leaving)
 
@@ -298,6 +309,26 @@ def is_neighbour(address: IpAddress, uplink: Uplink) -> bool:
     """Whether it is asked directly."""
     on_link = (it.address.network for it in uplink.addresses if it.address.version == address.version)
     return address.is_link_local or address in uplink.gateways or any(address in it for it in on_link)
+
+
+def _with(uplink: Uplink, moved: Moved | None) -> Uplink:
+    """The uplink as it goes back; the very same where nothing is another."""
+    now = going_back(uplink, moved)
+    same = set(now.addresses) == set(uplink.addresses) and set(now.routes) == set(uplink.routes)
+    return uplink if same else now
+
+
+def _left(leaving: Uplink, state: State) -> tuple[Sequence[Change], None]:
+    """It is put back from now on. A network may have come since somebody looked."""
+    known = state.uplinks.get(leaving.nic)
+    if known is not None and known.phase is Phase.IN_FORCE:
+        check_unused(leaving.nic, state)
+    return [Put(leaving)], None
+
+
+def _forgotten(uplink: Uplink, state: State) -> tuple[Sequence[Change], None]:
+    check_unused(uplink.nic, state)
+    return [Drop(state.uplinks.get(uplink.nic, uplink))], None
 
 
 def _noted(uplink: Uplink) -> str:

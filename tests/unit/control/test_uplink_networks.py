@@ -1,5 +1,6 @@
 """Networks with mode=uplink: what they may be, and what keeps their uplink."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Network
@@ -16,7 +17,9 @@ from ovsnet.model.host import Datapath, SwitchFacts
 from ovsnet.model.ids import EndpointId, NetworkId, pool_id
 from ovsnet.model.network import Egress
 from ovsnet.model.state import State
-from ovsnet.model.uplink import Phase
+from ovsnet.model.uplink import Hold, HostAddress, Phase, Uplink
+from ovsnet.plan.uplinks import plan_of
+from ovsnet.store.interface import Change, Drop, Put
 from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
 from tests.unit.control.test_uplinks import World
@@ -156,3 +159,56 @@ async def test_an_uplink_with_networks_stays() -> None:
     world.uplinks = type(world.uplinks)(Committer(world.store), world, world, world, lambda: 1.0)
     with pytest.raises(Conflict, match=f"eth0 is the uplink of the networks {made.title}; 'docker network rm'"):
         await world.uplinks.remove("eth0")
+
+
+class Slow(MemoryStore[State]):
+    """While it commits, others have their turn."""
+
+    async def commit(self, base: State, changes: Sequence[Change]) -> State:
+        await asyncio.sleep(0)
+        return await super().commit(base, changes)
+
+
+def slow(*known: Uplink) -> tuple[World, Networks]:
+    world = World()
+    world.store = Slow(LOCAL, State(uplinks={it.nic: it for it in known}, pools={POOL.id: POOL}))
+    committer = Committer(world.store)
+    world.uplinks = type(world.uplinks)(committer, world, world, world, lambda: 1.0)
+    return world, Networks(committer, lambda: SwitchFacts(datapath=ETH0.datapath), lambda: 1000.0)
+
+
+async def test_a_network_of_an_uplink_that_went_meanwhile_is_refused() -> None:
+    world, door = slow(ETH0)
+    committer = world.uplinks._committer  # noqa: SLF001 - the very one: its lock is what is waited for
+    leaving = committer.commit(lambda _: ([Drop(ETH0)], None))
+    _, refused = await asyncio.gather(leaving, door.create(BARE), return_exceptions=True)
+    assert isinstance(refused, Conflict)
+    assert world.store.snapshot().networks == {}
+
+
+@pytest.mark.parametrize("hold", [Hold.OWN, Hold.NOTED])
+async def test_an_uplink_stays_when_a_network_came_meanwhile(hold: Hold) -> None:
+    uplink = replace(ETH0, hold=hold)
+    world, door = slow(uplink)
+    made, refused = await asyncio.gather(door.create(BARE), world.uplinks.remove("eth0"), return_exceptions=True)
+    assert isinstance(refused, Conflict)
+    assert made in world.store.snapshot().networks.values()
+    assert (world.known, world.moves) == ({"eth0": uplink}, [])
+
+
+async def test_an_address_that_the_host_gets_later_is_not_for_containers_either() -> None:
+    world, door = slow(ETH0)
+    await door.create(STATIC)
+    later = HostAddress(IPv4Interface("192.0.2.99/24"))
+    world.uplinks.note(plan_of(ETH0, moved=True), (later,), ETH0.routes, "this boot")
+    await world.uplinks._keep_record()  # noqa: SLF001 - one look of the task
+    held = {it.address for it in world.store.snapshot().allocations.values() if it.kind is AllocationKind.RESERVED}
+    assert held == {ETH0.addresses[0].address.ip, later.address.ip}
+
+
+async def test_what_is_recorded_does_not_bring_back_an_uplink_that_goes() -> None:
+    world, _ = slow(ETH0)
+    world.uplinks.note(plan_of(ETH0, moved=True), (), ETH0.routes, "this boot")
+    going = world.uplinks._committer.commit(lambda _: ([Put(replace(ETH0, phase=Phase.LEAVING))], None))  # noqa: SLF001
+    await asyncio.gather(going, world.uplinks._keep_record())  # noqa: SLF001
+    assert world.known["eth0"].phase is Phase.LEAVING
