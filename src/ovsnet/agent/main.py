@@ -34,6 +34,7 @@ from ovsnet.agent.view import Parts, View
 from ovsnet.api.server import serve
 from ovsnet.cluster.identity import identity_files, read_membership
 from ovsnet.control.addresses import Addresses
+from ovsnet.control.attachments import devices
 from ovsnet.control.commit import Committer
 from ovsnet.control.endpoints import Endpoints
 from ovsnet.control.multicast.groups import Groups
@@ -210,7 +211,8 @@ class Agent:
     def _reserved(self) -> Mapping[str, str]:
         """Interfaces that may not be moved, and why."""
         found = {
-            self._settings.bridge: f"{self._settings.bridge} is our own bridge, for containers; choose another one"
+            **devices.reserved(self.store.snapshot()),
+            self._settings.bridge: f"{self._settings.bridge} is our own bridge, for containers; choose another one",
         }
         if self._settings.trunk:
             found[self._settings.trunk] = (

@@ -19,9 +19,10 @@ from ovsnet.model.network import Egress
 from ovsnet.model.state import State
 from ovsnet.model.uplink import Hold, HostAddress, Phase, Uplink
 from ovsnet.plan.uplinks import plan_of
-from ovsnet.store.interface import Change, Drop, Put
+from ovsnet.store.interface import Drop, Put
 from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
+from tests.fakes.slowstore import SlowStore
 from tests.unit.control.test_uplinks import World
 from tests.unit.plan.test_uplinks import ETH0
 
@@ -161,17 +162,9 @@ async def test_an_uplink_with_networks_stays() -> None:
         await world.uplinks.remove("eth0")
 
 
-class Slow(MemoryStore[State]):
-    """While it commits, others have their turn."""
-
-    async def commit(self, base: State, changes: Sequence[Change]) -> State:
-        await asyncio.sleep(0)
-        return await super().commit(base, changes)
-
-
 def slow(*known: Uplink) -> tuple[World, Networks]:
     world = World()
-    world.store = Slow(LOCAL, State(uplinks={it.nic: it for it in known}, pools={POOL.id: POOL}))
+    world.store = SlowStore(LOCAL, State(uplinks={it.nic: it for it in known}, pools={POOL.id: POOL}))
     committer = Committer(world.store)
     world.uplinks = type(world.uplinks)(committer, world, world, world, lambda: 1.0)
     return world, Networks(committer, lambda: SwitchFacts(datapath=ETH0.datapath), lambda: 1000.0)

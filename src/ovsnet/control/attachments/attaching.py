@@ -191,7 +191,12 @@ class Attachments:
     async def _on_device(self, draft: Attachment, wanted: Wanted, inside: frozenset[str]) -> Attachment:
         made = devices.on_device(draft, wanted, self._committer.snapshot(), self._here.find_nic)
         prefix = self._here.new_prefix()
-        return await self._committer.commit(lambda state: deciding.admit(state, made, None, inside, prefix))
+
+        def decide(state: State) -> tuple[Sequence[Change], Attachment]:
+            devices.check_others(made, state)  # somebody may have got it meanwhile
+            return deciding.admit(state, made, None, inside, prefix)
+
+        return await self._committer.commit(decide)
 
     async def _on_network(self, draft: Attachment, wanted: Wanted, inside: frozenset[str]) -> Attachment:
         state = self._committer.snapshot()

@@ -1,6 +1,6 @@
 """Attached interfaces that are no port of a switch: which NIC may be given away, and what to know of it. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from ovsnet.model.attaching import MAC_PREFIX, Wanted
@@ -45,11 +45,22 @@ def on_device(attachment: Attachment, wanted: Wanted, state: State, find: FindNi
         return made
     nic = _found(wanted, find)
     _check(nic, wanted.medium)
-    _check_others(nic, wanted.medium, state)
     mac = made.mac if wanted.medium is Medium.MACVLAN else nic.mac
     if wanted.mtu is not None and wanted.mtu > nic.mtu and wanted.medium is not Medium.NIC:
         raise BadRequest(f"--mtu {wanted.mtu} is more than the {nic.mtu} bytes of {nic.name}")
-    return replace(made, nic=nic.name, mac=mac, mtu=wanted.mtu or nic.mtu)
+    made = replace(made, nic=nic.name, mac=mac, mtu=wanted.mtu or nic.mtu)
+    check_others(made, state)
+    return made
+
+
+def reserved(state: State) -> Mapping[str, str]:
+    """The NICs that containers have, or have something on, and why each cannot be moved into a bridge."""
+    found = (it for it in state.attachments.values() if it.nic)
+    return {
+        it.nic: f"{it.title} has {it.nic} ({title(it)}); 'ovsnet detach' takes that away, and 'ovsnet attach --uplink "
+        f"{it.nic}' leads to the same LAN afterwards"
+        for it in found
+    }
 
 
 def remark(made: Attachment) -> str:
@@ -103,11 +114,11 @@ def _check(nic: HostNic, medium: Medium) -> None:
         )
 
 
-def _check_others(nic: HostNic, medium: Medium, state: State) -> None:
-    for other in (it for it in state.attachments.values() if it.nic == nic.name):
+def check_others(made: Attachment, state: State) -> None:
+    """Conflict when another has its NIC, or has on it what does not go with this."""
+    medium, nic = made.medium, made.nic
+    for other in (it for it in state.attachments.values() if nic and it.nic == nic):
         if Medium.NIC in (medium, other.medium):
-            raise Conflict(f"--{medium} {nic.name}: {other.title} has it ({title(other)})")
+            raise Conflict(f"--{medium} {nic}: {other.title} has it ({title(other)})")
         if medium is not other.medium:
-            raise Conflict(
-                f"--{medium} {nic.name}: {other.title} is a {title(other)}, and a NIC carries one of both only"
-            )
+            raise Conflict(f"--{medium} {nic}: {other.title} is a {title(other)}, and a NIC carries one of both only")

@@ -31,8 +31,8 @@ LAN = {"lan": OtherBridge(Datapath.KERNEL)}
 class Desk:
     """Attach, detach, follow."""
 
-    def __init__(self) -> None:
-        self.store = MemoryStore(LOCAL)
+    def __init__(self, store: MemoryStore[State] | None = None) -> None:
+        self.store = MemoryStore(LOCAL) if store is None else store
         self.committer = Committer(self.store)
         self.there = FakeTargets()
         self.switch = SwitchFacts(available=True, datapath=Datapath.USERSPACE, bridges=MappingProxyType(LAN))

@@ -1,14 +1,17 @@
 """Interfaces that are no port of a switch: dummies, NICs, and what is on a NIC."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
-from ovsnet.control.attachments.devices import HostNic, remark
+from ovsnet.control.attachments.devices import HostNic, remark, reserved
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError
 from ovsnet.model.host import Datapath, HostFacts, Medium, SwitchFacts
 from ovsnet.model.ids import Mac
 from ovsnet.plan.host import plan_host
+from ovsnet.store.local import LOCAL
+from tests.fakes.slowstore import SlowStore
 from tests.unit.control.attachments.desk import Desk
 
 SPARE = HostNic("eth3", Mac("0a:00:00:00:00:03"), mtu=9000)
@@ -16,7 +19,10 @@ SPARE = HostNic("eth3", Mac("0a:00:00:00:00:03"), mtu=9000)
 
 @pytest.fixture
 def desk() -> Desk:
-    desk = Desk()
+    return with_nic(Desk())
+
+
+def with_nic(desk: Desk) -> Desk:
     for name in ("c1", "c2"):
         desk.there.start(name)
     desk.nics = {"eth3": SPARE}
@@ -83,3 +89,23 @@ async def test_several_are_on_one_nic_of_one_kind(desk: Desk) -> None:
     assert "c1 and the host itself do not reach each other; with --uplink eth3 they do" in remark(one)
     assert "a NIC carries one of both only" in await refusal(desk, "--ipvlan eth3", Conflict)
     assert "9001 is more than the 9000 bytes" in await refusal(desk, "--macvlan eth3 --mtu 9001", BadRequest)
+
+
+@pytest.mark.row(35)
+async def test_of_two_at_once_one_gets_the_nic() -> None:
+    desk = with_nic(Desk(SlowStore(LOCAL)))
+    found = await asyncio.gather(*(desk.attach(it, "--nic eth3") for it in ("c1", "c2")), return_exceptions=True)
+    (refused,) = (it for it in found if isinstance(it, Conflict))
+    assert "has it (NIC eth3)" in str(refused)
+    assert len(desk.state.attachments) == 1
+
+
+@pytest.mark.row(35, 36)
+async def test_a_nic_that_somebody_has_becomes_no_uplink(desk: Desk) -> None:
+    assert reserved(desk.state) == {}
+    await desk.attach("c1", "--macvlan eth3")
+    await desk.attach("c2", "--dummy")
+    ((nic, why),) = reserved(desk.state).items()
+    assert nic == "eth3"
+    assert "c1" in why
+    assert "'ovsnet detach'" in why
