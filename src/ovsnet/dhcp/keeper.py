@@ -166,8 +166,9 @@ class LeaseKeeper:
             await self._end(running)
         except (OvsnetError, OSError) as error:
             self._note(running.lessee.id, str(error))
-        self._free(running.lessee.id)
-        self.nudge()
+        finally:  # an engine's call may be over before: then a round goes on with it
+            self._free(running.lessee.id)
+            self.nudge()
 
     def _free(self, lessee: EndpointId) -> None:
         """Rounds may look at it again; one that could not is made up for."""

@@ -243,6 +243,22 @@ async def test_what_is_to_be_given_back_first_is_not_had_again_at_once(host: Fak
         assert host.folders == {DB.id: DB}
 
 
+async def test_a_call_that_ends_while_a_lease_is_given_back_leaves_that_to_the_rounds(host: FakeHost) -> None:
+    host.want(WEB)
+    async with kept(host) as keeper:
+        host.say(WEB, SEVEN)
+        await rest()
+        host.want()
+        host.slow = asyncio.Event()
+        call = asyncio.create_task(keeper.give_back([WEB.id]))
+        await rest()
+        call.cancel()
+        host.slow.set()
+        await rest()
+        assert host.interfaces == {WEB.sandbox: ()}
+        assert host.folders == {}
+
+
 async def test_what_an_ended_client_left_goes_with_the_wish(host: FakeHost) -> None:
     host.want(WEB)
     async with kept(host) as keeper:
