@@ -80,7 +80,7 @@ class LeaseKeeper:
         self._nudged.set()
 
     def leases(self) -> Mapping[EndpointId, Lease]:
-        """What the interfaces have from servers."""
+        """What the interfaces have from servers; of one that is not among them it is not known yet."""
         return self._leases
 
     def troubles(self) -> Mapping[EndpointId, str]:
@@ -122,25 +122,29 @@ class LeaseKeeper:
                 self._watched.add(it.pid)
                 tasks.create_task(self._watch(it))
         everyone = {*wanted, *running, *self._clients.remembered()}
+        for gone in self._leases.keys() - everyone:
+            del self._leases[gone]
         self._missed |= everyone & self._busy
         for lessee in everyone - self._busy:
             self._busy.add(lessee)
             tasks.create_task(self._settle(lessee, wanted.get(lessee), running.get(lessee)))
 
     async def _settle(self, lessee: EndpointId, wanted: Lessee | None, running: Running | None) -> None:
-        before = (self._leases.get(lessee), self._troubles.get(lessee))
+        before = self._troubles.get(lessee)
         try:
             if await self._step(lessee, wanted, running):
                 self._note(lessee, self._complaint(wanted))
         except (OvsnetError, OSError) as error:
             self._note(lessee, str(error))
         self._free(lessee)
-        if before != (self._leases.get(lessee), self._troubles.get(lessee)):
+        if before != self._troubles.get(lessee):
             self._changed()
 
     async def _step(self, lessee: EndpointId, wanted: Lessee | None, running: Running | None) -> bool:
         """One step towards what is wanted, the next one follows in another round; False when its time has not come."""
         whose = self._clients.whose(lessee)
+        if running is None and whose is None and wanted is not None:
+            self._learn(lessee, NOTHING)  # no server was ever asked for it
         if running is not None and running.lessee != wanted:
             await self._end(running)
             self.nudge()
@@ -187,7 +191,7 @@ class LeaseKeeper:
         with contextlib.suppress(OvsnetError):  # mostly the interface has gone, too
             await self._interfaces.change(lessee, given, NOTHING)
         self._clients.forget(lessee.id)
-        self._leases.pop(lessee.id, None)
+        self._learn(lessee.id, None)
         self._log.info("lease given back", interface=lessee.ifname, of=lessee.hostname, **_fields(given))
 
     async def _bring(self, lessee: Lessee) -> None:
@@ -195,14 +199,24 @@ class LeaseKeeper:
         lease, known = self._clients.lease(lessee.id), self._clients.given(lessee.id)
         index = await self._interfaces.index_of(lessee)
         given = known.lease if known.index == index else NOTHING  # the reconciler may have made it anew
+        self._learn(lessee.id, lease)  # before the interface has it: what is sent from there finds its way open
         if (lease.addresses, lease.routes) != (given.addresses, given.routes):
             await self._interfaces.change(lessee, given, lease)
             self._clients.note_given(lessee.id, Given(index, lease))
             what, which = ("lease obtained", lease) if lease.addresses else ("lease lost", given)
             self._log.info(what, interface=lessee.ifname, of=lessee.hostname, **_fields(which))
-        self._leases[lessee.id] = lease
         if lease.addresses:
             self._attempts.pop(lessee, None)
+
+    def _learn(self, lessee: EndpointId, lease: Lease | None) -> None:
+        """It has this lease from now on; None: that is not known any more."""
+        if self._leases.get(lessee) == lease:
+            return
+        if lease is None:
+            del self._leases[lessee]
+        else:
+            self._leases[lessee] = lease
+        self._changed()
 
     async def _watch(self, running: Running) -> None:
         await self._clients.ended(running)

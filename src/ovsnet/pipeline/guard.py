@@ -75,6 +75,10 @@ def plug_flows(plug: Plug) -> Iterator[Flow]:
         return
     yield from _own_ipv4_flows(plug)
     yield from _own_ipv6_flows(plug)
+    if plug.asks and not plug.open4:
+        nobody = f"nw_src={UNSPECIFIED_V4},nw_dst={BROADCAST_V4}"
+        question = f"ip,in_port={plug.ofport},dl_src={plug.mac},dl_dst={BROADCAST},{nobody}"
+        yield _allow(plug, Table.GUARD, question, goto(Table.GATEWAY))
     if plug.open4:
         yield from _any_ipv4_flows(plug)
     if plug.open6:
@@ -100,13 +104,10 @@ def _own_ipv4_flows(plug: Plug) -> Iterator[Flow]:
     claim = f"arp,{sender},arp_spa={plug.ipv4},arp_sha={plug.mac}"
     yield _allow(plug, Table.GUARD, claim, goto(Table.NEIGHBOUR))
     yield _allow(plug, Table.GUARD, f"ip,{sender},nw_src={plug.ipv4}", goto(Table.GATEWAY))
-    if plug.asks:
-        nobody = f"nw_src={UNSPECIFIED_V4},nw_dst={BROADCAST_V4}"
-        yield _allow(plug, Table.GUARD, f"ip,{sender},dl_dst={BROADCAST},{nobody}", goto(Table.GATEWAY))
 
 
 def _any_ipv4_flows(plug: Plug) -> Iterator[Flow]:
-    """On a LAN, while no address is known: the MAC is held against the sender, and it is no DHCP server."""
+    """On a LAN, where no address is known: the MAC is held against the sender, and it is no DHCP server."""
     sender = f"in_port={plug.ofport},dl_src={plug.mac}"
     yield _allow(plug, Table.GUARD, f"arp,{sender},arp_sha={plug.mac}", goto(Table.NEIGHBOUR))
     yield _allow(plug, Table.GUARD, f"ip,{sender}", goto(Table.GATEWAY))

@@ -5,6 +5,7 @@ from ipaddress import IPv4Interface
 
 import pytest
 
+from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import HostFacts, SwitchFacts
 from ovsnet.model.ids import IpInterface
 from ovsnet.model.state import State
@@ -18,13 +19,14 @@ from tests.unit.pipeline.scenarios import ASKING, LISTENING, SERVICE, Names, bar
 pytestmark = pytest.mark.row(47)
 
 HERE = endpoint(3, DB)
-OLDER = replace(bare(6, ASKING), created_at=-1.0)
+OLDER = replace(bare(6, ASKING), created_at=-1.0, ifname="eth0")
 assert HERE.ipv4 is not None
 SAME: tuple[IpInterface, ...] = (IPv4Interface(f"{HERE.ipv4.ip}/24"),)
 
 
-def flows(of: State, *, leased: tuple[IpInterface, ...]) -> list[Flow]:
-    facts = HostFacts(SwitchFacts(ofports=ofports(of)), names=SERVICE, leased={OLDER.id: leased} if leased else {})
+def flows(of: State, *, leased: tuple[IpInterface, ...] | None) -> list[Flow]:
+    known = {} if leased is None else {OLDER.id: leased}
+    facts = HostFacts(SwitchFacts(ofports=ofports(of)), names=SERVICE, leased=known)
     return [it for it in compile_flows(of, facts, Names()).values() if isinstance(it, Flow)]
 
 
@@ -34,8 +36,10 @@ def test_answers_of_the_name_service_go_to_whom_ipam_gave_the_address() -> None:
     assert ["0a:00:00:00:00:03" in it.actions for it in answers] == [True]
 
 
-@pytest.mark.parametrize("leased", [(), SAME], ids=["before the lease", "with a lease"])
-def test_nobody_asks_the_name_service_with_an_address_that_may_be_anothers(leased: tuple[IpInterface, ...]) -> None:
+@pytest.mark.parametrize("leased", [None, SAME], ids=["nobody knows", "with a lease"])
+def test_nobody_asks_the_name_service_with_an_address_that_may_be_anothers(
+    leased: tuple[IpInterface, ...] | None,
+) -> None:
     guards = [it for it in flows(state(ASKING, OLDER), leased=leased) if it.table == Table.GUARD]
     (kept,) = (it for it in guards if f"dl_dst={SERVICE_MAC}" in it.match)
     others = [it for it in guards if "in_port=6" in it.match and it.actions != DROP]
@@ -45,8 +49,32 @@ def test_nobody_asks_the_name_service_with_an_address_that_may_be_anothers(lease
 
 def test_behind_an_announced_prefix_is_what_is_made_of_the_own_mac() -> None:
     own = "::800:ff:fe00:8/::ffff:ffff:ffff:ffff"
-    found = flows(state(LISTENING, bare(8, LISTENING)), leased=())
+    found = flows(state(LISTENING, bare(8, LISTENING)), leased=None)
     sources = [it.match for it in found if it.table == Table.GUARD and "ipv6,in_port=8" in it.match]
     assert sorted(it.partition("ipv6_src=")[2] for it in sources) == ["::", own]
     (claim,) = (it.match for it in found if it.table == Table.ND_GUARD and "in_port=8,icmp_type=136" in it.match)
     assert f"nd_target={own},nd_tll=0a:00:00:00:00:08" in claim
+
+
+QUESTION = "dl_dst=ff:ff:ff:ff:ff:ff,nw_src=0.0.0.0,nw_dst=255.255.255.255"
+MINE = "in_port=6,dl_src=0a:00:00:00:00:06"
+UNNAMED = replace(OLDER, ifname="")
+
+
+@pytest.mark.parametrize(
+    ("waiting", "leased"), [(OLDER, ()), (UNNAMED, None)], ids=["asked, no answer", "its container does not run yet"]
+)
+def test_before_it_has_an_address_it_asks_for_one_and_nothing_else(
+    waiting: Endpoint, leased: tuple[IpInterface, ...] | None
+) -> None:
+    guards = [it.match for it in flows(state(ASKING, waiting), leased=leased) if it.table == Table.GUARD]
+    assert sorted(it for it in guards if "in_port=6" in it) == [
+        f"ip,{MINE},{QUESTION}",
+        f"ipv6,{MINE},ipv6_src=::",
+        f"ipv6,{MINE},ipv6_src={waiting.link_local}",
+    ]
+
+
+def test_who_has_a_lease_that_nobody_knows_of_yet_goes_on() -> None:
+    guards = [it.match for it in flows(state(ASKING, OLDER), leased=None) if it.table == Table.GUARD]
+    assert {f"ip,{MINE}", f"ipv6,{MINE}"} <= set(guards)
