@@ -64,7 +64,8 @@ def _dhcp_flows() -> Iterator[Flow]:
 def _tentative_flows() -> Iterator[Flow]:
     for kind in MLD_REPORTS:
         yield flow(Table.TENTATIVE, Priority.NORMAL, f"icmp6,icmp_type={kind}", goto(Table.FORWARD))
-    # Duplicate address detection: does anybody have my address? IPAM gave it to one only, so nobody answers.
+    # Duplicate address detection: does anybody have my address? IPAM gave it to one only, so nobody answers; on a LAN
+    # that is another matter (`_detection_flows`).
     yield flow(Table.TENTATIVE, Priority.FALLBACK, f"icmp6,icmp_type={NEIGHBOUR_SOLICITATION}", DROP)
 
 
@@ -122,6 +123,7 @@ def _any_ipv6_flows(plug: Plug) -> Iterator[Flow]:
     claim = f"{_nd(plug, NEIGHBOUR_ADVERTISEMENT)},nd_tll={plug.mac}"
     yield _allow(plug, Table.ND_GUARD, claim, goto(Table.FORWARD))
     yield from _solicitation_flows(plug)
+    yield from _detection_flows(plug)
 
 
 def _derived_ipv6_flows(plug: Plug) -> Iterator[Flow]:
@@ -132,6 +134,7 @@ def _derived_ipv6_flows(plug: Plug) -> Iterator[Flow]:
     claim = f"{_nd(plug, NEIGHBOUR_ADVERTISEMENT)},nd_target={own},nd_tll={plug.mac}"
     yield _allow(plug, Table.ND_GUARD, claim, goto(Table.FORWARD))
     yield from _solicitation_flows(plug)
+    yield from _detection_flows(plug, own)
 
 
 def _of_mac(mac: Mac) -> str:
@@ -148,7 +151,18 @@ def _own_ipv6_flows(plug: Plug) -> Iterator[Flow]:
         yield _allow(plug, Table.GUARD, f"ipv6,{sender},ipv6_src={address}", goto(Table.IPV6))
         claim = f"{_nd(plug, NEIGHBOUR_ADVERTISEMENT)},nd_target={address},nd_tll={plug.mac}"
         yield _allow(plug, Table.ND_GUARD, claim, goto(Table.FORWARD))
+        yield from _detection_flows(plug, str(address))
     yield from _solicitation_flows(plug)
+
+
+def _detection_flows(plug: Plug, target: str = "") -> Iterator[Flow]:
+    """On a LAN others may have its address, and are asked from `::` (RFC 4862 5.4); "" is any. Whoever asks so for an
+    address that another is about to take keeps him from it.
+    """
+    if plug.lan:
+        about = f",nd_target={target}" if target else ""
+        question = f"{_nd(plug, NEIGHBOUR_SOLICITATION)}{about}"
+        yield _allow(plug, Table.TENTATIVE, question, goto(Table.FORWARD))
 
 
 def _solicitation_flows(plug: Plug) -> Iterator[Flow]:

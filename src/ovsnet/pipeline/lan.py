@@ -43,5 +43,6 @@ def on_lan(plug: Plug, endpoint: Endpoint, network: Network, leased: tuple[IpInt
         open6=not ipv6 and (nobody or (unknown and 6 in options.dhcp)),
         asks=4 in options.dhcp,
         derives=options.slaac,
+        lan=True,
         leased=plug.ipv4 is None and (ipv4 is not None or open4),
     )

@@ -44,7 +44,7 @@ class Plug:
     `listens` are its multicast groups; `snooped` is False where the network sends every group to all.
     `disguised` is True where its address may be another endpoint's, in a network of another address space.
 
-    On a LAN: `open4` and `open6` are True where no address of that family is known (yet) and any may be used, `asks`
+    On a LAN (`lan`): `open4` and `open6` are True where no address of that family is known and any may be used, `asks`
     where a DHCP server gives it its IPv4 address, `derives` where it makes IPv6 addresses of its MAC. `leased` is True
     where its IPv4 address is not of IPAM: an endpoint of another network may have the same one.
     """
@@ -65,3 +65,4 @@ class Plug:
     asks: bool = False
     leased: bool = False
     derives: bool = False
+    lan: bool = False

@@ -67,8 +67,6 @@ def way_flows(way: Way) -> Iterator[Flow]:
     for kind in (NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT):
         yield _flow(way, Table.ND_GUARD, Priority.NORMAL, f"{_nd(way, kind)},icmp_code=0", goto(Table.FORWARD))
     yield from _way_out(way)
-    if way.lan:
-        yield _flow(way, Table.TENTATIVE, Priority.NORMAL, f"icmp6,{match},{_SOLICITATION}", goto(Table.FORWARD))
     if way.gives:
         yield from _given_flows(way)
 

@@ -78,3 +78,12 @@ def test_before_it_has_an_address_it_asks_for_one_and_nothing_else(
 def test_who_has_a_lease_that_nobody_knows_of_yet_goes_on() -> None:
     guards = [it.match for it in flows(state(ASKING, OLDER), leased=None) if it.table == Table.GUARD]
     assert {f"ip,{MINE}", f"ipv6,{MINE}"} <= set(guards)
+
+
+def test_only_for_its_own_addresses_it_asks_whether_others_have_them() -> None:
+    slaac, dhcp = state(LISTENING, bare(8, LISTENING)), state(ASKING, OLDER)
+    found = (*flows(slaac, leased=None), *flows(dhcp, leased=()))
+    asked = [it for it in found if it.table == Table.TENTATIVE and "icmp_type=135" in it.match]
+    known = [it.match.partition("nd_target=")[2] for it in asked if it.actions != DROP]
+    assert set(known) == {"::800:ff:fe00:8/::ffff:ffff:ffff:ffff", str(OLDER.link_local)}
+    assert all("in_port=" in it.match for it in asked if it.actions != DROP)
