@@ -21,7 +21,8 @@ pytestmark = pytest.mark.row(47)
 HERE = endpoint(3, DB)
 OLDER = replace(bare(6, ASKING), created_at=-1.0, ifname="eth0")
 assert HERE.ipv4 is not None
-SAME: tuple[IpInterface, ...] = (IPv4Interface(f"{HERE.ipv4.ip}/24"),)
+ADDRESS = HERE.ipv4.ip
+SAME: tuple[IpInterface, ...] = (IPv4Interface(f"{ADDRESS}/24"),)
 
 
 def flows(of: State, *, leased: tuple[IpInterface, ...] | None) -> list[Flow]:
@@ -32,7 +33,7 @@ def flows(of: State, *, leased: tuple[IpInterface, ...] | None) -> list[Flow]:
 
 def test_answers_of_the_name_service_go_to_whom_ipam_gave_the_address() -> None:
     of = state(DB, ASKING, HERE, OLDER)
-    answers = [it for it in flows(of, leased=SAME) if it.table == Table.NAMES and f"nw_dst={HERE.ipv4.ip}" in it.match]
+    answers = [it for it in flows(of, leased=SAME) if it.table == Table.NAMES and f"nw_dst={ADDRESS}" in it.match]
     assert ["0a:00:00:00:00:03" in it.actions for it in answers] == [True]
 
 
