@@ -139,8 +139,8 @@ class AttachedSide:
                 tasks.create_task(self._announce_leases())
 
     def borrowed(self) -> Mapping[EndpointId, tuple[IpInterface, ...]]:
-        """The addresses that interfaces have from DHCP servers; none of those nobody has looked at yet."""
-        return {lessee: lease.addresses for lessee, lease in self.leases.leases().items()}
+        """The addresses that interfaces have from DHCP servers."""
+        return {lessee: lease.addresses for lessee, lease in self.leases.leases().items() if lease.addresses}
 
     def learn(self, facts: EngineFacts) -> None:
         """The newest listing of the engine."""
@@ -167,7 +167,7 @@ class AttachedSide:
             await self._borrowed.wait()
             self._borrowed.clear()
             now, attachments = self.borrowed(), self._committer.snapshot().attachments
-            fresh = [it for it, has in now.items() if has and told.get(it) != has and it in attachments]
+            fresh = [it for it, addresses in now.items() if told.get(it) != addresses and it in attachments]
             told = now
             await announce_inside([replace(attachments[it], addresses=now[it]) for it in fresh])
 

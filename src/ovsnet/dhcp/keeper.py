@@ -71,7 +71,8 @@ class LeaseKeeper:
         self._watched: set[int] = set()
         self._not_before: dict[Lessee, float] = {}
         self._attempts: dict[Lessee, int] = {}
-        self._leases: dict[EndpointId, Lease] = {}
+        # Of those who run already, from the beginning: nobody is cut off, and nobody may use any other address.
+        self._leases = {it: clients.lease(it) for it in clients.remembered()}
         self._troubles: dict[EndpointId, str] = {}
         self._log = structlog.get_logger("dhcp")
 
@@ -80,7 +81,7 @@ class LeaseKeeper:
         self._nudged.set()
 
     def leases(self) -> Mapping[EndpointId, Lease]:
-        """What the interfaces have from servers; of one that is not among them it is not known yet."""
+        """What the interfaces have from servers."""
         return self._leases
 
     def troubles(self) -> Mapping[EndpointId, str]:
@@ -143,8 +144,6 @@ class LeaseKeeper:
     async def _step(self, lessee: EndpointId, wanted: Lessee | None, running: Running | None) -> bool:
         """One step towards what is wanted, the next one follows in another round; False when its time has not come."""
         whose = self._clients.whose(lessee)
-        if running is None and whose is None and wanted is not None:
-            self._learn(lessee, NOTHING)  # no server was ever asked for it
         if running is not None and running.lessee != wanted:
             await self._end(running)
             self.nudge()
@@ -209,7 +208,7 @@ class LeaseKeeper:
             self._attempts.pop(lessee, None)
 
     def _learn(self, lessee: EndpointId, lease: Lease | None) -> None:
-        """It has this lease from now on; None: that is not known any more."""
+        """It has this lease from now on, None for none."""
         if self._leases.get(lessee) == lease:
             return
         if lease is None:

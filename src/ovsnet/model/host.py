@@ -90,7 +90,7 @@ class HostFacts:
     trials: frozenset[str] = frozenset()
     """NICs whose move to a bridge is being tried, while somebody would put them back."""
     leased: Mapping[EndpointId, tuple[IpInterface, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    """What interfaces have from DHCP servers: () for nothing. Of one that is not among them it is not known yet."""
+    """What interfaces have from DHCP servers."""
 
 
 @dataclass(frozen=True, slots=True)

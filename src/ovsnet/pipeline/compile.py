@@ -107,7 +107,7 @@ def _plugged(state: State, facts: HostFacts, names: PortNames) -> Iterator[Plugg
             continue
         ofport = facts.switch.ofports.get(names.port_name(endpoint, network))
         if ofport is not None:
-            inputs = (endpoint, network, ofport, facts.leased.get(endpoint.id))
+            inputs = (endpoint, network, ofport, facts.leased.get(endpoint.id, ()))
             yield _of_endpoints.get(endpoint.id, inputs, lambda it=inputs: _made_of_endpoint(*it))  # type: ignore[misc]
 
 
@@ -122,14 +122,12 @@ def _by_segment(plugged: Sequence[Plugged]) -> Mapping[Segment, list[Plug]]:
     return members
 
 
-def _made_of_endpoint(
-    endpoint: Endpoint, network: Network, ofport: Ofport, leased: tuple[IpInterface, ...] | None
-) -> Plugged:
+def _made_of_endpoint(endpoint: Endpoint, network: Network, ofport: Ofport, leased: tuple[IpInterface, ...]) -> Plugged:
     plug = _plug(endpoint, network, ofport, leased)
     return Plugged(endpoint.id, plug, _plug_flows(plug))
 
 
-def _plug(endpoint: Endpoint, network: Network, ofport: Ofport, leased: tuple[IpInterface, ...] | None) -> Plug:
+def _plug(endpoint: Endpoint, network: Network, ofport: Ofport, leased: tuple[IpInterface, ...]) -> Plug:
     vlan = endpoint.vlan_on(network)
     plug = Plug(
         segment=Segment(network.vni, vlan),

@@ -76,7 +76,7 @@ def plug_flows(plug: Plug) -> Iterator[Flow]:
         return
     yield from _own_ipv4_flows(plug)
     yield from _own_ipv6_flows(plug)
-    if plug.asks and not plug.open4:
+    if plug.asks:
         nobody = f"nw_src={UNSPECIFIED_V4},nw_dst={BROADCAST_V4}"
         question = f"ip,in_port={plug.ofport},dl_src={plug.mac},dl_dst={BROADCAST},{nobody}"
         yield _allow(plug, Table.GUARD, question, goto(Table.GATEWAY))

@@ -2,8 +2,6 @@
 
     IPAM gave it          it, as on any network
     a DHCP server will    that; before, and besides, from 0.0.0.0 the question for one, and the link-local address
-    what it gave is       any: an agent that was started anew does not know yet what those have who run, and must not
-      not known yet       cut them off for the moment until it does
     a router announces    of IPv6 what is made of its MAC, in any prefix (RFC 4862)
     nobody says           any
 
@@ -23,26 +21,23 @@ NOT_OURS = Gateway(None, None)
 """The router of a LAN answers for itself."""
 
 
-def on_lan(plug: Plug, endpoint: Endpoint, network: Network, leased: tuple[IpInterface, ...] | None) -> Plug:
-    """The plug with what it has from the LAN; `leased` is None while that is not known."""
+def on_lan(plug: Plug, endpoint: Endpoint, network: Network, leased: tuple[IpInterface, ...]) -> Plug:
+    """The plug with what it has from the LAN."""
     options, nobody = network.options, not network.addressed and not network.options.from_lan
-    # Before it is known what the interface is called inside, nobody can have asked a server for it.
-    unknown = leased is None and bool(endpoint.ifname)
-    given = [it.ip for it in leased or ()]
+    given = [it.ip for it in leased]
     ipv4 = plug.ipv4 or next((it for it in given if isinstance(it, IPv4Address)), None)
     six = tuple(it for it in given if isinstance(it, IPv6Address))
-    ipv6 = plug.ipv6 or ((*six, endpoint.link_local) if 6 in options.dhcp and not unknown else ())
-    open4 = ipv4 is None and (nobody or (unknown and 4 in options.dhcp))
+    ipv6 = plug.ipv6 or ((*six, endpoint.link_local) if 6 in options.dhcp else ())
     return replace(
         plug,
         ipv4=ipv4,
         ipv6=ipv6,
         addressed=True,
         gateway=NOT_OURS,
-        open4=open4,
-        open6=not ipv6 and (nobody or (unknown and 6 in options.dhcp)),
+        open4=nobody,
+        open6=nobody,
         asks=4 in options.dhcp,
         derives=options.slaac,
         lan=True,
-        leased=plug.ipv4 is None and (ipv4 is not None or open4),
+        leased=plug.ipv4 is None and (ipv4 is not None or nobody),
     )

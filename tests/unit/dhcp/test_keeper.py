@@ -325,23 +325,10 @@ async def test_a_refusal_is_told_and_tried_again() -> None:
         assert (host.starts, keeper.troubles()) == (2, {})
 
 
-async def test_that_it_has_none_is_known_before_a_client_runs(host: FakeHost) -> None:
-    host.index = 0
-    host.want(WEB)
-    async with kept(host) as keeper:
-        assert (keeper.leases(), host.clients) == ({WEB.id: NOTHING}, {})
-        host.want()
-        keeper.nudge()
-        await rest()
-        assert keeper.leases() == {}
-
-
-async def test_after_a_restart_nothing_is_known_until_the_client_was_looked_at(host: FakeHost) -> None:
-    host.folders[WEB.id] = WEB
-    host.index = 0
-    host.want(WEB)
-    async with kept(host) as keeper:
-        assert keeper.leases() == {}
+async def test_a_new_agent_knows_the_leases_before_it_does_anything(host: FakeHost) -> None:
+    host.folders[WEB.id], host.said[WEB.id] = WEB, SEVEN
+    keeper = LeaseKeeper(lambda: host.wanted, host, host)
+    assert keeper.leases() == {WEB.id: SEVEN}
 
 
 async def test_a_lease_is_known_before_its_interface_has_it(host: FakeHost) -> None:

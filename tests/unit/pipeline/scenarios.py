@@ -133,9 +133,8 @@ LISTENING = replace(BARE, options=replace(ON_LAN.options, slaac=True))
 """VLANs and LANs that give the addresses themselves."""
 LEASED: Mapping[EndpointId, tuple[IpInterface, ...]] = {
     bare(6).id: (IPv4Interface("192.0.2.77/24"), IPv6Interface("2001:db8:77::13c/128")),
-    bare(7).id: (),
 }
-"""Endpoint 6 has its lease, 7 is waiting for one, and of 9 nobody knows yet."""
+"""Endpoint 6 has its lease, 7 is waiting for one."""
 
 SERVICE = NameService(IPv4Address("169.254.83.83"), "/run/netns/ovsnet-dns")
 NAMED: Mapping[str, NameService] = {"names": SERVICE, "spaces": SERVICE}
@@ -160,7 +159,7 @@ SCENARIOS: Mapping[str, State] = {
     "overlay-moved": state(SHARED_DB, endpoint(3, SHARED_DB)),
     "underlay": state(ON_TRUNK, endpoint(1, ON_TRUNK)),
     "uplink": state(ON_LAN, endpoint(1, ON_LAN), endpoint(2, ON_LAN)),
-    "uplink-dhcp": state(ASKING, bare(6, ASKING), bare(7, ASKING), replace(bare(9, ASKING), ifname="eth0")),
+    "uplink-dhcp": state(ASKING, bare(6, ASKING), bare(7, ASKING)),
     "uplink-slaac": state(LISTENING, bare(8, LISTENING)),
     "multicast": state(
         SHARED_WEB, listening(1, to_groups([GROUP])), listening(2, NOTHING), listening(3, to_groups([GROUP, GROUP6]))
