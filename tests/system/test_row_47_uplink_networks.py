@@ -198,14 +198,15 @@ def the_host_is_reached_where_it_has_an_address_in_the_vlan(wire: Wire, c2: Cont
 
 
 def nothing_but_what_was_leased_is_heard(wire: Wire, c2: Container) -> None:
-    """Neither another address, nor another MAC, nor one that the router has."""
-    for it in ("192.0.2.78", "192.0.2.1"):
-        c2.inside("ip", "address", "add", f"{it}/24", "dev", "eth0")
-        c2.inside("arping", "-U", "-c", "1", "-I", "eth0", "-s", it, it, check=False)
-        assert not c2.inside("ping", "-n", "-c", "1", "-W", "1", "-I", it, "192.0.2.100", check=False).ok
-        c2.inside("ip", "address", "del", f"{it}/24", "dev", "eth0")
+    """The server answers who asks from the leased address, and learns of no other."""
+    c2.inside("ip", "address", "add", "192.0.2.78/24", "dev", "eth0")
+    answered = {
+        it: c2.inside("ping", "-n", "-c", "1", "-W", "1", "-I", it, "192.0.2.1", check=False).ok
+        for it in ("192.0.2.77", "192.0.2.78")
+    }
+    c2.inside("ip", "address", "del", "192.0.2.78/24", "dev", "eth0")
+    assert answered == {"192.0.2.77": True, "192.0.2.78": False}
     assert "192.0.2.78" not in wire.from_server("ip", "neigh")
-    assert c2.pings("192.0.2.1")
 
 
 @pytest.mark.row(77)
