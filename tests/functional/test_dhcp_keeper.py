@@ -147,6 +147,7 @@ async def test_a_client_goes_after_its_container_even_without_an_agent(
     await bring_up(inside)
     async with agent(places, web(inside)) as it:
         await it.until(lambda: it.lease().addresses == (RESERVED,))
+        await had(inside, it.lease())
         gone = os.pidfd_open(it.pid())
     ip("netns", "del", inside.name)  # the client is in it: it lives on without a name
     await server.says("DHCPRELEASE(lan) 192.0.2.77")

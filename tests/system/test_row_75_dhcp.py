@@ -44,7 +44,7 @@ def test_a_container_has_its_address_from_the_lan_until_it_stops(lan: Lan, figur
     assert lan.said("client provides name: c1")
     assert networks.default_routes(lan.c1) == ["eth1"]
     assert lan.c1.pings("192.0.2.1")
-    assert lan.c1.pings("2001:db8:77::1")
+    wait_until(lambda: lan.c1.pings("2001:db8:77::1"), 5, "the router answers")
     wait_until(lambda: "192.0.2.77/24" in lan.host.ovsnet("ps", "c1").stdout, 5, "ovsnet ps to show it")
     in_force(lan.host)
 
@@ -103,7 +103,7 @@ def test_a_container_gains_what_a_router_announces(lan: Lan) -> None:
     lan.attach("--slaac --mac auto:web1")
     lan.has("2001:db8:77:0:66:eeff:fe60:6d50/64")
     assert lan.c1.inside("ip", "-6", "route", "show", "default").stdout.startswith("default via fe80::")
-    assert lan.c1.pings("2001:db8:77::1")
+    wait_until(lambda: lan.c1.pings("2001:db8:77::1"), 5, "the router answers")
 
 
 @pytest.mark.row(75, 77)
