@@ -139,6 +139,8 @@ def _router(real: Switch) -> Iterator[Inside]:
         real.call("sysctl", "-qw", "net.ipv6.conf.eth0.accept_dad=1")
         yield router
     finally:
+        # With the namespace alone the pair goes some time later, and the next test makes another one of that name.
+        subprocess.run(["ip", "-n", name, "link", "del", "lan"], check=False)
         subprocess.run(["ip", "netns", "del", name], check=True)
 
 
