@@ -77,8 +77,8 @@ async def _change(sandbox: Sandbox, before: InsidePlan, plan: InsidePlan) -> Non
             await unless_gone(kernel.drop_address(name, address), NOTHING_INSIDE)
     if plan.mtu != before.mtu:
         await kernel.change(name, mtu=plan.mtu)
-    if before.mtu and plan.routers is not before.routers:
-        await run_inside(sandbox.namespace, lambda: _heed(name, before.routers, plan.routers))
+    if before.mtu and plan.routers is not before.routers and Routers.IGNORED in (before.routers, plan.routers):
+        await run_inside(sandbox.namespace, lambda: _end_ipv6(name, plan.routers))
     if plan.routers is not before.routers or any(it.version == 6 for it in plan.addresses):
         await run_inside(sandbox.namespace, lambda: set_up_ipv6(plan))
     await _give(kernel, plan)
@@ -86,18 +86,13 @@ async def _change(sandbox: Sandbox, before: InsidePlan, plan: InsidePlan) -> Non
         await shaping.put(kernel, name, plan.shape, plan.mtu)
 
 
-def _heed(name: str, before: Routers, now: Routers) -> None:
+def _end_ipv6(name: str, routers: Routers) -> None:
     """An interface that begins to heed routers asks for them when IPv6 begins on it; one that ends loses what it had of
     them, with all else of IPv6, which is given again.
     """
-    anew = Routers.IGNORED in (before, now)
-    if anew:
-        interface.allow_ipv6(name, allowed=False)
-    if now is Routers.IGNORED:
+    interface.allow_ipv6(name, allowed=False)
+    if routers is Routers.IGNORED:
         interface.heed_no_routers(name)
-        return
-    interface.heed_routers(name, autoconf=now is Routers.AUTOCONF)
-    interface.allow_ipv6(name, allowed=True)
 
 
 async def _give(kernel: Netlink, plan: InsidePlan) -> None:
