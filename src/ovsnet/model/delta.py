@@ -1,6 +1,6 @@
 """Difference between what is wanted and what is there. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, TypeVar
@@ -49,9 +49,22 @@ class Differ(Generic[V]):
             return self._last[2]
         if len(self._equal) > 2 * len(want):
             self._equal.clear()
-        delta = _diff(want, have, self._differs)
+        delta = self._compared(want, have)
         self._last = (want, have, delta) if isinstance(have, MappingProxyType) else None
         return delta
+
+    def _compared(self, want: Mapping[str, V], have: Mapping[str, V]) -> Delta[V]:
+        # There may be hundreds of thousands of flows, of which most are the very same objects: those are passed over at
+        # the least expense.
+        there = have.copy() if isinstance(have, MappingProxyType) else have
+        others = [(key, value) for key, value in want.items() if there.get(key) is not value]
+        add = {key: value for key, value in others if key not in there}
+        gone = len(there) - (len(want) - len(add))
+        return Delta(
+            add=add,
+            change={key: value for key, value in others if key in there and self._differs(key, value, there[key])},
+            remove={key: value for key, value in there.items() if key not in want} if gone else {},
+        )
 
     def _differs(self, key: str, wanted: V, there: V) -> bool:
         known = self._equal.get(key)
@@ -65,18 +78,4 @@ class Differ(Generic[V]):
 
 def diff(want: Mapping[str, V], have: Mapping[str, V]) -> Delta[V]:
     """Compare by `==`, once; fields marked compare=False never count."""
-    return _diff(want, have, lambda _, wanted, there: wanted != there)
-
-
-def _diff(want: Mapping[str, V], have: Mapping[str, V], differs: Callable[[str, V, V], bool]) -> Delta[V]:
-    # There may be hundreds of thousands of flows, of which most are the very same objects: those are passed over at
-    # the least expense.
-    there = have.copy() if isinstance(have, MappingProxyType) else have
-    others = [(key, value) for key, value in want.items() if there.get(key) is not value]
-    add = {key: value for key, value in others if key not in there}
-    gone = len(there) - (len(want) - len(add))
-    return Delta(
-        add=add,
-        change={key: value for key, value in others if key in there and differs(key, value, there[key])},
-        remove={key: value for key, value in there.items() if key not in want} if gone else {},
-    )
+    return Differ[V]().diff(want, have)
