@@ -2,6 +2,8 @@
 
 import time
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 
 import pytest
 from tests.rig.namespace_host import NamespaceHost
@@ -10,7 +12,7 @@ from tests.rows import Figures
 from tests.system import networks
 
 CONTAINERS = 10
-SECONDS = 20.0
+SECONDS = 20
 LARGEST_SHARE = 0.01
 MOST_MEMORY = 80.0
 
@@ -48,7 +50,10 @@ def test_an_idle_agent_uses_next_to_nothing(host: NamespaceHost, figures: Figure
 
     before = read(host, agent, store, keeper)
     began = time.monotonic()
-    time.sleep(SECONDS)  # the length of the measurement
+    wakes = [before[agent].wakes]
+    for _ in range(SECONDS):
+        time.sleep(1)  # a part of the measurement
+        wakes.append(read(host, agent)[agent].wakes)
     after = read(host, agent, store, keeper)
     took = time.monotonic() - began
 
@@ -61,4 +66,5 @@ def test_an_idle_agent_uses_next_to_nothing(host: NamespaceHost, figures: Figure
     assert share[agent] < LARGEST_SHARE
     assert after[agent].memory < MOST_MEMORY
     # Something that asks "anything new?" ten times a second would show here even where it costs no measurable time.
-    assert after[agent].wakes - before[agent].wakes < 2 * took
+    # A burst is not that: the kernel tells of each port of a bridge for some seconds after a container started.
+    assert median(later - sooner for sooner, later in pairwise(wakes)) < 2
