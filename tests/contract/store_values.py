@@ -71,6 +71,7 @@ def _networks(network_id: str, vni: int) -> st.SearchStrategy[Network]:
         gateway6=st.none() | st.builds(IPv6Address, st.integers(0, 2**128 - 1)),
         name=texts,
         labels=labels,
+        exposed=st.booleans(),
         created_at=times,
     )
 

@@ -116,6 +116,12 @@ class Orders:
     async def remove_network(self, name: str) -> Done:
         return self._done(name)
 
+    async def expose_network(self, name: str) -> Done:
+        return self._done(name)
+
+    async def hide_network(self, name: str) -> Done:
+        return self._done(name)
+
     async def add_uplink(self, order: UplinkOrder) -> Done:
         return self._done(order)
 

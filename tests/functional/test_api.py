@@ -21,7 +21,7 @@ from tests.states import DB, TWO_NETWORKS, WEB, WEB_ID, state
 
 from ovsnet.api import openapi
 from ovsnet.api.client import Client, network_path
-from ovsnet.api.orders import Done, ForgetOrder, RemoveOrder
+from ovsnet.api.orders import Done, ForgetOrder, NetworkOrder
 from ovsnet.api.routes import ROUTES
 from ovsnet.api.schema import ErrorBody, Status
 from ovsnet.api.server import serve
@@ -117,7 +117,7 @@ async def test_an_order_arrives_as_it_was_given(settings: Settings) -> None:
     async with serve(values):
         client = Client(settings.api_socket)
         assert (await order(client, "/v1/cluster/forget", ForgetOrder(host="h2"))).message == "done."
-        await order(client, f"{network_path('a/b')}/remove", RemoveOrder())
+        await order(client, f"{network_path('a/b')}/remove", NetworkOrder())
     assert values.orders.given == [ForgetOrder(host="h2"), "a/b"]
 
 

@@ -21,8 +21,8 @@ REFUSED = {
     ("port=tap",): ("port='tap'", "veth, internal"),
     ("port=internal",): ("port=internal needs the kernel datapath", "port=veth"),
     ("icc=perhaps",): ("icc='perhaps'", "true, false"),
-    ("egress=nat",): ("egress=nat", "not supported yet", "docker, none"),
-    ("egress=routed",): ("egress=routed", "not supported yet", "docker, none"),
+    ("egress=lan",): ("egress=lan goes with mode=uplink only",),
+    ("egress=magic",): ("egress='magic'", "docker, nat, routed, none, lan"),
     ("colour=red", "vlan=0", "mtu=1400"): ("'colour'", "vlan='0'"),
     ("mtu=1000", "icc=true"): ("mtu=1000", "IPv6", "1280"),
 }

@@ -26,7 +26,7 @@ from ovsnet.agent.askers import Askers
 from ovsnet.agent.attached import AttachedSide, announce_inside
 from ovsnet.agent.compose import compiler, planner
 from ovsnet.agent.fabric import Fabric, Here
-from ovsnet.agent.operator import operator
+from ovsnet.agent.operator import Sides, operator
 from ovsnet.agent.uplink_view import UplinkView
 from ovsnet.agent.uplinks import Trials
 from ovsnet.agent.uplinks import applier as uplink_applier
@@ -36,6 +36,7 @@ from ovsnet.cluster.identity import identity_files, read_membership
 from ovsnet.control.addresses import Addresses
 from ovsnet.control.attachments import devices
 from ovsnet.control.commit import Committer
+from ovsnet.control.egress import Exposure
 from ovsnet.control.endpoints import Endpoints
 from ovsnet.control.multicast.groups import Groups
 from ovsnet.control.naming import Naming
@@ -52,6 +53,7 @@ from ovsnet.engine.events import Follower
 from ovsnet.engine.facts import EngineFacts
 from ovsnet.ipam.macs import mac_prefix
 from ovsnet.linux.devices import DeviceApplier
+from ovsnet.linux.firewall import FirewallApplier
 from ovsnet.linux.hostchanges import HostChanges
 from ovsnet.linux.insides import InsideApplier
 from ovsnet.linux.links import LinkApplier
@@ -62,6 +64,7 @@ from ovsnet.linux.nics import Nics
 from ovsnet.linux.routes import host_networks
 from ovsnet.linux.tunnels import TunnelApplier
 from ovsnet.model.delta import diff
+from ovsnet.model.egress import has_gateway_here
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import OvsnetError, Unavailable
 from ovsnet.model.host import Datapath, HostFacts
@@ -152,6 +155,7 @@ class Agent:
                 Kind.PORTS: self.ports,
                 Kind.FLOWS: self.flows,
                 Kind.UPLINKS: self.uplink_applier,
+                Kind.FIREWALL: FirewallApplier(settings.instance),
             },
             self.wanted,
             self.facts,
@@ -174,15 +178,14 @@ class Agent:
         self.fabric = self._fabric(to.engine)
         shared = self.fabric.networks if self.fabric else None
         self.orphans = Orphans(self.committer, time.monotonic, settings.orphan_age, shared)
-        self.networks = Networks(self.committer, self.switch.facts, time.time, shared)
+        self.networks = Networks(self.committer, self.switch.facts, time.time, shared, host_networks)
         self.uplinks = self._uplinks()
         addresses = self.fabric.addresses if self.fabric else None
         self.addresses = Addresses(self.committer, time.time, host_networks, settings, shared=addresses)
         names_at = self.fabric.names.address if self.fabric else None
         self.attached = AttachedSide(settings, self.committer, self, to.engine, self.switch, self.addresses, names_at)
         parts = Parts(self.store, self.switch, self.ports, self.loop, self.follower, self.attached, self.fabric)
-        orders = operator(settings, self.fabric, self.networks, self.attached, self.uplinks, stop.set)
-        self.view = View(parts, to.engine, settings, to.ring, orders)
+        self.view = View(parts, to.engine, settings, to.ring, operator(settings, self.fabric, self._sides(), stop.set))
         self._watch(to)
 
     def _watch(self, to: Neighbours) -> None:
@@ -194,6 +197,10 @@ class Agent:
             self.switch.watch(nudge)
         to.links.watch(self.loop.nudge)
         to.tunnels.watch(self.loop.nudge)
+
+    def _sides(self) -> Sides:
+        exposure = Exposure(self.committer, self, host_networks, deadline=self._settings.attach_deadline)
+        return Sides(self.networks, exposure, self.attached, self.uplinks)
 
     def _uplinks(self) -> Uplinks:
         view = UplinkView(Nics(self._settings.instance), UplinkBridges(self.switch), self.switch.facts, self._reserved)
@@ -334,7 +341,11 @@ class Agent:
             self.uplinks.look()
 
     def _look_at_rules(self) -> None:
-        """A packet filter rule of this host changed: without ours it would hear each packet of an uplink twice."""
+        """A packet filter rule of this host changed: without ours gateways are closed, or open, and it would hear each
+        packet of an uplink twice.
+        """
+        if any(has_gateway_here(it) for it in self.store.snapshot().networks.values()):
+            self.loop.nudge(Kind.FIREWALL)
         uplinks = self.store.snapshot().uplinks.values()
         if any(it.datapath is Datapath.USERSPACE and it.hold is not Hold.NOTED for it in uplinks):
             self.loop.nudge(Kind.UPLINKS)
@@ -345,6 +356,7 @@ class Agent:
         await self.naming.learn(facts)
         await self.placements.observe(facts)
         self.attached.learn(facts)
+        self._look_at_rules()  # an engine that came back has made its own anew, and of legacy ones nobody hears
         self.loop.retry_lasting()  # a network that was disconnected may have had the name that another interface wants
         if self.fabric is not None:
             await self.fabric.learn(facts)

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -42,6 +43,7 @@ from ovsnet.api.uplink_orders import UplinkOrder, UplinkRemoval
 from ovsnet.cluster.identity import identity_files
 from ovsnet.cluster.peers import Peers
 from ovsnet.control.commit import Committer
+from ovsnet.control.egress import Exposure
 from ovsnet.control.membership.enrolment import Enrolment, Wish
 from ovsnet.control.networks import Networks
 from ovsnet.control.uplink_rules import Wish as UplinkWish
@@ -79,6 +81,16 @@ async def opened(settings: Settings) -> AsyncIterator[Committer[Cluster]]:
         raise problem
 
 
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Who decides about what on this host, in a cluster or not."""
+
+    networks: Networks
+    exposure: Exposure
+    attached: AttachedSide
+    uplinks: Uplinks
+
+
 class Operator:
     """`restart` ends this agent once its answers are out; whoever keeps it starts the next one."""
 
@@ -87,18 +99,17 @@ class Operator:
         settings: Settings,
         enrolment: Enrolment,
         fabric: Fabric | None,
-        networks: Networks,
-        attached: AttachedSide,
-        uplinks: Uplinks,
+        sides: Sides,
         restart: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._files = identity_files(settings)
         self._enrolment = enrolment
         self._fabric = fabric
-        self._networks = networks
-        self._uplinks = uplinks
-        self._attached = attached
+        self._networks = sides.networks
+        self._exposure = sides.exposure
+        self._uplinks = sides.uplinks
+        self._attached = sides.attached
         self._restart = restart
         self._custody = Custody(settings, lambda: opened(settings))
         self._daemon_json = DaemonJson(DAEMON_JSON, Path(settings.state_dir) / "daemon.json.before")
@@ -188,6 +199,19 @@ class Operator:
         await self._networks.remove(name)
         return Done(message=f"Network {name} is removed; it leaves the engine of every host within seconds.")
 
+    async def expose_network(self, name: str) -> Done:
+        """Have this host and a network's containers reach each other."""
+        network = await self._exposure.expose(name)
+        gateways = ", ".join(str(it) for it in (network.gateway4, network.gateway6) if it is not None)
+        return Done(
+            message=f"This host and the containers on {network.title} reach each other; to them the host is {gateways}."
+        )
+
+    async def hide_network(self, name: str) -> Done:
+        """Have them not reach each other any more."""
+        network = await self._exposure.hide(name)
+        return Done(message=f"This host and the containers on {network.title} do not reach each other.")
+
     async def add_uplink(self, order: UplinkOrder) -> Done:
         """Move a NIC into a bridge."""
         probe = _address(order.probe, "--probe") if order.probe else None
@@ -255,20 +279,13 @@ class Operator:
         return self._fabric
 
 
-def operator(
-    settings: Settings,
-    fabric: Fabric | None,
-    networks: Networks,
-    attached: AttachedSide,
-    uplinks: Uplinks,
-    restart: Callable[[], None],
-) -> Operator:
+def operator(settings: Settings, fabric: Fabric | None, sides: Sides, restart: Callable[[], None]) -> Operator:
     """The one of this host."""
     files = identity_files(settings)
     enrolment = Enrolment(
         files, Surroundings(), DatabaseServer(settings), lambda: opened(settings), __version__, time.time
     )
-    return Operator(settings, enrolment, fabric, networks, attached, uplinks, restart)
+    return Operator(settings, enrolment, fabric, sides, restart)
 
 
 def _member_at(text: str) -> IpAddress:

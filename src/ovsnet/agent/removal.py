@@ -23,6 +23,7 @@ from ovsnet.dhcp.clients import Clients
 from ovsnet.engine.daemonjson import DAEMON_JSON, DaemonJson
 from ovsnet.linux import dnslink
 from ovsnet.linux.devices import DeviceApplier
+from ovsnet.linux.firewall import FirewallApplier
 from ovsnet.linux.insides import InsideApplier
 from ovsnet.linux.links import LinkApplier
 from ovsnet.linux.nics import Nics
@@ -178,6 +179,7 @@ async def _converge(settings: Settings, switch: Switch, links: LinkApplier, tunn
             Kind.PORTS: PortApplier(switch),
             Kind.FLOWS: FlowApplier(settings.bridge, settings.ovs_run_dir),
             Kind.UPLINKS: uplink_applier(settings, switch),
+            Kind.FIREWALL: FirewallApplier(settings.instance),
         },
         State,
         lambda: HostFacts(switch.facts()),
@@ -185,7 +187,7 @@ async def _converge(settings: Settings, switch: Switch, links: LinkApplier, tunn
         lambda _state, _facts: {},
     )
     try:
-        await converger.resync([Kind.LINKS, Kind.TUNNELS, Kind.DEVICES])
+        await converger.resync([Kind.LINKS, Kind.TUNNELS, Kind.DEVICES, Kind.FIREWALL])
         failures = list((await converger.round()).failures)
         if failures:  # a bridge of an uplink stays while it has ports of ours, which have gone by now
             failures = list((await converger.round()).failures)

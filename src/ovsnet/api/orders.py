@@ -100,7 +100,7 @@ class EnableOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     enabled: bool = True
 
 
-class RemoveOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NetworkOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Nothing but what the path says."""
 
 
@@ -161,6 +161,12 @@ class Orders(Protocol):
 
     async def remove_network(self, name: str) -> Done:
         """Remove a network from all hosts, unless it is in use."""
+
+    async def expose_network(self, name: str) -> Done:
+        """Have this host and a network's containers reach each other."""
+
+    async def hide_network(self, name: str) -> Done:
+        """Have them not reach each other any more."""
 
     async def add_uplink(self, order: UplinkOrder) -> Done:
         """Move a NIC into a bridge; it is as it was when this is refused."""
@@ -324,10 +330,26 @@ ORDERS = (
     ),
     Order(
         "/v1/networks/{network}/remove",
-        RemoveOrder,
+        NetworkOrder,
         Done,
         lambda to, _, path: to.remove_network(path["network"]),
         "Remove a network from all hosts",
         (400, 404, 409, 503),
+    ),
+    Order(
+        "/v1/networks/{network}/expose",
+        NetworkOrder,
+        Done,
+        lambda to, _, path: to.expose_network(path["network"]),
+        "Have this host and a network's containers reach each other",
+        (400, 404, 409, 500, 503),
+    ),
+    Order(
+        "/v1/networks/{network}/hide",
+        NetworkOrder,
+        Done,
+        lambda to, _, path: to.hide_network(path["network"]),
+        "Have them not reach each other any more",
+        (400, 404, 409, 500, 503),
     ),
 )

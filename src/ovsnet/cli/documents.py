@@ -13,7 +13,7 @@ from ovsnet.cli.main import VERBS, ovsnet
 from ovsnet.cli.settings_list import settings_list
 from ovsnet.cli.yaml_text import yaml_text
 from ovsnet.model import errors
-from ovsnet.model.network import ENDPOINT_OPTIONS, IPAM_OPTIONS, LATER, NETWORK_OPTIONS, OptionRule
+from ovsnet.model.network import ENDPOINT_OPTIONS, IPAM_OPTIONS, NETWORK_OPTIONS, OptionRule
 
 NOTE = "Made from the code by `make generate`; do not edit."
 
@@ -45,7 +45,6 @@ def configuration() -> str:
 
 def options() -> str:
     """What `-o`, `--ipam-opt` and `--driver-opt` take."""
-    later = [(f"`{key}`", ", ".join(f"`{it}`" for it in values)) for key, values in LATER.items()]
     return _page(
         "Options of networks and endpoints",
         "A network takes these with `docker network create -d ovsnet -o key=value`. An unknown key or a bad "
@@ -55,8 +54,6 @@ def options() -> str:
         _table(("Option", "Values", "Meaning"), _rules(IPAM_OPTIONS)),
         "One endpoint takes these with `docker network connect --driver-opt key=value`:",
         _table(("Option", "Values", "Meaning"), _rules(ENDPOINT_OPTIONS)),
-        "Planned, and refused by name until then:",
-        _table(("Option", "Values"), later),
     )
 
 

@@ -29,6 +29,8 @@ VERBS = {
     "cluster-store": Verb("ovsnet.cli.processes:cluster_store", "Run this member's server of the cluster's database."),
     "status": Verb("ovsnet.cli.status:status", "Show what is well and what is not."),
     "network": Verb("ovsnet.cli.network:network", "List and inspect networks."),
+    "expose": Verb("ovsnet.cli.network:expose", "Have this host and a network's containers reach each other."),
+    "hide": Verb("ovsnet.cli.network:hide", "Have them not reach each other any more."),
     "cluster": Verb("ovsnet.cli.cluster:cluster", "Begin, join and look after a cluster of hosts."),
     "dns": Verb("ovsnet.cli.dns:dns", "List, look up and add names in the cluster's networks."),
     "multicast": Verb("ovsnet.cli.multicast:multicast", "List the multicast groups that containers listen to."),

@@ -1,15 +1,18 @@
-"""`ovsnet network ls`, `inspect` and `rm`."""
+"""`ovsnet network ls`, `inspect` and `rm`; `ovsnet expose` and `hide`."""
 
 from collections.abc import Iterator
 
 import click
 
 from ovsnet.api.client import Client, decode, network_path
-from ovsnet.api.orders import Done, RemoveOrder
+from ovsnet.api.orders import Done, NetworkOrder
 from ovsnet.api.schema import NetworkDetails, NetworkInfo
 from ovsnet.cli import options
 from ovsnet.cli.output import Table, plain, show_json, show_table
 from ovsnet.model.ids import short
+
+EXPOSING = 15.0
+"""Seconds it may take until it is in force."""
 
 
 @click.group(short_help="List and inspect networks.")
@@ -50,7 +53,26 @@ def inspect(agent: Client, name: str, *, as_json: bool) -> None:
 @options.api_socket
 def remove(agent: Client, name: str) -> None:
     """Remove a network of the cluster from all hosts; refused while a container anywhere is on it, naming where."""
-    click.echo(agent.order(f"{network_path(name)}/remove", RemoveOrder(), Done).message)
+    click.echo(agent.order(f"{network_path(name)}/remove", NetworkOrder(), Done).message)
+
+
+@click.command("expose", short_help="Have this host and a network's containers reach each other.")
+@click.argument("name", metavar="NETWORK")
+@options.api_socket
+def expose(agent: Client, name: str) -> None:
+    """Have this host and the containers on a network reach each other, whatever the network's way out is.
+
+    It holds for this host and its containers, until `ovsnet hide`.
+    """
+    click.echo(agent.order(f"{network_path(name)}/expose", NetworkOrder(), Done, timeout=EXPOSING).message)
+
+
+@click.command("hide", short_help="Have them not reach each other any more.")
+@click.argument("name", metavar="NETWORK")
+@options.api_socket
+def hide(agent: Client, name: str) -> None:
+    """Have this host and the containers on a network not reach each other any more."""
+    click.echo(agent.order(f"{network_path(name)}/hide", NetworkOrder(), Done, timeout=EXPOSING).message)
 
 
 def table_of(networks: tuple[NetworkInfo, ...]) -> Table:
@@ -92,6 +114,7 @@ def details(found: NetworkDetails) -> Iterator[str]:
         "egress": it.egress,
         "multicast": it.multicast,
         "internal": _yes(it.internal),
+        "exposed": _yes(it.exposed),
         "space": it.space,
         "subnets": ", ".join(it.subnets),
         "gateways": ", ".join(it.gateways),

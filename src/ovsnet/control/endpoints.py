@@ -7,8 +7,10 @@ from ipaddress import IPv4Address
 from typing import Protocol
 
 from ovsnet.control.commit import Committer
+from ovsnet.control.egress import refused_ports, resources_of
 from ovsnet.control.requests import EndpointRequest, Joined
 from ovsnet.ipam.macs import next_mac
+from ovsnet.model.egress import leads_out
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError
 from ovsnet.model.ids import EndpointId, Mac, NetworkId
@@ -82,6 +84,15 @@ class Endpoints:
             raise
         return _joined(endpoint, network)
 
+    async def publish(self, network_id: NetworkId, ports: str) -> None:
+        """The network is a container's way out, by which these ports of the host shall lead in; BadRequest where none
+        can.
+        """
+        network = self._committer.snapshot().networks.get(network_id)
+        refusal = refused_ports(network) if network is not None and ports else ""
+        if refusal:
+            raise BadRequest(f"ports {ports[:100]}: {refusal}")
+
     async def leave(self, _network_id: NetworkId, endpoint_id: EndpointId) -> None:
         """Want nothing of it on the host any more; the address stays its own until DeleteEndpoint."""
         state = self._committer.snapshot()
@@ -104,12 +115,13 @@ class Endpoints:
                 await self._settle(endpoint, network, now, UNPLUG_PATIENCE)
 
     async def _settle(self, endpoint: Endpoint, network: Network, revision: int, deadline: float) -> None:
-        await self._host.settled(revision, (names.port_name(endpoint, network),), deadline)
+        wanted = (names.port_name(endpoint, network), *resources_of(network))
+        await self._host.settled(revision, wanted, deadline)
 
 
 def _joined(endpoint: Endpoint, network: Network) -> Joined:
     internal = network.options.port is PortKind.INTERNAL
-    by_router = network.options.egress is Egress.LAN
+    by_router = network.options.egress is Egress.LAN or leads_out(network)
     return Joined(
         source=names.internal_port(endpoint.id) if internal else names.container_end(endpoint.id),
         prefix=names.internal_prefix(endpoint.id) if internal else "eth",
@@ -161,10 +173,17 @@ def _same(known: Endpoint, wanted: Endpoint) -> Endpoint:
 
 def check_segment(network: Network, wanted: Endpoint) -> None:
     """BadRequest for a VLAN of its own where there is none."""
-    if (network.shared or network.options.on_uplink) and wanted.vlan is not None:
+    if wanted.vlan is None:
+        return
+    if network.shared or network.options.on_uplink:
         raise BadRequest(
             f"network {network.title} has mode={network.options.mode}, where all endpoints are in one segment: none "
             "has a VLAN of its own; leave the driver option vlan out"
+        )
+    if leads_out(network):
+        raise BadRequest(
+            f"network {network.title} has egress={network.options.egress}, whose gateway is in the network's own VLAN "
+            "alone: no endpoint has another one; leave the driver option vlan out"
         )
 
 

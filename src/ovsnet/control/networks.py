@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from ovsnet.control import uplink_networks
+from ovsnet.control import egress, uplink_networks
 from ovsnet.control.commit import Committer
 from ovsnet.control.requests import NetworkRequest
 from ovsnet.control.sharing.parts import Parts
@@ -20,6 +20,7 @@ from ovsnet.control.sharing.shared_networks import SharedNetworks, check_vni, ta
 from ovsnet.ipam.vnis import free_vni
 from ovsnet.model.addressing import LOCAL_SPACE, SHARED_SPACE, AllocationKind, space_of
 from ovsnet.model.cluster import Cluster, SharedNetwork
+from ovsnet.model.egress import leads_out
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError
 from ovsnet.model.host import Datapath, SwitchFacts
 from ovsnet.model.ids import UNTAGGED, IpAddress, IpNetwork, NetworkId, SharedId, Vni
@@ -48,8 +49,12 @@ class Networks:
         switch: Callable[[], SwitchFacts],
         clock: Callable[[], float],
         shared: SharedNetworks | None = None,
+        host_networks: egress.HostNetworks = egress.nothing_else,
     ) -> None:
-        """`shared` is None on a host that is in no cluster; `clock`: seconds since the epoch."""
+        """`shared` is None on a host that is in no cluster; `clock`: seconds since the epoch; `host_networks`: what
+        this host has routes or addresses in, but for the gateways of our networks.
+        """
+        self._host_networks = host_networks
         self._committer = committer
         self._switch = switch
         self._clock = clock
@@ -112,6 +117,7 @@ class Networks:
             space=_space_name(request, self._committer.snapshot()),
             created_at=self._clock(),
         )
+        await self._check_egress(network)
         return await self._committer.commit(partial(_decide_create, network, asked.vni, self._cluster))
 
     async def _create_everywhere(self, request: NetworkRequest, asked: AskedOptions, mode: Mode) -> Network:
@@ -169,7 +175,14 @@ class Networks:
             labels=shared.labels,
             created_at=self._clock(),
         )
+        await self._check_egress(part)
         return await self._committer.commit(partial(_decide_part, part, self._cluster))
+
+    async def _check_egress(self, network: Network) -> None:
+        """Whether this host can be its gateway, where that is asked for."""
+        egress.check_egress(network)
+        if leads_out(network) and network.id not in self._committer.snapshot().networks:
+            await egress.check_host(network, self._host_networks)
 
     async def _release(self, network_id: NetworkId) -> OvsnetError | None:
         """Remove the network of the cluster that this is a part of; why not, if it cannot be."""
@@ -313,7 +326,7 @@ def _renumbered(state: State, part: Network, taken: Mapping[Vni, str]) -> Sequen
 
 
 def _same(again: Network, known: Network) -> Network:
-    same = replace(again, name=known.name, labels=known.labels, created_at=known.created_at)
+    same = replace(again, name=known.name, labels=known.labels, exposed=known.exposed, created_at=known.created_at)
     if same != known:
         raise Conflict(f"network {known.title} exists with other settings; remove it first or choose another name")
     return known

@@ -40,6 +40,9 @@ class Endpoints(Protocol):
     async def join(self, network_id: NetworkId, endpoint_id: EndpointId, sandbox: str, /) -> Joined:
         """Have the endpoint's interface ready for the engine to move."""
 
+    async def publish(self, network_id: NetworkId, ports: str, /) -> object:
+        """These ports shall lead to a container whose way out is this network."""
+
     async def leave(self, network_id: NetworkId, endpoint_id: EndpointId, /) -> object:
         """Unplug an endpoint; an unknown one is already unplugged."""
 
@@ -69,8 +72,8 @@ class NetworkDriver:
             "NetworkDriver.EndpointOperInfo": self.endpoint_oper_info,
             "NetworkDriver.Join": self.join,
             "NetworkDriver.Leave": self.leave,
-            "NetworkDriver.ProgramExternalConnectivity": self.external_connectivity,
-            "NetworkDriver.RevokeExternalConnectivity": self.external_connectivity,
+            "NetworkDriver.ProgramExternalConnectivity": self.program_external_connectivity,
+            "NetworkDriver.RevokeExternalConnectivity": self.revoke_external_connectivity,
             "NetworkDriver.DiscoverNew": self.discover,
             "NetworkDriver.DiscoverDelete": self.discover,
         }
@@ -141,8 +144,15 @@ class NetworkDriver:
         await self._endpoints.leave(*_named(body))
         return Answer()
 
-    async def external_connectivity(self, body: bytes) -> Answer:
-        """Docker's gateway bridge publishes ports, so there is nothing to do when we become the way out."""
+    async def program_external_connectivity(self, body: bytes) -> Answer:
+        """We became a container's way out. Docker's gateway bridge publishes ports; where there is none nobody does."""
+        message = wire.decode(wire.Program, body)
+        endpoint_id(message.endpoint_id)
+        await self._endpoints.publish(network_id(message.network_id), message.ports)
+        return Answer()
+
+    async def revoke_external_connectivity(self, body: bytes) -> Answer:
+        """There was nothing to do when we became the way out."""
         _named(body)
         return Answer()
 

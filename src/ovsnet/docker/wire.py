@@ -163,10 +163,23 @@ class CreateEndpoint(Message, frozen=True):
 
 
 class EndpointNamed(Message, frozen=True):
-    """Leave, DeleteEndpoint, EndpointOperInfo, Program- and RevokeExternalConnectivity."""
+    """Leave, DeleteEndpoint, EndpointOperInfo and RevokeExternalConnectivity."""
 
     network_id: str = field(name="NetworkID")
     endpoint_id: str = field(name="EndpointID")
+
+
+class Program(Message, frozen=True):
+    """ProgramExternalConnectivity: the endpoint is the container's way out."""
+
+    network_id: str = field(name="NetworkID")
+    endpoint_id: str = field(name="EndpointID")
+    options: dict[str, Any] | None = field(name="Options", default=None)
+
+    @property
+    def ports(self) -> str:
+        """As those of a Join."""
+        return _ports(self.options)
 
 
 class Join(Message, frozen=True):
@@ -180,9 +193,13 @@ class Join(Message, frozen=True):
     @property
     def ports(self) -> str:
         """The host ports the container shall be reached at, for the log; in the engine's random order."""
-        published = (self.options or {}).get(PORTMAP)
-        ports = published if isinstance(published, list) else []
-        return ", ".join(str(it.get("HostPort")) for it in ports if isinstance(it, dict))
+        return _ports(self.options)
+
+
+def _ports(options: dict[str, Any] | None) -> str:
+    published = (options or {}).get(PORTMAP)
+    ports = published if isinstance(published, list) else []
+    return ", ".join(str(it.get("HostPort")) for it in ports if isinstance(it, dict))
 
 
 # --------------------------------------------------------------------- IPAM driver

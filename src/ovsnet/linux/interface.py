@@ -109,6 +109,15 @@ def heed_no_routers(name: str) -> None:
         copy_setting(f"ipv6/conf/{{}}/{setting}", "default", name)
 
 
+def heed_routers_as_a_router() -> None:
+    """Have every interface that takes what routers announce do so also when this host forwards IPv6: by itself it would
+    lose its own ways out then.
+    """
+    for conf in (SYSCTLS / "ipv6/conf").iterdir():
+        if conf.name != "all" and setting(f"ipv6/conf/{conf.name}/accept_ra") == "1":
+            _write(f"ipv6/conf/{conf.name}/accept_ra", "2")
+
+
 def _ethtool(name: str, within: socket.socket, command: int, given: int = 0) -> int:
     """One command of ethtool's; returns the value that the kernel gives back."""
     value = ctypes.create_string_buffer(struct.pack("=II", command, given))

@@ -8,7 +8,7 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv6Interface, ip_address, ip_network
@@ -200,16 +200,20 @@ class Netlink:
             raise OSError(errno.ENODEV, f"there is no interface {name} any more")
         return found
 
-    async def networks(self) -> AsyncIterator[IpNetwork]:
-        """Where the routes of all tables lead, defaults left out, and the subnets of all addresses."""
+    async def networks(self, *, besides: Collection[int] = ()) -> AsyncIterator[IpNetwork]:
+        """Where the routes of all tables lead, defaults left out, and the subnets of all addresses; not those of the
+        interfaces with these indexes.
+        """
         with _refusals():
             async with asyncio.timeout(self._deadline):
                 for family in (socket.AF_INET, socket.AF_INET6):
                     async for route in await self._kernel.route("dump", family=family):
-                        if route.get("dst") and route["type"] not in NOT_ANY_HOSTS:
+                        elsewhere = route.get("oif") not in besides and route["type"] not in NOT_ANY_HOSTS
+                        if route.get("dst") and elsewhere:
                             yield ip_network((route.get("dst"), route["dst_len"]))
                     async for address in await self._kernel.addr("dump", family=family):
-                        yield ip_network((address.get("address"), address["prefixlen"]), strict=False)
+                        if address["index"] not in besides:
+                            yield ip_network((address.get("address"), address["prefixlen"]), strict=False)
 
     async def addresses(self) -> AsyncIterator[Held]:
         """All addresses of this host, of each interface in the kernel's order: primary ones first."""

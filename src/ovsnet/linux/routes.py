@@ -1,6 +1,8 @@
 """What this host already reaches, so that a pool can be chosen that overlaps none of it."""
 
+from ovsnet.linux.namespace import list_links
 from ovsnet.linux.netlink import Netlink
+from ovsnet.model.egress import GATEWAY_DEVICES
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import IpNetwork
 
@@ -8,12 +10,13 @@ from ovsnet.model.ids import IpNetwork
 async def host_networks() -> frozenset[IpNetwork]:
     """Every network that this host has a route (in any table) or an address for.
 
-    Left out is what overlaps everything or nothing: default routes, multicast, link-local. Unavailable when
-    the kernel does not tell.
+    Left out is what overlaps everything or nothing, default routes, multicast, link-local, and the networks that this
+    host is the gateway of by us. Unavailable when the kernel does not tell.
     """
     try:
+        gateways = {it.index for it in list_links() if it.name.startswith(GATEWAY_DEVICES)}
         async with Netlink() as kernel:
-            found = {it async for it in kernel.networks()}
+            found = {it async for it in kernel.networks(besides=gateways)}
     except OSError as error:
         raise Unavailable("the kernel's netlink", f"routes cannot be listed: {error.strerror}") from error
     return frozenset(it for it in found if _counts(it))

@@ -13,7 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-OWN = "/proc/self/ns/net"
+from ovsnet.model.host import OWN_NAMESPACE
+
+OWN = OWN_NAMESPACE
 MOUNTS = "/proc/self/mountinfo"
 NAMED = Path("/run/netns")
 """Where `ip netns` keeps its namespaces."""

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 
 from ovsnet.model.datapath import Datapath
+from ovsnet.model.egress import FirewallPlan
 from ovsnet.model.ids import UNTAGGED, EndpointId, IpAddress, IpInterface, IpNetwork, Mac, Ofport, Vlan, Vni
 from ovsnet.model.network import PortKind
 from ovsnet.model.overlay import Overlay
@@ -18,6 +19,7 @@ from ovsnet.model.shaping import UNSHAPED, Shape
 from ovsnet.model.uplink import UplinkPlan
 
 __all__ = [
+    "OWN_NAMESPACE",
     "BridgePlan",
     "Datapath",
     "DevicePlan",
@@ -37,6 +39,8 @@ __all__ = [
     "TunnelPlan",
 ]
 
+OWN_NAMESPACE = "/proc/self/ns/net"
+"""The path of the host's own network namespace."""
 EVERY_BIT = (1 << 32) - 1
 LAST_PRIORITY = 32765
 """Of a rule, the one before that for the table `main`: what the kernel gives a rule that says none."""
@@ -286,3 +290,4 @@ class HostPlan:
     uplinks: Mapping[str, UplinkPlan] = field(default_factory=lambda: MappingProxyType({}))
     insides: Mapping[str, InsidePlan] = field(default_factory=lambda: MappingProxyType({}))
     devices: Mapping[str, DevicePlan] = field(default_factory=lambda: MappingProxyType({}))
+    firewall: Mapping[str, FirewallPlan] = field(default_factory=lambda: MappingProxyType({}))

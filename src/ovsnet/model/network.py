@@ -54,6 +54,10 @@ class Egress(StrEnum):
     """How a container leaves its network."""
 
     DOCKER = "docker"
+    NAT = "nat"
+    """By its gateway on our bridge, which is this host: with the host's address."""
+    ROUTED = "routed"
+    """The same with its own address."""
     NONE = "none"
     LAN = "lan"
     """By the LAN's own router: with `mode=uplink` only."""
@@ -64,10 +68,6 @@ class Multicast(StrEnum):
 
     SNOOP = "snoop"
     FLOOD = "flood"
-
-
-LATER = {"egress": ("nat", "routed")}
-"""Values that are designed but not built: refused by name, so that nobody takes silence for support."""
 
 
 FAMILIES: Mapping[str, tuple[int, ...]] = {"": (), "v4": (4,), "v6": (6,), "both": (4, 6)}
@@ -131,8 +131,8 @@ class Network:
     """One Docker network of our driver on this host.
 
     `space` is the name of the address space its subnets are unique in, "" for the one all networks are in that name
-    none. `shared` is the network of the cluster it is a part of, "" for one of this host alone. `name` and `labels`
-    come later, from the engine's events ("" until then).
+    none. `shared` is the network of the cluster it is a part of, "" for one of this host alone. `exposed`: this host
+    and the containers reach each other. `name` and `labels` come later, from the engine's events ("" until then).
     """
 
     id: NetworkId
@@ -145,6 +145,7 @@ class Network:
     gateway6: IPv6Address | None = None
     space: str = ""
     shared: SharedId = NOT_SHARED
+    exposed: bool = False
     name: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     created_at: float = 0.0
@@ -185,8 +186,6 @@ def _choice(key: str, allowed: Iterable[StrEnum]) -> Callable[[str], StrEnum]:
     choices = {it.value: it for it in allowed}
 
     def parse(text: str) -> StrEnum:
-        if text in LATER.get(key, ()):
-            raise BadRequest(f"{key}={text} is not supported yet by this version; use one of: {', '.join(choices)}")
         if text not in choices:
             raise BadRequest(f"{key}={text!r} is not known; use one of: {', '.join(choices)}")
         return choices[text]
@@ -271,9 +270,10 @@ NETWORK_OPTIONS: Mapping[str, OptionRule] = {
     "icc": OptionRule(_switch("icc"), "true, false", "false: containers reach the gateway but not each other"),
     "egress": OptionRule(
         _choice("egress", Egress),
-        "docker, none, lan",
-        "docker: Docker's gateway bridge does NAT and -p; lan: the LAN's router, with mode=uplink only, where it is "
-        "the default",
+        "docker, nat, routed, none, lan",
+        "docker: Docker's gateway bridge does NAT and -p; nat: by the network's gateway on our bridge, with the host's "
+        "address; routed: the same with the container's own; none: not at all; lan: the LAN's router, with mode=uplink "
+        "only, where it is the default",
     ),
     "multicast": OptionRule(
         _choice("multicast", Multicast),

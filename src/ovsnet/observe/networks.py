@@ -13,8 +13,9 @@ from ovsnet.model.state import State
 
 class NetworkInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A network. `name` is "" until the engine told it; `vlan` is 0 where ports are untagged; `mtu` is in
-    bytes. `space` is the name of the address space of its subnets, "" for the common one. With mode=uplink `uplink` is
-    the NIC, and `from_lan` says how the LAN gives addresses: dhcp v4, dhcp v6, slaac.
+    bytes. `exposed`: this host and its containers reach each other. `space` is the name of the address space of its
+    subnets, "" for the common one. With mode=uplink `uplink` is the NIC, and `from_lan` says how the LAN gives
+    addresses: dhcp v4, dhcp v6, slaac.
     """
 
     id: str
@@ -28,6 +29,7 @@ class NetworkInfo(msgspec.Struct, frozen=True, kw_only=True):
     egress: str
     multicast: str
     internal: bool
+    exposed: bool = False
     space: str = ""
     uplink: str = ""
     from_lan: tuple[str, ...] = ()
@@ -118,6 +120,7 @@ def _info(network: Network, endpoints: int) -> NetworkInfo:
         egress=options.egress,
         multicast=options.multicast,
         internal=network.internal,
+        exposed=network.exposed,
         space=network.space,
         uplink=options.uplink,
         from_lan=(*(f"dhcp v{it}" for it in options.dhcp), *(["slaac"] if options.slaac else [])),

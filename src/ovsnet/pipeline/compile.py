@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
+from ovsnet.model.egress import has_gateway_here
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import HostFacts
 from ovsnet.model.ids import EndpointId, IpInterface, Ofport, Vni
@@ -22,6 +23,7 @@ from ovsnet.model.overlay import TunnelKind
 from ovsnet.model.state import State
 from ovsnet.pipeline import (
     dns,
+    egress,
     elsewhere,
     flood,
     forward,
@@ -63,6 +65,9 @@ class PortNames(Protocol):
     def uplink_port(self, nic: str) -> str:
         """The port to the LAN behind a NIC."""
 
+    def gateway_port(self, vni: Vni) -> str:
+        """The port of a network's gateway on this host."""
+
     def dns_port(self) -> str:
         """The port of the name service."""
 
@@ -92,6 +97,8 @@ def compile_flows(state: State, facts: HostFacts, names: PortNames) -> dict[str,
     for it in plugged:
         resources.update(it.flows)
     resources.update(_dns_flows(facts, names.dns_port(), plugged))
+    for passage in _passages(state, facts, names):
+        resources.update(_passage_flows(passage, tuple(members.get(passage.segment, ()))))
     for segment, group_id in flood.group_ids(members).items():
         resources.update(_segment_resources(tuple(members[segment]), remote.get(segment), group_id))
     _of_segments.keep(members)
@@ -167,6 +174,29 @@ def _dns_flows(facts: HostFacts, port: str, plugged: Sequence[Plugged]) -> Mappi
     return flows
 
 
+def _passages(state: State, facts: HostFacts, names: PortNames) -> Iterator[egress.Passage]:
+    """The gateways on this host whose ports the switch has taken up."""
+    for it in state.networks.values():
+        ofport = facts.switch.ofports.get(names.gateway_port(it.vni)) if has_gateway_here(it) else None
+        if ofport is not None:
+            segment = Segment(it.vni, it.options.vlan)
+            of_network = Gateway(it.gateway4, it.gateway6)
+            yield egress.Passage(segment, ofport, of_network, it.ipv4, it.ipv6, it.exposed)
+
+
+def _passage_flows(passage: egress.Passage, plugs: tuple[Plug, ...]) -> Mapping[str, Flow]:
+    """One flow per plug only where plugs do not reach each other; else what is forwarded to peers is to the gateway."""
+    flows = dict(_flows_of_passage(passage))
+    for plug in plugs if plugs and not plugs[0].icc else ():
+        flows.update(keyed(*egress.plug_flows(plug, passage)))
+    return flows
+
+
+@cache
+def _flows_of_passage(passage: egress.Passage) -> Mapping[str, Flow]:
+    return keyed(*egress.passage_flows(passage))
+
+
 @cache
 def _door_flows(door: dns.Door) -> Mapping[str, Flow]:
     return keyed(*dns.door_flows(door))
@@ -224,7 +254,7 @@ def _forget(endpoints: Collection[EndpointId]) -> None:
         if len(latest) > most:
             latest.keep(endpoints)
     # Of these all goes at once: what is in use is made anew when it is asked for.
-    for remembered in (_segment_flows, _door_flows, _kept_of_segment, _kept_of_plug):
+    for remembered in (_segment_flows, _flows_of_passage, _door_flows, _kept_of_segment, _kept_of_plug):
         if remembered.cache_info().currsize > most:
             remembered.cache_clear()
 

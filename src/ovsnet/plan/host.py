@@ -19,6 +19,7 @@ from ovsnet.plan.attachments import (
 from ovsnet.plan.cables import plan_uplink_cables
 from ovsnet.plan.devices import plan_devices
 from ovsnet.plan.dns import plan_dns_link, plan_dns_port
+from ovsnet.plan.egress import plan_firewall, plan_gateways
 from ovsnet.plan.links import has_routers, may_offload, plan_link
 from ovsnet.plan.ports import plan_port
 from ovsnet.plan.tunnels import plan_tunnel_ports, plan_tunnels
@@ -63,6 +64,8 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
     if facts.names is not None:
         links[names.dns_port()] = plan_dns_link(facts.names, facts.switch)
         ports[names.dns_port()] = plan_dns_port(instance)
+    for name, (link, port) in plan_gateways(state, facts.switch, instance).items():
+        links[name], ports[name] = link, port
     bridges = {**plan_bridges(state, facts.switch, instance), bridge: ours}
     devices = plan_devices(state)
     own = ((devices.get(names.device(it.id)), it) for it in state.attachments.values())
@@ -70,7 +73,14 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
     insides = {it.name: it for it in (plan_inside(*it) for it in attached) if it is not None}
     uplinks = plan_uplinks(state, facts)
     return HostPlan(
-        bridges, links, ports, plan_tunnels(state, facts.overlay), insides=insides, uplinks=uplinks, devices=devices
+        bridges,
+        links,
+        ports,
+        plan_tunnels(state, facts.overlay),
+        uplinks=uplinks,
+        insides=insides,
+        devices=devices,
+        firewall=plan_firewall(state),
     )
 
 

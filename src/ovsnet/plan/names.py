@@ -50,8 +50,10 @@ _TUNNEL_PREFIX = "ovx"
 """No name of an endpoint's port begins so: x is no hex digit."""
 _PATH_PREFIX = "ovxp"
 """No name of a device's port begins so: p is no hex digit."""
+_GATEWAY_PREFIX = "ovgp"
+"""No name of an endpoint's port begins so: g is no hex digit."""
 _DIGITS = 11
-_RESERVED = re.compile(r"o[vci][0-9a-f]{11}0?|ovx.*|ovdns.*|ocdns|ovtrunkp?|ovu.*")
+_RESERVED = re.compile(r"o[vci][0-9a-f]{11}0?|ovx.*|ovdns.*|ocdns|ovtrunkp?|ovu.*|ovg.*")
 
 
 def host_end(endpoint: EndpointId) -> str:
@@ -142,6 +144,16 @@ def uplink_port(nic: str) -> str:
     return f"{_UPLINK_PREFIX}{blake2s(nic.encode(), digest_size=5).hexdigest()}"
 
 
+def gateway_port(vni: Vni) -> str:
+    """The port of our bridge behind which a network's gateway is."""
+    return f"{_GATEWAY_PREFIX}{vni:x}"
+
+
+def gateway_alias(vni: Vni) -> str:
+    """The mark on the pair to a gateway."""
+    return f"{ALIAS_PREFIX}gateway:{vni}"
+
+
 def far_end(port: str) -> str:
     """The other end of that cable."""
     return f"{port}p"
@@ -163,7 +175,7 @@ def tunnel_port(kind: TunnelKind, vni: Vni) -> str:
 
 def is_tunnel(port: str) -> bool:
     """True for the name of a port of ours that is no endpoint's."""
-    return port.startswith(_TUNNEL_PREFIX) or port == dns_port()
+    return port.startswith((_TUNNEL_PREFIX, _GATEWAY_PREFIX)) or port == dns_port()
 
 
 def tunnel_alias(vni: Vni) -> str:

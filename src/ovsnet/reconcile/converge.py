@@ -68,6 +68,7 @@ class Converger:
                 Kind.PORTS: host.ports,
                 Kind.FLOWS: self._compile(state, facts) if host.bridges else {},
                 Kind.UPLINKS: host.uplinks,
+                Kind.FIREWALL: host.firewall,
             }
             self._planned = (state, facts, wanted)
         return self._planned[2]

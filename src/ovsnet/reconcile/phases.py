@@ -17,6 +17,7 @@ class Kind(StrEnum):
     PORTS = "ports"
     FLOWS = "flows"
     UPLINKS = "uplinks"
+    FIREWALL = "firewall"
 
 
 class Does(StrEnum):
@@ -40,6 +41,7 @@ class Phase:
 PHASES = (
     Phase(Kind.UPLINKS, Does.BOTH, "first, as this host may be reached through nothing else"),
     Phase(Kind.BRIDGES, Does.MAKES, "all else hangs on the bridge; fail_mode=secure: it forwards nothing yet"),
+    Phase(Kind.FIREWALL, Does.MAKES, "before there are gateways: nothing passes one unasked"),
     Phase(Kind.LINKS, Does.MAKES, "ovs-vswitchd can only open a veth that exists", PortKind.VETH),
     Phase(Kind.TUNNELS, Does.MAKES, "as a veth: a port needs a device that exists"),
     Phase(Kind.PORTS, Does.MAKES, "flows need the port's number; until they come its packets are dropped"),
@@ -50,5 +52,6 @@ PHASES = (
     Phase(Kind.PORTS, Does.UNMAKES, "before its link, or ovs-vswitchd reports a port without a device"),
     Phase(Kind.LINKS, Does.UNMAKES, "nothing uses it any more; an internal port's device went with its port"),
     Phase(Kind.TUNNELS, Does.UNMAKES, "after its port, as a link"),
+    Phase(Kind.FIREWALL, Does.UNMAKES, "after the gateways it is about"),
     Phase(Kind.BRIDGES, Does.UNMAKES, "last: only when we leave the host"),
 )

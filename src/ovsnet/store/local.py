@@ -39,11 +39,12 @@ from ovsnet.store.vocabulary import Columns, Edits, Parent, RowOf, Shape, Vocabu
 def _encode_network(it: Network, _row: RowOf) -> Columns:
     options = it.options
     on_lan = {"uplink": options.uplink, "dhcp": list(options.dhcp), "slaac": options.slaac}
-    return {**encode_network(it), **on_lan, "shared": it.shared}
+    return {**encode_network(it), **on_lan, "shared": it.shared, "exposed": it.exposed}
 
 
 def _decode_network(row: Any) -> Network:
-    network = Network(id=NetworkId(row.net_id), shared=SharedId(row.shared), **decode_network(row))
+    here = {"shared": SharedId(row.shared), "exposed": row.exposed}
+    network = Network(id=NetworkId(row.net_id), **here, **decode_network(row))
     dhcp = tuple(sorted(int(it) for it in row.dhcp))
     return replace(network, options=replace(network.options, uplink=row.uplink, dhcp=dhcp, slaac=row.slaac))
 
@@ -196,7 +197,7 @@ LOCAL: Final = Vocabulary(
     empty=State,
     shapes=MappingProxyType(
         {
-            Network: Shape("Network", _encode_network, _decode_network, vital=frozenset({"uplink"})),
+            Network: Shape("Network", _encode_network, _decode_network, vital=frozenset({"uplink", "exposed"})),
             Pool: Shape("Pool", _encode_pool, _decode_pool),
             Endpoint: Shape("Endpoint", _encode_endpoint, _decode_endpoint),
             Allocation: Shape("Allocation", _encode_allocation, _decode_allocation),

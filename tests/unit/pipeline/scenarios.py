@@ -26,6 +26,8 @@ LONELY = replace(WEB, options=NetworkOptions(icc=False))
 LAB = replace(DB, options=NetworkOptions(vlan=Vlan(30)))
 V6_ONLY = replace(WEB, ipv4=None, gateway4=None)
 NO_GATEWAY = replace(DB, gateway4=None)
+NAT = replace(WEB, options=NetworkOptions(egress=Egress.NAT))
+SHOWN = replace(LONELY, exposed=True)
 BARE = Network(id=NetworkId("c3" * 32), vni=Vni(12), name="bare")
 
 
@@ -169,6 +171,8 @@ SCENARIOS: Mapping[str, State] = {
     ),
     "multicast-flood": state(SHARED_FLOOD, listening(1, to_groups([GROUP]), SHARED_FLOOD)),
     "spaces": state(DB, BLUE, endpoint(3, DB), replace(endpoint(5, BLUE), ipv4=endpoint(3, DB).ipv4)),
+    "egress": state(NAT, endpoint(1, NAT), endpoint(2, NAT)),
+    "egress-exposed": state(SHOWN, endpoint(1, SHOWN), endpoint(2, SHOWN)),
     "names": state(DB, LONELY, endpoint(3, DB), endpoint(4, DB), endpoint(1, LONELY)),
 }
 
@@ -195,6 +199,10 @@ class Names:
         """That of the tunnels."""
         return "t" if kind is TunnelKind.OVS else f"t{vni}"
 
+    def gateway_port(self, vni: Vni) -> str:
+        """That of a gateway."""
+        return f"g{vni}"
+
     def uplink_port(self, nic: str) -> str:
         """That to a LAN."""
         return f"u{nic}"
@@ -205,8 +213,9 @@ class Names:
 
 
 def ofports(of: State) -> dict[str, Ofport]:
-    """When the switch has taken up every port; the tunnels' are numbered from 1000 on."""
+    """When the switch has taken up every port; the tunnels' are numbered from 1000 on, the gateways' from 900 on."""
     devices = {f"t{it.vni}": Ofport(1000 + it.vni % 1000) for it in of.networks.values()}
+    devices |= {f"g{it.vni}": Ofport(900 + it.vni % 90) for it in of.networks.values()}
     return (
         {port(it): ofport(it) for it in of.endpoints.values()}
         | devices

@@ -1,0 +1,135 @@
+"""Which networks may have their gateway on this host, and who opens this host to one and closes it again."""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from ovsnet.control.commit import Committer
+from ovsnet.model.egress import FIREWALL, has_gateway_here, leads_out
+from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError
+from ovsnet.model.ids import IpNetwork
+from ovsnet.model.network import Mode, Network, find_network
+from ovsnet.model.state import State
+from ovsnet.plan import names
+from ovsnet.store.interface import Change, Put
+
+HostNetworks = Callable[[], Awaitable[Collection[IpNetwork]]]
+
+
+class Host(Protocol):
+    """The reconciler, as seen from here."""
+
+    async def settled(self, revision: int, resources: Sequence[str], deadline: float) -> None:
+        """Wait until `revision` is in force for these resources; raises what was refused."""
+
+
+async def nothing_else() -> Collection[IpNetwork]:
+    """Of a host that reaches nothing but its networks."""
+    return ()
+
+
+def resources_of(network: Network) -> tuple[str, ...]:
+    """What must be in force before a container has its way out."""
+    return (names.gateway_port(network.vni), FIREWALL) if has_gateway_here(network) else ()
+
+
+def check_egress(network: Network) -> None:
+    """BadRequest for a network that cannot lead out by a gateway of its own."""
+    options = network.options
+    if not leads_out(network):
+        return
+    what = f"egress={options.egress}"
+    if network.internal:
+        raise BadRequest(f"{what} does not go with --internal, which keeps containers from what is elsewhere")
+    _check_place(network, what)
+
+
+async def check_host(network: Network, host_networks: HostNetworks) -> None:
+    """Conflict where this host reaches something else by the addresses of the network."""
+    for other in await host_networks():
+        for subnet in (network.ipv4, network.ipv6):
+            if subnet is not None and subnet.version == other.version and subnet.overlaps(other):
+                raise Conflict(
+                    f"network {network.title}: this host has a route to {other}, which overlaps its subnet {subnet}, "
+                    "so it cannot be the network's gateway; choose another --subnet, or egress=docker"
+                )
+
+
+class Exposure:
+    """`ovsnet expose` and `ovsnet hide`: this host and the containers of a network reach each other, or do not."""
+
+    def __init__(
+        self, committer: Committer[State], host: Host, host_networks: HostNetworks, *, deadline: float
+    ) -> None:
+        self._committer = committer
+        self._host = host
+        self._host_networks = host_networks
+        self._deadline = deadline
+
+    async def expose(self, name_or_id: str) -> Network:
+        """Returns when it is in force; what is refused by the host is undone."""
+        network = find_network(self._committer.snapshot().networks, name_or_id)
+        _check_place(network, "expose")
+        if not has_gateway_here(network):
+            await check_host(network, self._host_networks)
+        exposed = await self._put(network, exposed=True)
+        try:
+            await self._settled(exposed)
+        except OvsnetError:
+            if not network.exposed:
+                await self._put(network, exposed=False)
+            raise
+        return exposed
+
+    async def hide(self, name_or_id: str) -> Network:
+        """Returns when it is in force."""
+        network = find_network(self._committer.snapshot().networks, name_or_id)
+        hidden = await self._put(network, exposed=False)
+        await self._settled(hidden)
+        return hidden
+
+    async def _settled(self, network: Network) -> None:
+        wanted = (names.gateway_port(network.vni), FIREWALL)
+        await self._host.settled(self._committer.snapshot().revision, wanted, self._deadline)
+
+    async def _put(self, network: Network, *, exposed: bool) -> Network:
+        def decide(state: State) -> tuple[Sequence[Change], Network]:
+            known = state.networks.get(network.id)
+            if known is None:
+                raise NotFound(f"network {network.title} is being removed")
+            wanted = replace(known, exposed=exposed)
+            return ((Put(wanted),) if wanted != known else ()), wanted
+
+        return await self._committer.commit(decide)
+
+
+def _check_place(network: Network, what: str) -> None:
+    """What keeps this host from being the gateway of a network, whatever for."""
+    options = network.options
+    if options.mode is Mode.UPLINK:
+        raise BadRequest(
+            f"{what} does not go with mode=uplink, where the LAN's router is the gateway and no host of ours"
+        )
+    if options.mode is Mode.UNDERLAY:
+        raise BadRequest(
+            f"{what} does not go with mode=underlay in this version, where every host would be the same gateway on one "
+            "VLAN; use mode=overlay, or egress=docker"
+        )
+    if network.space:
+        raise BadRequest(
+            f"{what} does not go with the address space {network.space!r} in this version: this host has one table of "
+            "routes, and its subnet may be another network's, too; leave --ipam-opt space out, or use egress=docker"
+        )
+    families = ((network.ipv4, network.gateway4), (network.ipv6, network.gateway6))
+    if not network.addressed or any(subnet is not None and gateway is None for subnet, gateway in families):
+        raise BadRequest(f"{what} needs a subnet with a gateway for every IP version of the network; add --gateway")
+
+
+def refused_ports(network: Network) -> str:
+    """Why ports cannot be published by this network; "" where they can, or where it is no way out."""
+    if not leads_out(network):
+        return ""
+    return (
+        f"network {network.title} has egress={network.options.egress}, where ports cannot be published yet (-p); leave "
+        "-p out, or use a network with egress=docker"
+    )

@@ -1,0 +1,205 @@
+"""Applier: what may pass the gateways that are on this host: a table of our own in nftables, and forwarding.
+
+    container ── ovgw… ─► forward: to what is elsewhere where the network leads out, never to another network
+                          input, output: to and from this host itself where the network is exposed
+    to ovgw…           ─► forward: answers; where the network is routed whoever asks
+
+What is not named is closed, so that a gateway that is there before its rules, or after them, leads nowhere. The table
+is made anew in one transaction. Other tables may drop what ours lets pass: see passes.py for Docker's.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+
+import structlog
+
+from ovsnet.linux import interface, passes
+from ovsnet.linux.nft import nft, nothing_there
+from ovsnet.model.delta import Delta
+from ovsnet.model.egress import FIREWALL, GATEWAY_DEVICES, FirewallPlan, Passage
+from ovsnet.model.errors import ApplyError, OvsnetError
+from ovsnet.model.network import Egress
+
+OURS = f'"{GATEWAY_DEVICES}*"'
+FOREIGN = FirewallPlan(())
+"""What is there is not what this process wrote: it differs from everything wanted."""
+DOCKERS = ('"docker0"', '"docker_gwbridge"', '"br-*"')
+"""Linux bridges of these names are Docker's: who is behind them is kept apart from us, as from one another."""
+REFUSED = "reject with icmpx admin-prohibited"
+CONVERSING = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept"
+"""How this host finds its neighbours."""
+TROUBLE = (
+    "icmp type { destination-unreachable, time-exceeded, parameter-problem } accept",
+    "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept",
+)
+"""What this host says of packets that it cannot forward."""
+FORWARDING = {4: "ipv4/ip_forward", 6: "ipv6/conf/all/forwarding"}
+
+log = structlog.get_logger("firewall")
+
+
+def table_of(instance: str) -> str:
+    """The name of our table, in the family inet; what is in it is ours."""
+    return f"{instance}-egress"
+
+
+def ruleset(table: str, plan: FirewallPlan) -> str:
+    """The commands that make the table what it must be, whatever it was."""
+    lines = [f"table inet {table} {{ }}", f"delete table inet {table}", f"table inet {table} {{"]
+    lines += _chain("forward", "filter hook forward priority filter", _forward(plan))
+    lines += _chain("arriving", "filter hook input priority filter", _input(plan))
+    lines += _chain("leaving", "filter hook output priority filter", _output(plan))
+    lines += _chain("lend", "nat hook postrouting priority srcnat", _lend(plan))
+    return "\n".join((*lines, "}")) + "\n"
+
+
+def _chain(name: str, hook: str, rules: Iterable[str]) -> list[str]:
+    return [f"chain {name} {{ type {hook}; policy accept;", *rules, "}"]
+
+
+def _forward(plan: FirewallPlan) -> Iterator[str]:
+    natted = _devices(it for it in plan.passages if it.egress is Egress.NAT)
+    routed = _devices(it for it in plan.passages if it.egress is Egress.ROUTED)
+    leading = _devices(it for it in plan.passages if it.leads_out)
+    yield f"iifname != {OURS} oifname != {OURS} accept"
+    yield f"iifname {OURS} oifname {OURS} counter {REFUSED}"
+    if natted:
+        # What the kernel can tell no connection by would leave with the container's own address.
+        yield f"iifname {natted} ct state invalid counter drop"
+    if leading:
+        # What was published on this host, like a port of one of Docker's containers, is so for ours, too.
+        yield f"iifname {leading} ct status dnat accept"
+        yield f"oifname {leading} ct state established,related accept"
+    for bridge in DOCKERS:
+        yield f'iifname {OURS} oifname {bridge} meta oifkind "bridge" counter {REFUSED}'
+        yield f'oifname {OURS} iifname {bridge} meta iifkind "bridge" counter drop'
+    if leading:
+        yield f"iifname {leading} accept"
+    if routed:
+        # Not by connections: what is answered here may have been asked by way of another host.
+        yield f"oifname {routed} accept"
+    yield f"iifname {OURS} counter {REFUSED}"
+    yield "counter drop"
+
+
+def _input(plan: FirewallPlan) -> Iterator[str]:
+    yield f"iifname != {OURS} accept"
+    yield from _exposed("iifname", plan)
+    yield CONVERSING
+    yield f"counter {REFUSED}"
+
+
+def _output(plan: FirewallPlan) -> Iterator[str]:
+    yield f"oifname != {OURS} accept"
+    yield from _exposed("oifname", plan)
+    yield CONVERSING
+    yield from TROUBLE
+    yield f"counter {REFUSED}"
+
+
+def _exposed(which: str, plan: FirewallPlan) -> Iterator[str]:
+    exposed = _devices(it for it in plan.passages if it.exposed)
+    if exposed:
+        yield f"{which} {exposed} accept"
+
+
+def _lend(plan: FirewallPlan) -> Iterator[str]:
+    """Outside they are seen by an address of this host."""
+    for passage in (it for it in plan.passages if it.egress is Egress.NAT):
+        for subnet in passage.subnets:
+            field = "ip" if subnet.version == 4 else "ip6"
+            yield f"{field} saddr {subnet} oifname != {OURS} counter masquerade"
+
+
+def _devices(of: Iterable[Passage]) -> str:
+    names = [f'"{it.device}"' for it in of]
+    return f"{{ {', '.join(names)} }}" if names else ""
+
+
+class FirewallApplier:
+    """Compared in nft's own words: as it lists the table now, and as it did right after it was written."""
+
+    def __init__(self, instance: str) -> None:
+        self._table = table_of(instance)
+        self._have: dict[str, FirewallPlan] = {}
+        self._written: tuple[FirewallPlan, str] | None = None
+        self._looked = False
+
+    def have(self) -> Mapping[str, FirewallPlan]:
+        """What was written, as long as nothing of it was changed."""
+        return self._have
+
+    async def resync(self) -> None:
+        """See whether it is still so. Most hosts have no gateway, and those need no nft either."""
+        try:
+            if self._written is not None:
+                self._have = {FIREWALL: self._written[0] if await self._unchanged(*self._written) else FOREIGN}
+            elif not self._looked:
+                self._have = {FIREWALL: FOREIGN} if await self._listed() else {}
+        except OvsnetError:
+            # Who has containers on other networks need not know: whoever wants a gateway is told when it is made.
+            self._have = {FIREWALL: FOREIGN} if self._written else {}
+        self._looked = True
+
+    async def _unchanged(self, plan: FirewallPlan, listed: str) -> bool:
+        if await self._listed() != listed or not _forwards(plan):
+            return False
+        return not plan.forwards or await passes.there()
+
+    async def apply(self, delta: Delta[FirewallPlan]) -> Sequence[ApplyError]:
+        """All of it, or the reason why not."""
+        try:
+            for plan in (*delta.add.values(), *delta.change.values()):
+                await self._put(plan)
+            if delta.remove:
+                await self._take_away()
+        except ApplyError as error:
+            self._forget()
+            return [ApplyError(FIREWALL, error.reason)]
+        except OvsnetError as error:
+            self._forget()
+            return [ApplyError(FIREWALL, str(error))]
+        except OSError as error:
+            self._forget()
+            return [ApplyError(FIREWALL, f"this host cannot be made to forward: {error.strerror}")]
+        return []
+
+    def _forget(self) -> None:
+        self._written, self._have = None, {FIREWALL: FOREIGN}
+
+    async def _put(self, plan: FirewallPlan) -> None:
+        await nft("-f", "-", stdin=ruleset(self._table, plan))
+        if plan.forwards:
+            await passes.open_up()
+        else:
+            await passes.close()
+        for version in sorted(plan.forwards):
+            _forward_from_now_on(version)
+        self._written = (plan, await self._listed())
+        self._have = {FIREWALL: plan}
+
+    async def _take_away(self) -> None:
+        await passes.close()
+        with nothing_there():
+            await nft("delete", "table", "inet", self._table)
+        self._written, self._have = None, {}
+
+    async def _listed(self) -> str:
+        """Without the counters; "" when it is gone."""
+        with suppress(ApplyError):
+            return await nft("--stateless", "list", "table", "inet", self._table)
+        return ""
+
+
+def _forwards(plan: FirewallPlan) -> bool:
+    return all(interface.setting(FORWARDING[it]) == "1" for it in plan.forwards)
+
+
+def _forward_from_now_on(version: int) -> None:
+    """The host stays a router when the last network has gone: who else needs that by then, nobody could tell."""
+    if interface.setting(FORWARDING[version]) == "1":
+        return
+    if version == 6:
+        interface.heed_routers_as_a_router()
+    interface.set_setting(FORWARDING[version], "1")
+    log.warning("this host forwards packets now, as a network leads out by it", ip_version=version)

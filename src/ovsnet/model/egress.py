@@ -1,0 +1,75 @@
+"""Networks whose gateway is on this host: by which interface, and what may pass it. Pure.
+
+container ── our bridge ── ovgp… ══ ovgw… ── this host ── elsewhere
+                                    gateway's addresses and MAC
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from ovsnet.model.ids import IpNetwork, Vni
+from ovsnet.model.network import Egress, Network
+
+GATEWAY_DEVICES: Final = "ovgw"
+"""All names of interfaces that carry a gateway begin so, and no other name of ours."""
+LEADS_OUT: Final = frozenset({Egress.NAT, Egress.ROUTED})
+
+
+def gateway_device(vni: Vni) -> str:
+    """The interface of the host that has the addresses of a network's gateway."""
+    return f"{GATEWAY_DEVICES}{vni:x}"
+
+
+def leads_out(network: Network) -> bool:
+    """True where containers leave by the network's own gateway."""
+    return network.options.egress in LEADS_OUT
+
+
+def has_gateway_here(network: Network) -> bool:
+    """True where this host is the network's gateway, and not the switch alone."""
+    return leads_out(network) or network.exposed
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What may pass a network's gateway. `egress` is NONE where nothing may but to and from this host."""
+
+    device: str
+    subnets: tuple[IpNetwork, ...]
+    egress: Egress
+    exposed: bool
+
+    @property
+    def leads_out(self) -> bool:
+        """Whether containers reach what is elsewhere."""
+        return self.egress in LEADS_OUT
+
+
+@dataclass(frozen=True, slots=True)
+class FirewallPlan:
+    """The rules of this host about all of its gateways. Resource key: FIREWALL. Whatever is not named is closed."""
+
+    passages: tuple[Passage, ...]
+
+    @property
+    def forwards(self) -> frozenset[int]:
+        """The IP versions that this host has to forward."""
+        return frozenset(subnet.version for it in self.passages if it.leads_out for subnet in it.subnets)
+
+
+FIREWALL: Final = "firewall of gateways"
+
+
+def passages(networks: Iterable[Network]) -> tuple[Passage, ...]:
+    """Of the networks that have a gateway here, in the order of their numbers."""
+    here = sorted((it for it in networks if has_gateway_here(it)), key=lambda it: it.vni)
+    return tuple(
+        Passage(
+            gateway_device(it.vni),
+            tuple(subnet for subnet in (it.ipv4, it.ipv6) if subnet is not None),
+            it.options.egress if leads_out(it) else Egress.NONE,
+            it.exposed,
+        )
+        for it in here
+    )

@@ -1,0 +1,159 @@
+"""Who may have a gateway on this host, and who may reach this host by it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_network
+
+import pytest
+
+from ovsnet.control.commit import Committer
+from ovsnet.control.egress import Exposure
+from ovsnet.control.endpoints import Endpoints
+from ovsnet.control.networks import Networks
+from ovsnet.control.requests import EndpointRequest, NetworkRequest
+from ovsnet.model.errors import ApplyError, BadRequest, Conflict, NotFound
+from ovsnet.model.host import SwitchFacts
+from ovsnet.model.ids import EndpointId, IpNetwork, NetworkId
+from ovsnet.model.network import Egress, Mode, Network, NetworkOptions
+from ovsnet.model.state import State
+from ovsnet.store.local import LOCAL
+from ovsnet.store.memory import MemoryStore
+from tests.states import EMPTY, WEB, WEB_ID, state
+
+NAT = replace(WEB, options=NetworkOptions(egress=Egress.NAT))
+REQUEST = NetworkRequest(
+    id=NetworkId("c3" * 32),
+    options={"egress": "nat"},
+    ipv4=IPv4Network("10.40.0.0/24"),
+    gateway4=IPv4Address("10.40.0.1"),
+)
+
+
+class Reconciler:
+    """Answers at once, or refuses; remembers for which resources it was asked."""
+
+    def __init__(self, refusal: Exception | None = None) -> None:
+        self.refusal = refusal
+        self.resources: Sequence[str] = ()
+
+    async def settled(self, revision: int, resources: Sequence[str], deadline: float) -> None:
+        self.resources = resources
+        if self.refusal is not None:
+            raise self.refusal
+
+    def reachable(self) -> bool:
+        return True
+
+
+def networks(*host: str) -> Networks:
+    async def known() -> list[IpNetwork]:
+        return [ip_network(it) for it in host]
+
+    committer = Committer(MemoryStore(LOCAL, EMPTY))
+    return Networks(committer, SwitchFacts, lambda: 1000.0, None, known)
+
+
+def exposure(
+    start: State, refusal: Exception | None = None, host: Sequence[IpNetwork] = ()
+) -> tuple[Exposure, Committer[State]]:
+    async def known() -> Sequence[IpNetwork]:
+        return host
+
+    committer = Committer(MemoryStore(LOCAL, start))
+    return Exposure(committer, Reconciler(refusal), known, deadline=1.0), committer
+
+
+def endpoints(start: State, reconciler: Reconciler) -> Endpoints:
+    committer = Committer(MemoryStore(LOCAL, start))
+    return Endpoints(committer, reconciler, clock=lambda: 1.0, new_prefix=lambda: "0a:00:00", deadline=1.0)
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (replace(REQUEST, internal=True), "egress=nat does not go with --internal"),
+        (replace(REQUEST, gateway4=None), "egress=nat needs a subnet with a gateway"),
+        (replace(REQUEST, ipv4=None, gateway4=None), "egress=nat needs a subnet with a gateway"),
+    ],
+)
+async def test_a_network_that_cannot_lead_out_is_refused_by_name(request_: NetworkRequest, words: str) -> None:
+    with pytest.raises(BadRequest, match=words):
+        await networks().create(request_)
+
+
+async def test_a_subnet_that_this_host_reaches_elsewhere_is_refused_and_only_where_the_host_is_the_gateway() -> None:
+    with pytest.raises(Conflict, match=r"route to 10\.0\.0\.0/8, which overlaps its subnet 10\.40\.0\.0/24"):
+        await networks("10.0.0.0/8").create(REQUEST)
+    await networks("192.0.2.0/24", "::/1").create(REQUEST)
+    await networks("10.0.0.0/8").create(replace(REQUEST, options={}))
+
+
+async def test_a_repetition_does_not_mind_its_own_route() -> None:
+    door = networks()
+    made = await door.create(REQUEST)
+    assert await door.create(REQUEST) == made
+
+
+async def test_a_container_is_told_the_gateway_and_waits_for_it() -> None:
+    reconciler = Reconciler()
+    door = endpoints(state(NAT), reconciler)
+    request = EndpointRequest(EndpointId("e5" * 32), WEB_ID, ipv4=IPv4Interface("10.20.0.9/24"))
+    await door.create(request)
+    joined = await door.join(WEB_ID, request.id, "/run/docker/netns/1")
+    assert joined.gateway4 == NAT.gateway4
+    assert joined.gateway6 is None, "it has no IPv6 address"
+    assert joined.no_gateway_bridge
+    assert reconciler.resources[1:] == ("ovgpa", "firewall of gateways")
+
+
+async def test_an_endpoint_has_no_vlan_that_the_gateway_is_not_in() -> None:
+    request = EndpointRequest(EndpointId("e5" * 32), WEB_ID, options={"vlan": "20"})
+    with pytest.raises(BadRequest, match="egress=nat, whose gateway is in the network's own VLAN"):
+        await endpoints(state(NAT), Reconciler()).create(request)
+
+
+async def test_ports_that_nobody_would_publish_are_refused() -> None:
+    with pytest.raises(BadRequest, match=r"ports 8080: network web has egress=nat.*\(-p\)"):
+        await endpoints(state(NAT), Reconciler()).publish(WEB_ID, "8080")
+    await endpoints(state(NAT), Reconciler()).publish(WEB_ID, "")
+    await endpoints(state(WEB), Reconciler()).publish(WEB_ID, "8080")
+
+
+async def test_a_network_is_exposed_and_hidden_again() -> None:
+    door, committer = exposure(state(WEB))
+    assert (await door.expose("web")).exposed
+    assert (await door.expose("web")).exposed
+    assert committer.snapshot().networks[WEB_ID].exposed
+    assert not (await door.hide("web")).exposed
+    assert committer.snapshot().networks[WEB_ID] == WEB
+
+
+async def test_what_the_host_refuses_is_not_exposed_afterwards() -> None:
+    door, committer = exposure(state(WEB), ApplyError("ovgpa", "no"))
+    with pytest.raises(ApplyError):
+        await door.expose("web")
+    assert committer.snapshot().networks[WEB_ID] == WEB
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (replace(WEB, options=NetworkOptions(mode=Mode.UPLINK, uplink="eth0")), "mode=uplink"),
+        (replace(WEB, options=NetworkOptions(mode=Mode.UNDERLAY)), "mode=underlay"),
+        (replace(WEB, space="blue"), "address space 'blue'"),
+        (replace(WEB, gateway6=None), "for every IP version"),
+    ],
+)
+async def test_what_has_another_gateway_or_none_cannot_be_exposed(network: Network, words: str) -> None:
+    door, committer = exposure(state(network))
+    with pytest.raises(BadRequest, match=words):
+        await door.expose("web")
+    assert committer.snapshot() == state(network)
+
+
+async def test_nothing_is_exposed_that_this_host_reaches_elsewhere_or_that_is_not_there() -> None:
+    door, _ = exposure(state(WEB), host=[ip_network("fd00::/16")])
+    with pytest.raises(Conflict, match="overlaps its subnet fd00:20::/64"):
+        await door.expose("web")
+    with pytest.raises(NotFound):
+        await door.hide("wbe")
