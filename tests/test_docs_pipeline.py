@@ -76,6 +76,7 @@ def test_the_flows_shown_exist() -> None:
             "underlay",
             "uplink",
             "uplink-dhcp",
+            "egress",
             "names",
             "spaces",
             "multicast",

@@ -132,6 +132,7 @@ class Networks:
             self._shared.check_trunk("this network")
         shared = self._shared
         wanted = _shared_network(request, self._committer.snapshot(), shared, self._clock())
+        await self._check_egress(_asked_network(request, asked, mode, wanted.space))
         fresh = wanted.id not in shared.snapshot().networks
         with shared.making(wanted.id):
             made = await shared.add(wanted, asked, self._committer.snapshot)
@@ -258,6 +259,21 @@ def _shared_network(request: NetworkRequest, here: State, shared: SharedNetworks
         space=name,
         asked=tuple(sorted(request.options.items())),
         created_at=now,
+    )
+
+
+def _asked_network(request: NetworkRequest, asked: AskedOptions, mode: Mode, space: str) -> Network:
+    """As far as it is known before the cluster decides about it."""
+    return Network(
+        id=request.id,
+        vni=Vni(0),
+        options=replace(asked.options, mode=mode),
+        internal=request.internal,
+        ipv4=request.ipv4,
+        ipv6=request.ipv6,
+        gateway4=request.gateway4,
+        gateway6=request.gateway6,
+        space=space,
     )
 
 

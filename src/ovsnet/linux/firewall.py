@@ -21,7 +21,7 @@ from ovsnet.model.errors import ApplyError, OvsnetError
 from ovsnet.model.network import Egress
 
 OURS = f'"{GATEWAY_DEVICES}*"'
-FOREIGN = FirewallPlan(())
+FOREIGN = FirewallPlan((), "by somebody else, or before this agent started")
 """What is there is not what this process wrote: it differs from everything wanted."""
 DOCKERS = ('"docker0"', '"docker_gwbridge"', '"br-*"')
 """Linux bridges of these names are Docker's: who is behind them is kept apart from us, as from one another."""

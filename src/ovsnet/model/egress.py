@@ -48,9 +48,13 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class FirewallPlan:
-    """The rules of this host about all of its gateways. Resource key: FIREWALL. Whatever is not named is closed."""
+    """The rules of this host about all of its gateways. Resource key: FIREWALL. Whatever is not named is closed.
+
+    `changed` is what is to be said of rules that are there and not as they were written.
+    """
 
     passages: tuple[Passage, ...]
+    changed: str = ""
 
     @property
     def forwards(self) -> frozenset[int]:

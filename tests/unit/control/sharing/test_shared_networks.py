@@ -275,6 +275,16 @@ async def test_a_host_that_was_taken_out_of_the_cluster_makes_none() -> None:
         await a.networks.create(REQUEST)
 
 
+async def test_one_that_cannot_lead_out_as_asked_is_seen_by_nobody() -> None:
+    a, _ = pair()
+    with pytest.raises(BadRequest, match="egress=nat does not go with --internal"):
+        await a.networks.create(replace(REQUEST, options={"egress": "nat"}, internal=True))
+    with pytest.raises(BadRequest, match="egress=routed does not go with mode=underlay"):
+        await a.networks.create(replace(REQUEST, options={"egress": "routed", "mode": "underlay", "vlan": "20"}))
+    assert not a.everywhere
+    assert (await a.networks.create(replace(REQUEST, options={"egress": "nat"}))).options.egress == "nat"
+
+
 # ---------------------------------------------------------------- the other hosts' part
 
 
