@@ -166,7 +166,8 @@ def docker_drops(program: str, *, returns: bool) -> Iterator[None]:
     """What an engine makes of the packet filter: FORWARD drops but for its own, with a chain for people before."""
     call(program, "-P", "FORWARD", "DROP")
     call(program, "-N", "DOCKER-USER")
-    call(program, "-A", "DOCKER-USER", "-d", "203.0.113.7/32", "-j", "DROP")
+    somebody = "203.0.113.7/32" if program.startswith("iptables") else "2001:db8:7::7/128"
+    call(program, "-A", "DOCKER-USER", "-d", somebody, "-j", "DROP")
     if returns:
         call(program, "-A", "DOCKER-USER", "-j", "RETURN")
     call(program, "-A", "FORWARD", "-j", "DOCKER-USER")
