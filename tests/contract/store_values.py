@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool
 from ovsnet.model.attachment import Attachment, Tagging, Target, TargetKind
+from ovsnet.model.bound import Bound
 from ovsnet.model.datapath import Datapath
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import LAST_PRIORITY, Medium, Route, Rule
@@ -46,6 +47,7 @@ options = st.builds(
     icc=st.booleans(),
     egress=st.sampled_from(Egress),
     multicast=st.sampled_from(Multicast),
+    rate=st.integers(0, 2**40),
 )
 options_here = st.builds(
     lambda it, uplink, dhcp, slaac: replace(it, uplink=uplink, dhcp=dhcp, slaac=slaac),
@@ -95,6 +97,7 @@ def _endpoints(endpoint_id: str, network_id: str) -> st.SearchStrategy[Endpoint]
         names_route=st.none() | nets4,
         listens=st.sampled_from([EVERYTHING, MUTED]) | st.builds(to_groups, st.frozensets(v4 | v6, max_size=3)),
         host_ifname=texts,
+        rate=st.none() | st.integers(0, 2**40),
         created_at=times,
     )
 
@@ -240,9 +243,12 @@ def _uplinks(nic: str) -> st.SearchStrategy[Uplink]:
     )
 
 
+bounds = st.builds(Bound, container_id=ids, network_id=ids.map(NetworkId), rate=st.integers(0, 2**40))
+
+
 @st.composite
 def values_of_one_state(draw: st.DrawFn) -> list[Value]:
-    """Networks with endpoints, pools with allocations, what is attached, uplinks, and the counters."""
+    """Networks with endpoints, pools with allocations, what is attached, uplinks, bounds, and the counters."""
     values: list[Value] = [draw(counters)]
     network_ids = draw(st.lists(ids, max_size=3, unique=True))
     vnis = draw(st.lists(st.integers(1, MAX_VNI), min_size=3, max_size=3, unique=True))
@@ -258,4 +264,4 @@ def values_of_one_state(draw: st.DrawFn) -> list[Value]:
         values.append(draw(_pools(pool)))
         values += draw(_allocations(pool))
     values += [draw(_uplinks(it)) for it in draw(st.lists(texts.filter(bool), max_size=2, unique=True))]
-    return values
+    return [*values, *draw(st.lists(bounds, max_size=2, unique_by=lambda it: it.key))]

@@ -333,5 +333,6 @@ async def _emptied(store: Store[State]) -> State:
 
 
 def _values(state: State) -> Sequence[OfThisHost]:
-    maps = (state.networks, state.endpoints, state.pools, state.allocations, state.attachments, state.uplinks)
+    here = (state.networks, state.endpoints, state.attachments, state.bounds, state.uplinks)
+    maps = (*here, state.pools, state.allocations)
     return [it for values in maps for it in values.values()]

@@ -11,6 +11,7 @@ REFUSED = {
     "vlan=4095": ("vlan='4095'", "1 to 4094"),
     "vlan=0": ("vlan='0'", "1 to 4094"),
     "vlan=red": ("vlan='red'", "1 to 4094"),
+    "rate=fast": ("rate='fast'", "like 100mbit"),
 }
 
 

@@ -33,8 +33,10 @@ from ovsnet.control.attachments.changing import Changing
 from ovsnet.control.attachments.following import Following
 from ovsnet.control.attachments.targets import Namespaces, Targets
 from ovsnet.control.attachments.waiting import Waiting
+from ovsnet.control.bounds import Bounds
 from ovsnet.control.commit import Committer
 from ovsnet.control.endpoints import Host
+from ovsnet.control.kernel import Kernel
 from ovsnet.dhcp.clients import Clients
 from ovsnet.dhcp.keeper import LeaseKeeper
 from ovsnet.dhcp.places import Places
@@ -46,9 +48,11 @@ from ovsnet.linux.abilities import lacking
 from ovsnet.linux.carrier import has_carrier, send_inside
 from ovsnet.linux.namespace import links_inside
 from ovsnet.model.attachment import Attachment
-from ovsnet.model.errors import OvsnetError, Unavailable
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.errors import BadRequest, OvsnetError, Unavailable
 from ovsnet.model.host import Medium
 from ovsnet.model.ids import EndpointId, IpInterface
+from ovsnet.model.shaping import rate_words
 from ovsnet.model.state import State
 from ovsnet.model.wishes import Wish
 from ovsnet.ovs.announce import gratuitous_arp, unsolicited_advertisement
@@ -101,6 +105,7 @@ class AttachedSide:
         self.leases = LeaseKeeper(
             lambda: lessees(committer.snapshot()), Clients(places_of(settings)), leased, self._note_leases
         )
+        self.kernel = Kernel(lacking)
         here = Surroundings(
             bridge=settings.bridge,
             deadline=settings.busy_deadline,
@@ -110,13 +115,14 @@ class AttachedSide:
             new_prefix=lambda: mac_prefix(os.urandom(3)),
             names_at=names_at,
             give_back=self.leases.give_back,
-            lacking=lacking,
+            kernel=self.kernel,
             find_nic=lambda nic: find_nic(nic, switch.ports),
         )
         targets = Targets(engine, NAMESPACES)
         self.attachments = Attachments(committer, host, pools, targets, NAMESPACES, here)
         self.following = Following(committer, self.attachments, engine, NAMESPACES, self._comings.follow, names_at)
         self._changing = Changing(committer, host, self.attachments, here.deadline)
+        self.bounds = Bounds(committer, host, engine, self.kernel, here.deadline)
         self._waiting = Waiting(targets, has_carrier, self.following.next_look)
 
     def watch(self, changed: Callable[[], None]) -> None:
@@ -203,11 +209,28 @@ class AttachedSide:
         return Done(message=f"Taken away: {', '.join(it.title for it in gone)}.")
 
     async def change(self, order: SetOrder) -> Done:
-        """Change an attached interface."""
+        """Change an attached interface, or the bound of one that the engine made."""
+        endpoint = self.bounds.meant(order.target, order.ifname)
+        attached = None if endpoint is None else self._committer.snapshot().attachments.get(endpoint.id)
+        if endpoint is not None and attached is None:
+            return await self._bound(endpoint, order)
+        if attached is not None:  # by its network's name
+            order = msgspec.structs.replace(order, ifname=attached.ifname)
         said = msgspec.structs.asdict(order)
         slaac = said.pop("slaac")
         made = await self._changing.change(Wish(slaac=bool(slaac), **said), slaac=slaac)
         return Done(message=f"Interface {made.title} is changed.")
+
+    async def _bound(self, endpoint: Endpoint, order: SetOrder) -> Done:
+        other = SetOrder(target=order.target, ifname=order.ifname, rate=order.rate)
+        if order != other:
+            raise BadRequest(
+                f"the engine made this interface of {endpoint.title}: only its --rate can be changed while it runs"
+            )
+        bound = await self.bounds.change(endpoint, order.rate)
+        what = f"is bound to {rate_words(bound.rate)}" if bound.rate else "is not bound"
+        network = self._committer.snapshot().networks.get(bound.network_id)
+        return Done(message=f"{endpoint.title} on network {network.title if network else ''} {what}.")
 
     async def add_route(self, order: RouteOrder) -> Done:
         """Add a route inside."""

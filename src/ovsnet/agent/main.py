@@ -37,7 +37,7 @@ from ovsnet.control.addresses import Addresses
 from ovsnet.control.attachments import devices
 from ovsnet.control.commit import Committer
 from ovsnet.control.egress import Exposure
-from ovsnet.control.endpoints import Endpoints
+from ovsnet.control.endpoints import Beside, Endpoints
 from ovsnet.control.multicast.groups import Groups
 from ovsnet.control.naming import Naming
 from ovsnet.control.networks import Networks
@@ -178,12 +178,12 @@ class Agent:
         self.fabric = self._fabric(to.engine)
         shared = self.fabric.networks if self.fabric else None
         self.orphans = Orphans(self.committer, time.monotonic, settings.orphan_age, shared)
-        self.networks = Networks(self.committer, self.switch.facts, time.time, shared, host_networks)
         self.uplinks = self._uplinks()
         addresses = self.fabric.addresses if self.fabric else None
         self.addresses = Addresses(self.committer, time.time, host_networks, settings, shared=addresses)
         names_at = self.fabric.names.address if self.fabric else None
         self.attached = AttachedSide(settings, self.committer, self, to.engine, self.switch, self.addresses, names_at)
+        self.networks = Networks(self.committer, self.switch.facts, time.time, shared, host_networks, self.attached.kernel)
         parts = Parts(self.store, self.switch, self.ports, self.loop, self.follower, self.attached, self.fabric)
         self.view = View(parts, to.engine, settings, to.ring, operator(settings, self.fabric, self._sides(), stop.set))
         self._watch(to)
@@ -357,6 +357,7 @@ class Agent:
         await self.placements.observe(facts)
         self.attached.learn(facts)
         self._look_at_rules()  # an engine that came back has made its own anew, and of legacy ones nobody hears
+        await self.attached.bounds.forget_gone(facts)
         self.loop.retry_lasting()  # a network that was disconnected may have had the name that another interface wants
         if self.fabric is not None:
             await self.fabric.learn(facts)
@@ -388,7 +389,8 @@ class Agent:
             clock=time.time,
             new_prefix=lambda: mac_prefix(os.urandom(3)),
             deadline=self._settings.busy_deadline - JOIN_MARGIN,
-            name_service=self.fabric.names.address if self.fabric else None,
-            give_back=self.attached.leases.give_back,
+            beside=Beside(
+                self.fabric.names.address if self.fabric else None, self.attached.leases.give_back, self.attached.kernel
+            ),
         )
         return {**NetworkDriver(self.networks, endpoints).calls, **IpamDriver(self.addresses).calls}

@@ -30,8 +30,9 @@ class DetachOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 class SetOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Change an attached interface while it runs: what is given takes the place of what was. `ifname` may be left out
-    where the target has one. Fields as in AttachOrder; `vlan` may be "none" and `dhcp` "off", too. `slaac`: null
-    leaves it as it is.
+    where the target has one. With the name of a network as `ifname` it is the container's interface there; of one that
+    the engine made only `rate` can change. Fields as in AttachOrder; `vlan` may be "none" and `dhcp` "off", too.
+    `slaac`: null leaves it as it is.
     """
 
     target: str

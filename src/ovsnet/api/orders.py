@@ -285,7 +285,7 @@ ORDERS = (
         SetOrder,
         Done,
         lambda to, body, _: to.change(body),
-        "Change an attached interface while it runs",
+        "Change an interface while it runs",
         (400, 404, 409, 500, 503),
     ),
     Order(

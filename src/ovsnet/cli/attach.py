@@ -112,15 +112,18 @@ def attachments(agent: Client, *, as_json: bool) -> None:
         show_table(table_of(decode(body, tuple[AttachmentInfo, ...])))
 
 
-@click.command("set", short_help="Change an attached interface while it runs.")
+@click.command("set", short_help="Change an interface while it runs.")
 @click.argument("target")
-@click.argument("ifname", required=False, default="")
+@click.argument("ifname", metavar="[IFNAME|NETWORK]", required=False, default="")
 @changeable
 @options.api_socket
 def change(agent: Client, target: str, ifname: str, **said: Any) -> None:
     """Change the attached interface IFNAME of TARGET, or its only one, without taking it away.
 
     What is given takes the place of what was: --vlan that of every VLAN it was in, and --ip that of all addresses.
+
+    With NETWORK it is the interface that TARGET, a container, has on that network. Of one that the engine made only the
+    --rate can change; that is remembered until the container is removed.
     """
     order = SetOrder(target=target, ifname=ifname, **said)
     click.echo(agent.order("/v1/attachments/set", order, Done).message)

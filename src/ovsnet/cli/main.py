@@ -39,7 +39,7 @@ VERBS = {
     "attach": Verb("ovsnet.cli.attach:attach", "Attach an interface to a running container or a namespace."),
     "detach": Verb("ovsnet.cli.attach:detach", "Take an attached interface away."),
     "attachments": Verb("ovsnet.cli.attach:attachments", "List what is attached, also to what does not run."),
-    "set": Verb("ovsnet.cli.attach:change", "Change an attached interface while it runs."),
+    "set": Verb("ovsnet.cli.attach:change", "Change an interface while it runs."),
     "route": Verb("ovsnet.cli.attach:route", "Add and remove routes of attached interfaces."),
     "rule": Verb("ovsnet.cli.attach:rule", "Add and remove routing rules of attached interfaces."),
     "wait": Verb("ovsnet.cli.attach:wait", "Wait until an interface is up."),

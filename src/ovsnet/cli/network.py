@@ -113,6 +113,7 @@ def details(found: NetworkDetails) -> Iterator[str]:
         "icc": _yes(it.icc),
         "egress": it.egress,
         "multicast": it.multicast,
+        "rate": it.rate,
         "internal": _yes(it.internal),
         "exposed": _yes(it.exposed),
         "space": it.space,
@@ -135,11 +136,14 @@ def _endpoints(found: NetworkDetails) -> Table:
             it.mac,
             ", ".join(it.addresses),
             str(it.vlan or ""),
+            it.rate,
             _yes(it.plugged),
         )
         for it in found.endpoints
     ]
-    return Table(heads=("CONTAINER", "HOST", "ENDPOINT", "MAC", "ADDRESSES", "VLAN", "PLUGGED"), rows=rows, empty="")
+    return Table(
+        heads=("CONTAINER", "HOST", "ENDPOINT", "MAC", "ADDRESSES", "VLAN", "RATE", "PLUGGED"), rows=rows, empty=""
+    )
 
 
 def _yes(value: bool) -> str:  # noqa: FBT001 - a converter: its argument is the thing

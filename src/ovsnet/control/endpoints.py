@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from typing import Protocol
 
 from ovsnet.control.commit import Committer
 from ovsnet.control.egress import refused_ports, resources_of
+from ovsnet.control.kernel import Kernel
 from ovsnet.control.requests import EndpointRequest, Joined
 from ovsnet.ipam.macs import next_mac
 from ovsnet.model.egress import leads_out
@@ -16,6 +17,7 @@ from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError
 from ovsnet.model.ids import EndpointId, Mac, NetworkId
 from ovsnet.model.listening import EVERYTHING, NOTHING
 from ovsnet.model.network import Egress, Multicast, Network, PortKind, parse_endpoint_options
+from ovsnet.model.shaping import Shape
 from ovsnet.model.state import State
 from ovsnet.pipeline.dns import SERVICE_MAC
 from ovsnet.pipeline.gateway import GATEWAY_MAC
@@ -37,6 +39,19 @@ class Host(Protocol):
         """False while the switch does not answer: then nobody waits for it on the way out."""
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What endpoints have to do with beside the store and the switch.
+
+    `name_service` is the address at which containers can ask for names; None where they cannot. `give_back`: have these
+    give back what DHCP servers gave them, within seconds.
+    """
+
+    name_service: IPv4Address | None = None
+    give_back: Callable[[Collection[EndpointId]], Awaitable[None]] | None = None
+    kernel: Kernel = field(default_factory=Kernel)
+
+
 class Endpoints:
     """CreateEndpoint, Join, Leave, DeleteEndpoint."""
 
@@ -48,24 +63,21 @@ class Endpoints:
         clock: Callable[[], float],
         new_prefix: Callable[[], str],
         deadline: float,
-        name_service: IPv4Address | None = None,
-        give_back: Callable[[Collection[EndpointId]], Awaitable[None]] | None = None,
+        beside: Beside | None = None,
     ) -> None:
-        """`name_service` is the address at which containers can ask for names; None where they cannot. `give_back`:
-        have these give back what DHCP servers gave them, within seconds.
-        """
-        self._give_back = give_back
+        """`deadline` in seconds, for one to be in force."""
+        self._beside = beside or Beside()
         self._committer = committer
         self._host = host
         self._clock = clock
         self._new_prefix = new_prefix
         self._deadline = deadline
-        self._name_service = name_service
         self._wanted_since: dict[EndpointId, int] = {}
 
     async def create(self, request: EndpointRequest) -> Endpoint:
         """Want the endpoint; its link and port are being made when this returns. Repeating it changes nothing."""
         prefix, now = self._new_prefix(), self._clock()
+        await self._beside.kernel.check(Shape(_rate(self._committer.snapshot(), request)))
         endpoint = await self._committer.commit(lambda state: _decide_create(state, request, prefix, now))
         self._wanted_since[endpoint.id] = self._committer.snapshot().revision
         return endpoint
@@ -73,7 +85,7 @@ class Endpoints:
     async def join(self, network_id: NetworkId, endpoint_id: EndpointId, sandbox: str) -> Joined:
         """Wait until the endpoint is in force on this host. When it cannot be, nothing of it stays wanted."""
         network, endpoint = await self._committer.commit(
-            lambda state: _decide_join(state, network_id, endpoint_id, sandbox, self._name_service)
+            lambda state: _decide_join(state, network_id, endpoint_id, sandbox, self._beside.name_service)
         )
         # Where the container is does not change what the host must have: the round for CreateEndpoint will do.
         since = self._wanted_since.pop(endpoint_id, self._committer.snapshot().revision)
@@ -99,8 +111,9 @@ class Endpoints:
         network = (
             state.networks.get(state.endpoints[endpoint_id].network_id) if endpoint_id in state.endpoints else None
         )
-        if self._give_back is not None and network is not None and network.options.dhcp:
-            await self._give_back([endpoint_id])  # while its port is there
+        give_back = self._beside.give_back
+        if give_back is not None and network is not None and network.options.dhcp:
+            await give_back([endpoint_id])  # while its port is there
         await self._committer.commit(lambda state: (_unplug(state, endpoint_id), None))
 
     async def delete(self, network_id: NetworkId, endpoint_id: EndpointId) -> None:
@@ -136,13 +149,15 @@ def _decide_create(
     state: State, request: EndpointRequest, prefix: str, now: float
 ) -> tuple[Sequence[Change], Endpoint]:
     network = _network(state, request.network_id)
+    options = parse_endpoint_options(request.options)
     wanted = Endpoint(
         id=request.id,
         network_id=network.id,
         mac=request.mac or Mac(""),
         ipv4=request.ipv4,
         ipv6=request.ipv6,
-        vlan=parse_endpoint_options(request.options),
+        vlan=options.vlan,
+        rate=options.rate,
         # It says what it listens to when it begins to: who is plugged while we look needs not be asked.
         listens=NOTHING if network.options.multicast is Multicast.SNOOP else EVERYTHING,
         created_at=now,
@@ -151,6 +166,7 @@ def _decide_create(
     if known is not None:
         return (), _same(known, wanted)
     check_segment(network, wanted)
+    check_rate(network, options.rate or 0)
     check_free(state, network, wanted)
     if request.mac is not None:
         return (Put(wanted),), wanted
@@ -160,13 +176,17 @@ def _decide_create(
     return (Put(counters), Put(made)), made
 
 
+def _rate(state: State, request: EndpointRequest) -> int:
+    """The bound it will have, as far as options say."""
+    own, network = parse_endpoint_options(request.options).rate, state.networks.get(request.network_id)
+    return (network.options.rate if network else 0) if own is None else own
+
+
 def _same(known: Endpoint, wanted: Endpoint) -> Endpoint:
     """A repeated CreateEndpoint gets what the first one got; one that differs is not a repetition."""
-    mine = (known.network_id, known.ipv4, known.ipv6, known.vlan)
-    if mine != (wanted.network_id, wanted.ipv4, wanted.ipv6, wanted.vlan) or wanted.mac not in (
-        "",
-        known.mac,
-    ):
+    mine = (known.network_id, known.ipv4, known.ipv6, known.vlan, known.rate)
+    again = (wanted.network_id, wanted.ipv4, wanted.ipv6, wanted.vlan, wanted.rate)
+    if mine != again or wanted.mac not in ("", known.mac):
         raise Conflict(f"endpoint {known.title} exists with other settings; remove the container and start it again")
     return known
 
@@ -184,6 +204,15 @@ def check_segment(network: Network, wanted: Endpoint) -> None:
         raise BadRequest(
             f"network {network.title} has egress={network.options.egress}, whose gateway is in the network's own VLAN "
             "alone: no endpoint has another one; leave the driver option vlan out"
+        )
+
+
+def check_rate(network: Network, rate: int) -> None:
+    """Towards its container a port is bound at its link on the host, and an internal one has none."""
+    if rate and network.options.port is PortKind.INTERNAL:
+        raise BadRequest(
+            f"network {network.title} has port=internal, and the rate of an internal port cannot be bound; leave the "
+            "rate out, or make the network with port=veth"
         )
 
 

@@ -14,6 +14,7 @@ from functools import partial
 
 from ovsnet.control import egress, uplink_networks
 from ovsnet.control.commit import Committer
+from ovsnet.control.kernel import Kernel
 from ovsnet.control.requests import NetworkRequest
 from ovsnet.control.sharing.parts import Parts
 from ovsnet.control.sharing.shared_networks import SharedNetworks, check_vni, taken_vnis, users_on
@@ -34,6 +35,7 @@ from ovsnet.model.network import (
     PortKind,
     parse_options,
 )
+from ovsnet.model.shaping import Shape
 from ovsnet.model.state import State
 from ovsnet.store.interface import Change, Drop, Put
 
@@ -50,6 +52,7 @@ class Networks:
         clock: Callable[[], float],
         shared: SharedNetworks | None = None,
         host_networks: egress.HostNetworks = egress.nothing_else,
+        kernel: Kernel | None = None,
     ) -> None:
         """`shared` is None on a host that is in no cluster; `clock`: seconds since the epoch; `host_networks`: what
         this host has routes or addresses in, but for the gateways of our networks.
@@ -58,6 +61,7 @@ class Networks:
         self._committer = committer
         self._switch = switch
         self._clock = clock
+        self._kernel = kernel or Kernel()
         self._shared = shared
         self._parts = shared.parts if shared else Parts()
 
@@ -68,6 +72,7 @@ class Networks:
         if part_of:
             return await self._create_part(request, part_of)
         _check_port(asked.options, self._switch())
+        await self._kernel.check(Shape(asked.options.rate))
         mode = asked.mode or (Mode.OVERLAY if self._shared else Mode.BRIDGE)
         uplink_networks.check_others(asked, mode)
         if mode in EVERYWHERE:
@@ -208,7 +213,8 @@ def network_removal(state: State, network_id: NetworkId) -> Sequence[Change]:
     if network is None:
         return ()
     attached = (Drop(it) for it in state.attachments.values() if it.network_id == network_id)
-    return (*attached, *(Drop(endpoint) for endpoint in state.endpoints_of(network_id)), Drop(network))
+    bounds = (Drop(it) for it in state.bounds.values() if it.network_id == network_id)
+    return (*attached, *bounds, *(Drop(endpoint) for endpoint in state.endpoints_of(network_id)), Drop(network))
 
 
 def _check_port(options: NetworkOptions, switch: SwitchFacts) -> None:
@@ -216,6 +222,11 @@ def _check_port(options: NetworkOptions, switch: SwitchFacts) -> None:
         raise BadRequest(
             "port=internal needs the kernel datapath: in the userspace datapath an ovs-vswitchd restart cuts such a "
             "container off for good; use port=veth, or load the kernel module openvswitch"
+        )
+    if options.port is PortKind.INTERNAL and options.rate:
+        raise BadRequest(
+            "network option rate does not go with port=internal: the rate of an internal port cannot be bound; leave "
+            "it out, or use port=veth"
         )
 
 

@@ -62,6 +62,8 @@ class Wanted:
     dhcp: tuple[int, ...] = ()
     slaac: bool = False
     shape: Shape = UNSHAPED
+    says_rate: bool = False
+    """Whether a rate was said, be it none."""
     port: PortKind | None = None
     host_ifname: str = ""
 
@@ -98,6 +100,7 @@ def parse_wish(wish: Wish) -> Wanted:
         dhcp=dhcp,
         slaac=wish.slaac,
         shape=Shape(parse_rate(wish.rate), parse_loss(wish.loss), *parse_delay(wish.delay)),
+        says_rate=bool(wish.rate),
         port=_port(wish.port),
         host_ifname=interface_name("--host-ifname", wish.host_ifname),
     )

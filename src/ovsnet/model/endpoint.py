@@ -19,7 +19,8 @@ class Endpoint:
     label names ("" for most). `aliases` are the other names it has on its network, the engine's own short id among
     them; they are asked for only where other hosts need them (() until then). `names_route` is the route to the name
     service that it was given at Join. `listens` is what was seen of its multicast groups. `host_ifname` is the name
-    somebody chose for its port ("" for most).
+    somebody chose for its port ("" for most). `rate` is the most it may send, and the most it may receive, in bits a
+    second, 0 for no bound; None where its network's counts (see `State.rate_of`).
     """
 
     id: EndpointId
@@ -38,6 +39,7 @@ class Endpoint:
     names_route: IPv4Network | None = None
     listens: Listening = EVERYTHING
     host_ifname: str = ""
+    rate: int | None = None
     created_at: float = 0.0
 
     @property

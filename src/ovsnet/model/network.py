@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from ovsnet.model.errors import BadRequest, Conflict, NotFound
 from ovsnet.model.ids import MAX_VNI, NOT_SHARED, UNTAGGED, NetworkId, SharedId, Vlan, Vni, parse_vlan, short
+from ovsnet.model.shaping import parse_rate
 
 ENGINE_PREFIX = "com.docker.network."
 """Options with this prefix are the engine's own; we use the MTU and let the others pass."""
@@ -78,8 +79,9 @@ FAMILIES: Mapping[str, tuple[int, ...]] = {"": (), "v4": (4,), "v6": (6,), "both
 class NetworkOptions:
     """The `-o` options of a network, all valid together.
 
-    `uplink` is the NIC of a network with mode=uplink; there `dhcp` are the IP versions for which servers of the LAN
-    give the addresses, and `slaac` says that its routers do.
+    `rate` is the most each endpoint may send, and the most it may receive, in bits a second, 0 for no bound. `uplink`
+    is the NIC of a network with mode=uplink; there `dhcp` are the IP versions for which servers of the LAN give the
+    addresses, and `slaac` says that its routers do.
     """
 
     mode: Mode = Mode.BRIDGE
@@ -89,6 +91,7 @@ class NetworkOptions:
     icc: bool = True
     egress: Egress = Egress.DOCKER
     multicast: Multicast = Multicast.SNOOP
+    rate: int = 0
     uplink: str = ""
     dhcp: tuple[int, ...] = ()
     slaac: bool = False
@@ -102,6 +105,14 @@ class NetworkOptions:
     def from_lan(self) -> bool:
         """True where endpoints have addresses from the LAN's servers or routers."""
         return bool(self.dhcp) or self.slaac
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointOptions:
+    """The `--driver-opt` options of one endpoint; None where the network's count."""
+
+    vlan: Vlan | None = None
+    rate: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +237,12 @@ def _space(text: str) -> str:
     return text
 
 
+def _rate(text: str) -> int:
+    if not text:
+        raise BadRequest("rate='' is no rate; write it like 100mbit, or 0 for no bound")
+    return parse_rate(text, "rate=")
+
+
 def _switch(key: str) -> Callable[[str], bool]:
     def parse(text: str) -> bool:
         if text.lower() not in ("true", "false"):
@@ -280,6 +297,11 @@ NETWORK_OPTIONS: Mapping[str, OptionRule] = {
         "snoop, flood",
         "snoop: a group that somebody joined goes to those who did (IGMP, MLD); flood: every group goes to all",
     ),
+    "rate": OptionRule(
+        _rate,
+        "like 100mbit, 0",
+        "the most each endpoint may send, and the most it may receive; default no bound; with port=veth only",
+    ),
     "uplink": OptionRule(_nic, "a NIC", "mode=uplink: the NIC, which 'ovsnet uplink add' has made one; needed"),
     "dhcp": OptionRule(
         _dhcp,
@@ -293,6 +315,12 @@ NETWORK_OPTIONS: Mapping[str, OptionRule] = {
 
 ENDPOINT_OPTIONS: Mapping[str, OptionRule] = {
     "vlan": OptionRule(parse_vlan, "1-4094", "VLAN of this endpoint's port, instead of the network's"),
+    "rate": OptionRule(
+        _rate,
+        "like 100mbit, 0",
+        "the most this endpoint may send, and the most it may receive, instead of the network's; 0 for no bound; "
+        "'ovsnet set CONTAINER NETWORK --rate RATE' changes it while it runs",
+    ),
 }
 
 IPAM_OPTIONS: Mapping[str, OptionRule] = {
@@ -326,11 +354,9 @@ def parse_options(given: Mapping[str, str]) -> AskedOptions:
     )
 
 
-def parse_endpoint_options(given: Mapping[str, str]) -> Vlan | None:
-    """The VLAN asked for by a `--driver-opt`, None when none was; BadRequest names every unknown key."""
-    parsed = _parse(given, ENDPOINT_OPTIONS, "endpoint option")
-    vlan = parsed.get("vlan")
-    return vlan if vlan is None else Vlan(int(str(vlan)))
+def parse_endpoint_options(given: Mapping[str, str]) -> EndpointOptions:
+    """What is asked for by `--driver-opt`; BadRequest names every unknown key."""
+    return EndpointOptions(**_parse(given, ENDPOINT_OPTIONS, "endpoint option"))  # type: ignore[arg-type]
 
 
 def _parse(given: Mapping[str, str], rules: Mapping[str, OptionRule], what: str) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""How an attached interface is slowed down and disturbed, and the words for it: those of tc(8). Pure."""
+"""How an interface is slowed down and disturbed, and the words for it: those of tc(8). Pure."""
 
 import re
 from dataclasses import dataclass
@@ -35,24 +35,29 @@ class Shape:
 UNSHAPED = Shape()
 
 
-def parse_rate(text: str) -> int:
-    """Bits a second; 0 where nothing is said."""
+def parse_rate(text: str, option: str = "--rate ") -> int:
+    """Bits a second; 0 where nothing is said. `option` is what stands before it where somebody wrote it."""
     if text in ("", NONE):
         return 0
-    number, unit = _quantity("--rate", text, "like 100mbit")
+    number, unit = _quantity(option, text, "like 100mbit")
     if unit not in RATES:
-        raise BadRequest(f"--rate {text!r}: the unit must be one of {', '.join(RATES)}, like 100mbit")
+        raise BadRequest(f"{option}{text!r}: the unit must be one of {', '.join(RATES)}, like 100mbit")
     rate = round(number * RATES[unit])
     if not LEAST_RATE <= rate <= MOST_RATE:
-        raise BadRequest(f"--rate {text!r}: from 8kbit to 32gbit; 0 is no bound")
+        raise BadRequest(f"{option}{text!r}: from 8kbit to 32gbit; 0 is no bound")
     return rate
+
+
+def rate_words(rate: int) -> str:
+    """The value of --rate; "" for no bound."""
+    return _largest(rate, RATES) if rate > 0 else ""
 
 
 def parse_loss(text: str) -> float:
     """Percent."""
     if text in ("", NONE):
         return 0.0
-    number, unit = _quantity("--loss", text, "like 30%")
+    number, unit = _quantity("--loss ", text, "like 30%")
     if unit not in ("", "%") or number > 100:
         raise BadRequest(f"--loss {text!r}: give percent, from 0 to 100, like 30%")
     return number
@@ -73,14 +78,13 @@ def parse_delay(text: str) -> tuple[int, int]:
 
 def words_of(shape: Shape) -> tuple[str, str, str]:
     """The values of --rate, --loss and --delay, "" for each that is not there."""
-    rate = _largest(shape.rate, RATES) if shape.rate else ""
     loss = f"{shape.loss:g}%" if shape.loss else ""
     times = [shape.delay, *([shape.jitter] if shape.jitter else [])] if shape.delay else []
-    return rate, loss, " ".join(_largest(it, TIMES) for it in times)
+    return rate_words(shape.rate), loss, " ".join(_largest(it, TIMES) for it in times)
 
 
 def _time(whole: str, text: str) -> int:
-    number, unit = _quantity("--delay", text, "like 50ms or '50ms 10ms'")
+    number, unit = _quantity("--delay ", text, "like 50ms or '50ms 10ms'")
     if unit not in TIMES:
         raise BadRequest(f"--delay {whole!r}: the unit must be one of {', '.join(TIMES)}, like 50ms")
     time = round(number * TIMES[unit])
@@ -92,7 +96,7 @@ def _time(whole: str, text: str) -> int:
 def _quantity(option: str, text: str, example: str) -> tuple[float, str]:
     found = _QUANTITY.fullmatch(text.strip())
     if found is None:
-        raise BadRequest(f"{option} {text!r} cannot be understood; write it {example}")
+        raise BadRequest(f"{option}{text!r} cannot be understood; write it {example}")
     return float(found[1]), found[2].lower()
 
 

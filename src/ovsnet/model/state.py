@@ -7,6 +7,7 @@ from typing import Any
 
 from ovsnet.model.addressing import Allocation, Pool
 from ovsnet.model.attachment import Attachment
+from ovsnet.model.bound import Bound
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import EndpointId, IpAddress, NetworkId, PoolId
 from ovsnet.model.network import Network
@@ -45,6 +46,8 @@ class State:
     """By the names of their NICs."""
     attachments: Mapping[EndpointId, Attachment] = field(default_factory=_empty)
     """Those on a network of ours have an endpoint of the same id beside them."""
+    bounds: Mapping[tuple[str, NetworkId], Bound] = field(default_factory=_empty)
+    """By container and network."""
 
     def endpoints_of(self, network_id: NetworkId) -> tuple[Endpoint, ...]:
         """The endpoints of one network, in no particular order."""
@@ -57,3 +60,14 @@ class State:
     def attachments_on(self, bridge: str) -> tuple[Attachment, ...]:
         """The attachments on one bridge that is not our own."""
         return tuple(it for it in self.attachments.values() if bridge and it.bridge == bridge)
+
+    def rate_of(self, endpoint: Endpoint, network: Network) -> int | None:
+        """The most it may send, and the most it may receive, in bits a second; 0 for no bound, None where nobody ever
+        said anything about it.
+        """
+        if endpoint.id in self.attachments:
+            return self.attachments[endpoint.id].shape.rate
+        ordered = self.bounds.get((endpoint.container_id, endpoint.network_id))
+        if ordered is not None:
+            return ordered.rate
+        return (network.options.rate or None) if endpoint.rate is None else endpoint.rate

@@ -13,6 +13,7 @@ from ovsnet.model.errors import ApplyError
 from ovsnet.model.host import PortPlan, SwitchFacts
 from ovsnet.model.ids import EndpointId
 from ovsnet.model.network import Network
+from ovsnet.model.shaping import rate_words
 from ovsnet.model.state import State
 from ovsnet.observe.attachments import without_bridge
 from ovsnet.plan import names
@@ -26,7 +27,8 @@ class EndpointInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     `service` is the container's in its Compose file, "" for most; `reason` says why it is not in force, "" where it is.
     `attachment_id`, `ifname` (its name inside) and `bridge` are told of attached interfaces; one on a bridge has no
-    network and no endpoint.
+    network and no endpoint. `rate` is the most it may send and the most it may receive, as option words have it, ""
+    for no bound.
     """
 
     container_id: str
@@ -45,6 +47,7 @@ class EndpointInfo(msgspec.Struct, frozen=True, kw_only=True):
     attachment_id: str = ""
     ifname: str = ""
     bridge: str = ""
+    rate: str = ""
 
 
 def on_switch(
@@ -71,7 +74,13 @@ def _is_endpoints(port: PortPlan) -> bool:
 def _absent(state: State, ports: Mapping[str, PortPlan]) -> list[PortPlan]:
     """The ports of plugged endpoints that the switch database does not hold."""
     wanted = (
-        plan_port(endpoint, network, "", state.attachments.get(endpoint.id))
+        plan_port(
+            endpoint,
+            network,
+            "",
+            state.attachments.get(endpoint.id),
+            rate=state.rate_of(endpoint, network) or 0,
+        )
         for endpoint, network in _plugged(state)
         if names.port_name(endpoint, network) not in ports
     )
@@ -125,4 +134,5 @@ def _row(port: PortPlan, switch: SwitchFacts, reason: str) -> EndpointInfo:
         attachment_id=facts.get(names.ATTACHMENT_KEY, ""),
         ifname=facts.get(names.IFNAME_KEY, ""),
         bridge=facts.get(names.BRIDGE_KEY, ""),
+        rate=rate_words(port.rate),
     )

@@ -8,14 +8,15 @@ from ovsnet.model.cluster import Cluster
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import NO_HOST, HostName, IpAddress, IpNetwork
 from ovsnet.model.network import Network, find_network
+from ovsnet.model.shaping import rate_words
 from ovsnet.model.state import State
 
 
 class NetworkInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A network. `name` is "" until the engine told it; `vlan` is 0 where ports are untagged; `mtu` is in
-    bytes. `exposed`: this host and its containers reach each other. `space` is the name of the address space of its
-    subnets, "" for the common one. With mode=uplink `uplink` is the NIC, and `from_lan` says how the LAN gives
-    addresses: dhcp v4, dhcp v6, slaac.
+    """A network. `name` is "" until the engine told it; `vlan` is 0 where ports are untagged; `mtu` is in bytes; `rate`
+    is what bounds each endpoint, "" for nothing. `exposed`: this host and its containers reach each other. `space` is
+    the name of the address space of its subnets, "" for the common one. With mode=uplink `uplink` is the NIC, and
+    `from_lan` says how the LAN gives addresses: dhcp v4, dhcp v6, slaac.
     """
 
     id: str
@@ -28,6 +29,7 @@ class NetworkInfo(msgspec.Struct, frozen=True, kw_only=True):
     icc: bool
     egress: str
     multicast: str
+    rate: str = ""
     internal: bool
     exposed: bool = False
     space: str = ""
@@ -41,7 +43,8 @@ class NetworkInfo(msgspec.Struct, frozen=True, kw_only=True):
 class NetworkEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint of a network as it is wanted; `plugged` is false once the container has left.
 
-    `host` is the member it runs on, "" for this host. Of other hosts' containers the id is not known.
+    `host` is the member it runs on, "" for this host. Of other hosts' containers neither the id is known nor `rate`,
+    the most it may send and the most it may receive.
     """
 
     id: str
@@ -52,6 +55,7 @@ class NetworkEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...]
     vlan: int
     plugged: bool
+    rate: str = ""
 
 
 class NetworkDetails(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +83,10 @@ def inspect(state: State, wanted: str, cluster: Cluster | None = None, me: HostN
     return NetworkDetails(
         network=_info(network, len(members)),
         labels=dict(network.labels),
-        endpoints=(*(_endpoint(it, network) for it in members), *_elsewhere(network, cluster or Cluster(), me)),
+        endpoints=(
+            *(_endpoint(it, network, state.rate_of(it, network)) for it in members),
+            *_elsewhere(network, cluster or Cluster(), me),
+        ),
     )
 
 
@@ -119,6 +126,7 @@ def _info(network: Network, endpoints: int) -> NetworkInfo:
         icc=options.icc,
         egress=options.egress,
         multicast=options.multicast,
+        rate=rate_words(options.rate),
         internal=network.internal,
         exposed=network.exposed,
         space=network.space,
@@ -130,7 +138,7 @@ def _info(network: Network, endpoints: int) -> NetworkInfo:
     )
 
 
-def _endpoint(endpoint: Endpoint, network: Network) -> NetworkEndpoint:
+def _endpoint(endpoint: Endpoint, network: Network, rate: int | None) -> NetworkEndpoint:
     return NetworkEndpoint(
         id=endpoint.id,
         host="",
@@ -140,6 +148,7 @@ def _endpoint(endpoint: Endpoint, network: Network) -> NetworkEndpoint:
         addresses=tuple(str(it) for it in (endpoint.ipv4, endpoint.ipv6) if it is not None),
         vlan=endpoint.vlan_on(network),
         plugged=endpoint.plugged,
+        rate=rate_words(rate or 0),
     )
 
 

@@ -45,10 +45,12 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
             continue
         attachment = state.attachments.get(endpoint.id)
         leased = facts.leased.get(endpoint.id, ())
-        link, port = _plug(endpoint, network, attachment, leased, instance, offload=offload)
+        rate = state.rate_of(endpoint, network)
+        link, port = _plug(endpoint, network, attachment, leased, instance, offload=offload, rate=rate or 0)
         links[link.name] = link
         ports[link.name] = port
-        if attachment is not None or has_routers(network):
+        # A bound that was lifted, 0, is to be taken away inside, too.
+        if attachment is not None or rate is not None or has_routers(network):
             attached.append((link.name, link.placement, link.mtu, attachment))
     if len(_plugs) > 2 * len(state.endpoints) + SPARE:
         _plugs.keep(state.endpoints.keys())
@@ -92,14 +94,15 @@ def _plug(
     instance: str,
     *,
     offload: bool,
+    rate: int,
 ) -> tuple[LinkPlan, PortPlan]:
     """Remembered: it is asked for at every change, for a thousand endpoints of which one changed."""
 
     def make() -> tuple[LinkPlan, PortPlan]:
-        link = plan_link(endpoint, network, attachment, offload=offload)
-        return link, plan_port(endpoint, network, instance, attachment, leased)
+        link = plan_link(endpoint, network, attachment, offload=offload, rate=rate)
+        return link, plan_port(endpoint, network, instance, attachment, leased, rate=rate)
 
-    return _plugs.get(endpoint.id, (endpoint, network, attachment, leased, offload, instance), make)
+    return _plugs.get(endpoint.id, (endpoint, network, attachment, leased, offload, rate, instance), make)
 
 
 def _possible(network: Network, facts: HostFacts) -> bool:

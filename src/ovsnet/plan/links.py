@@ -4,11 +4,17 @@ from ovsnet.model.attachment import Attachment
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import Datapath, LinkPlan, Placement, Route, Routers, SwitchFacts
 from ovsnet.model.network import Network, PortKind
+from ovsnet.model.shaping import Shape
 from ovsnet.plan import names
 
 
-def plan_link(endpoint: Endpoint, network: Network, attachment: Attachment | None, *, offload: bool) -> LinkPlan:
-    """The link of one plugged endpoint; `attachment` is what it was made for, where that was no container's start."""
+def plan_link(
+    endpoint: Endpoint, network: Network, attachment: Attachment | None, *, offload: bool, rate: int = 0
+) -> LinkPlan:
+    """The link of one plugged endpoint; `attachment` is what it was made for, where that was no container's start.
+
+    `rate` is that of its `Shape`.
+    """
     internal = network.options.port is PortKind.INTERNAL
     return LinkPlan(
         name=names.port_name(endpoint, network),
@@ -18,7 +24,7 @@ def plan_link(endpoint: Endpoint, network: Network, attachment: Attachment | Non
         peer="" if internal else names.container_end(endpoint.id),
         mac=endpoint.mac,
         checksum_offload=offload,
-        placement=_placement(endpoint, network, attachment),
+        placement=_placement(endpoint, network, attachment, rate),
     )
 
 
@@ -39,7 +45,7 @@ def has_routers(network: Network) -> bool:
     return routers_of(network) is not Routers.IGNORED
 
 
-def _placement(endpoint: Endpoint, network: Network, attachment: Attachment | None) -> Placement | None:
+def _placement(endpoint: Endpoint, network: Network, attachment: Attachment | None, rate: int) -> Placement | None:
     if attachment is not None:
         names_route = () if endpoint.names_route is None else (Route(endpoint.names_route),)
         return placement_of(attachment, also=names_route)
@@ -47,7 +53,7 @@ def _placement(endpoint: Endpoint, network: Network, attachment: Attachment | No
         return None
     addresses = tuple(it for it in (endpoint.ipv4, endpoint.ipv6) if it is not None)
     routes = () if endpoint.names_route is None else (Route(endpoint.names_route),)
-    return Placement(endpoint.sandbox, endpoint.ifname, addresses, routes, routers_of(network))
+    return Placement(endpoint.sandbox, endpoint.ifname, addresses, routes, routers_of(network), Shape(rate))
 
 
 def placement_of(attachment: Attachment, *, also: tuple[Route, ...] = ()) -> Placement:

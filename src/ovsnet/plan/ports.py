@@ -14,10 +14,12 @@ def plan_port(
     instance: str,
     attachment: Attachment | None = None,
     leased: tuple[IpInterface, ...] = (),
+    *,
+    rate: int = 0,
 ) -> PortPlan:
     """The port of one plugged endpoint; `tag` shows its VLAN to `ovs-vsctl`, the pipeline enforces it.
 
-    `leased` are its addresses by DHCP.
+    `leased` are its addresses by DHCP; `rate` is that of its `Shape`.
     """
     return PortPlan(
         name=names.port_name(endpoint, network),
@@ -25,7 +27,7 @@ def plan_port(
         vlan=endpoint.vlan_on(network),
         mtu=network.options.mtu if attachment is None else attachment.mtu,
         external_ids=_external_ids(endpoint, network, instance, attachment, leased),
-        rate=0 if attachment is None else attachment.shape.rate,
+        rate=rate,
     )
 
 

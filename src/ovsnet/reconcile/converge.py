@@ -140,5 +140,6 @@ def _alike(one: State, other: State) -> bool:
         one.networks is other.networks
         and one.endpoints is other.endpoints
         and one.attachments is other.attachments
+        and one.bounds is other.bounds
         and one.uplinks is other.uplinks
     )

@@ -81,6 +81,7 @@ def _encode_options(options: NetworkOptions) -> Columns:
         "icc": options.icc,
         "egress": str(options.egress),
         "multicast": str(options.multicast),
+        "rate": options.rate,
     }
 
 
@@ -93,6 +94,7 @@ def _decode_options(row: Any) -> NetworkOptions:
         icc=row.icc,
         egress=Egress(row.egress),
         multicast=Multicast(row.multicast or BEFORE_THERE_WAS_A_CHOICE),
+        rate=row.rate,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from ovsnet.model.addressing import Allocation, Pool
 from ovsnet.model.attachment import Attachment
+from ovsnet.model.bound import Bound
 from ovsnet.model.cluster import (
     Beat,
     ClusterInfo,
@@ -24,7 +25,7 @@ from ovsnet.model.network import Network
 from ovsnet.model.state import Counters
 from ovsnet.model.uplink import Uplink
 
-OfThisHost = Network | Endpoint | Pool | Allocation | Attachment | Uplink
+OfThisHost = Network | Endpoint | Pool | Allocation | Attachment | Uplink | Bound
 OfAllHosts = Member | SharedNetwork | Lease | RemoteEndpoint | Beat | Token | Record
 Keyed = OfThisHost | OfAllHosts
 Value = Keyed | Counters | ClusterInfo

@@ -1,4 +1,4 @@
-"""What this host was asked for: networks, endpoints, pools, addresses, attachments, uplinks. Pure."""
+"""What this host was asked for: networks, endpoints, pools, addresses, attachments, bounds, uplinks. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ovsnet.model.addressing import Allocation, AllocationKind, Pool
 from ovsnet.model.attachment import Attachment
+from ovsnet.model.bound import Bound
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import EndpointId, NetworkId, PoolId, SharedId, Vlan, parse_mac
 from ovsnet.model.network import Network
@@ -70,6 +71,7 @@ def _encode_endpoint(it: Endpoint, row: RowOf) -> Columns:
         "names_route": maybe(it.names_route),
         "listens": encode_listening(it.listens),
         "host_ifname": it.host_ifname,
+        "rate": [] if it.rate is None else [it.rate],
         "created_at": repr(float(it.created_at)),
     }
 
@@ -92,8 +94,17 @@ def _decode_endpoint(row: Any) -> Endpoint:
         names_route=only(row.names_route, IPv4Network),
         listens=decode_listening(row.listens),
         host_ifname=row.host_ifname,
+        rate=only(row.rate, int),
         created_at=float(row.created_at),
     )
+
+
+def _encode_bound(it: Bound, _row: RowOf) -> Columns:
+    return {"container_id": it.container_id, "net_id": it.network_id, "rate": it.rate}
+
+
+def _decode_bound(row: Any) -> Bound:
+    return Bound(row.container_id, NetworkId(row.net_id), row.rate)
 
 
 # ---------------------------------------------------------------- addresses
@@ -197,13 +208,14 @@ LOCAL: Final = Vocabulary(
     empty=State,
     shapes=MappingProxyType(
         {
-            Network: Shape("Network", _encode_network, _decode_network, vital=frozenset({"uplink", "exposed"})),
+            Network: Shape("Network", _encode_network, _decode_network, vital=frozenset({"uplink", "exposed", "rate"})),
             Pool: Shape("Pool", _encode_pool, _decode_pool),
-            Endpoint: Shape("Endpoint", _encode_endpoint, _decode_endpoint),
+            Endpoint: Shape("Endpoint", _encode_endpoint, _decode_endpoint, vital=frozenset({"rate"})),
             Allocation: Shape("Allocation", _encode_allocation, _decode_allocation),
             Counters: Shape("Global", _encode_counters, _decode_counters),
             Uplink: Shape("Uplink", encode_uplink, decode_uplink),
             Attachment: Shape("Attachment", encode_attachment, decode_attachment),
+            Bound: Shape("Bound", _encode_bound, _decode_bound),
         }
     ),
     fields=MappingProxyType(
@@ -214,6 +226,7 @@ LOCAL: Final = Vocabulary(
             Allocation: "allocations",
             Uplink: "uplinks",
             Attachment: "attachments",
+            Bound: "bounds",
         }
     ),
     single=MappingProxyType({Counters: "counters"}),

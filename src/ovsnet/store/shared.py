@@ -254,7 +254,7 @@ SHARED: Final = Vocabulary(
         {
             ClusterInfo: Shape("Cluster", _encode_info, _decode_info),
             Member: Shape("Member", _encode_member, _decode_member),
-            SharedNetwork: Shape("Network", _encode_network, _decode_network, vital=frozenset({"space"})),
+            SharedNetwork: Shape("Network", _encode_network, _decode_network, vital=frozenset({"space", "rate"})),
             Lease: Shape("Lease", _encode_lease, _decode_lease),
             RemoteEndpoint: Shape("Endpoint", _encode_endpoint, _decode_endpoint),
             Beat: Shape("Beat", _encode_beat, _decode_beat),

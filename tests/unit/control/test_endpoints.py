@@ -1,13 +1,14 @@
 """The life of an endpoint."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
 
 from ovsnet.control.commit import Committer
-from ovsnet.control.endpoints import Endpoints
+from ovsnet.control.endpoints import Beside, Endpoints
+from ovsnet.control.kernel import Kernel
 from ovsnet.control.requests import EndpointRequest
 from ovsnet.model.errors import ApplyError, BadRequest, Conflict, NotFound
 from ovsnet.model.ids import EndpointId, Mac, NetworkId, SharedId
@@ -96,7 +97,7 @@ async def test_the_gateways_mac_is_nobody_elses() -> None:
 
 async def test_unknown_endpoint_options_are_refused_by_name() -> None:
     endpoints, committer = door()
-    with pytest.raises(BadRequest, match="'speed' is not known; known are: vlan"):
+    with pytest.raises(BadRequest, match="'speed' is not known; known are: vlan, rate"):
         await endpoints.create(replace(REQUEST, options={"speed": "11"}))
     assert not committer.snapshot().endpoints
 
@@ -104,6 +105,44 @@ async def test_unknown_endpoint_options_are_refused_by_name() -> None:
 async def test_the_engines_own_options_are_not_the_users() -> None:
     endpoints, _ = door()
     assert (await endpoints.create(replace(REQUEST, options={"com.docker.network.x": "1", "vlan": "20"}))).vlan == 20
+
+
+@pytest.mark.row(14, 85)
+async def test_a_rate_is_kept_and_refused_where_it_cannot_be() -> None:
+    endpoints, committer = door()
+    assert (await endpoints.create(replace(REQUEST, options={"rate": "100mbit"}))).rate == 100_000_000
+    with pytest.raises(Conflict, match="other settings"):
+        await endpoints.create(replace(REQUEST, options={"rate": "0"}))
+    for text, says in (("fast", "rate='fast'"), ("1tbit", "the unit must be one of"), ("", "is no rate")):
+        with pytest.raises(BadRequest, match=says):
+            await endpoints.create(replace(REQUEST, id=EndpointId("e6" * 32), options={"rate": text}))
+    assert len(committer.snapshot().endpoints) == 1
+    endpoints, committer = door(state(FAST))
+    with pytest.raises(BadRequest, match="port=internal"):
+        await endpoints.create(EndpointRequest(id=ID, network_id=FAST.id, options={"rate": "1mbit"}))
+    assert not committer.snapshot().endpoints
+
+
+@pytest.mark.row(85)
+async def test_a_kernel_that_cannot_bound_is_told_of_before_anything_is_wanted() -> None:
+    bounded = replace(WEB, options=NetworkOptions(rate=1_000_000))
+    committer = Committer(MemoryStore(LOCAL, state(bounded)))
+
+    async def lacks(kinds: Collection[str]) -> Collection[str]:
+        return {"htb"} & set(kinds)
+
+    endpoints = Endpoints(
+        committer,
+        Reconciler(),
+        clock=lambda: 1000.0,
+        new_prefix=lambda: "0a:11:22",
+        deadline=5.0,
+        beside=Beside(kernel=Kernel(lacks)),
+    )
+    with pytest.raises(Conflict, match=r"a rate needs .* sch_htb"):
+        await endpoints.create(REQUEST)
+    await endpoints.create(replace(REQUEST, options={"rate": "0"}))
+    assert [it.rate for it in committer.snapshot().endpoints.values()] == [0]
 
 
 async def test_an_unknown_network_is_named() -> None:
@@ -189,7 +228,7 @@ async def test_a_container_is_given_the_way_to_the_name_service_until_it_leaves(
         clock=lambda: 1000.0,
         new_prefix=lambda: "0a:11:22",
         deadline=5.0,
-        name_service=IPv4Address("169.254.83.83"),
+        beside=Beside(IPv4Address("169.254.83.83")),
     )
     await endpoints.create(REQUEST)
     for _ in range(2):

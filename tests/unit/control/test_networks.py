@@ -66,6 +66,9 @@ async def test_creating_it_again_otherwise_is_refused() -> None:
         ({"mode": "overlay"}, "'ovsnet cluster init'.*'ovsnet cluster join'"),
         ({"com.docker.network.driver.mtu": "1"}, "mtu='1' is not an MTU"),
         ({"vlan": "x", "mtu": "y"}, "mtu='y'.*vlan='x'"),
+        ({"rate": "fast"}, "rate='fast' cannot be understood; write it like 100mbit"),
+        ({"rate": ""}, "rate='' is no rate"),
+        ({"rate": "1mbit", "port": "internal"}, "rate of an internal port cannot be bound"),
     ],
 )
 async def test_bad_options_are_refused_by_name(options: dict[str, str], words: str) -> None:

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Network
 import pytest
 
 from ovsnet.control.commit import Committer
-from ovsnet.control.endpoints import Endpoints
+from ovsnet.control.endpoints import Beside, Endpoints
 from ovsnet.control.networks import Networks
 from ovsnet.control.requests import EndpointRequest, NetworkRequest
 from ovsnet.model.addressing import LOCAL_SPACE, AllocationKind, Pool
@@ -88,7 +88,12 @@ async def test_leases_are_given_back_before_the_port_goes() -> None:
 
     host = Ready()
     endpoints = Endpoints(
-        committer, host, clock=lambda: 1.0, new_prefix=lambda: "0a:00:00", deadline=1.0, give_back=give_back
+        committer,
+        host,
+        clock=lambda: 1.0,
+        new_prefix=lambda: "0a:00:00",
+        deadline=1.0,
+        beside=Beside(give_back=give_back),
     )
     made = await endpoints.create(EndpointRequest(EndpointId("1" * 64), BARE.id))
     await endpoints.leave(BARE.id, made.id)

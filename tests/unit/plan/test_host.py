@@ -5,10 +5,13 @@ from random import Random
 
 import pytest
 
+from ovsnet.model.bound import Bound
 from ovsnet.model.host import Datapath, HostFacts, SwitchFacts
 from ovsnet.model.ids import Vlan
 from ovsnet.model.network import NetworkOptions, PortKind
+from ovsnet.model.shaping import UNSHAPED
 from ovsnet.model.state import State
+from ovsnet.plan import names
 from ovsnet.plan.host import plan_host
 from tests.states import DB, EMPTY, FAST, TWO_NETWORKS, UNPLUGGED, WEB, endpoint, state
 
@@ -87,3 +90,25 @@ def test_a_lost_interface_is_put_back_only_where_it_was_seen() -> None:
     assert link.placement is not None
     assert link.placement.ifname == "eth0"
     assert [str(it) for it in link.placement.addresses] == ["10.20.0.2/24", "fd00:20::2/64"]
+
+
+@pytest.mark.row(85)
+def test_a_rate_bounds_the_port_and_inside_once_that_was_seen() -> None:
+    bounded = replace(WEB, options=NetworkOptions(rate=1_000_000))
+    inside = {"sandbox": "/run/1", "ifname": "eth0"}
+    one, two = replace(endpoint(1), **inside), replace(endpoint(2), **inside, rate=0)  # type: ignore[arg-type]
+    host = plan(state(bounded, one, two, endpoint(3)))
+    assert [it.rate for it in host.ports.values()] == [1_000_000, 0, 1_000_000]
+    assert [it.shape.rate for it in host.insides.values()] == [1_000_000, 0]
+    link = host.links[names.port_name(one, bounded)]
+    assert link.placement is not None
+    assert link.placement.shape.rate == 1_000_000
+    assert plan(state(WEB, one)).insides == {}
+
+
+@pytest.mark.row(85)
+def test_a_bound_that_was_lifted_is_taken_away_inside() -> None:
+    one = replace(endpoint(1), sandbox="/run/1", ifname="eth0", container_id="c1", rate=1_000_000)
+    lifted = replace(state(WEB, one), bounds={("c1", WEB.id): Bound("c1", WEB.id, 0)})
+    (inside,), (port,) = plan(lifted).insides.values(), plan(lifted).ports.values()
+    assert (inside.shape, port.rate) == (UNSHAPED, 0)

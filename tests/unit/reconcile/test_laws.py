@@ -1,12 +1,14 @@
 """The laws of convergence: path, rest, heal, restart."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
+from ovsnet.model.bound import Bound
 from ovsnet.reconcile.phases import Kind
 from tests.fakes.host import FakeHost
-from tests.states import EMPTY, NAMED, TWO_ENDPOINTS, TWO_NETWORKS
+from tests.states import EMPTY, NAMED, TWO_ENDPOINTS, TWO_NETWORKS, WEB
 
 
 async def settle(host: FakeHost) -> None:
@@ -65,3 +67,15 @@ async def test_one_silent_neighbour_does_not_stop_the_other_kinds() -> None:
     done = await host.converger().round()
     assert [it.resource for it in done.failures] == [Kind.FLOWS]
     assert len(host.appliers[Kind.PORTS].resources) == 2
+
+
+@pytest.mark.row(85)
+async def test_what_was_ordered_of_a_running_container_is_planned_at_once() -> None:
+    (one, *_) = TWO_ENDPOINTS.endpoints.values()
+    host = FakeHost(replace(TWO_ENDPOINTS, endpoints={one.id: replace(one, container_id="c1")}))
+    converger = host.converger()
+    await converger.round()
+    host.state = replace(host.state, bounds={("c1", WEB.id): Bound("c1", WEB.id, 1_000_000)})
+    await converger.round()
+    (port,) = host.contents()[Kind.PORTS].values()
+    assert port.rate == 1_000_000

@@ -9,7 +9,7 @@ those of every endpoint.
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from ovsnet.control.attachments import deciding, devices
 from ovsnet.control.attachments.targets import Found, Namespaces, Targets
 from ovsnet.control.commit import Committer
 from ovsnet.control.endpoints import UNPLUG_PATIENCE, Host
+from ovsnet.control.kernel import Kernel
 from ovsnet.control.requests import AddressRequest
 from ovsnet.model.attaching import AskedAddress, Wanted, parse_target, parse_wish
 from ovsnet.model.attachment import Attachment, Target, TargetKind
@@ -48,11 +49,6 @@ class Pools(Protocol):
         """Let it rest."""
 
 
-async def _nothing_lacks(_: Collection[str]) -> Collection[str]:
-    """A kernel that can do everything."""
-    return ()
-
-
 async def _nothing_borrowed(_: Collection[EndpointId]) -> None:
     """Where no DHCP server is asked for addresses."""
 
@@ -61,7 +57,7 @@ async def _nothing_borrowed(_: Collection[EndpointId]) -> None:
 class Surroundings:
     """What this host has and is called. `bridge` is that of our networks; `deadline` in seconds, for one attachment;
     `mtu_of` a link of the host, None without one. `give_back` has these interfaces' addresses given back to DHCP
-    servers, while there still is a way to them. `lacking` tells which of these the kernel cannot do.
+    servers, while there still is a way to them.
     """
 
     bridge: str
@@ -75,7 +71,7 @@ class Surroundings:
     random: Callable[[int], str] = secrets.token_hex
     give_back: Callable[[Collection[EndpointId]], Awaitable[None]] = _nothing_borrowed
     find_nic: devices.FindNic = devices.no_nic
-    lacking: Callable[[Collection[str]], Awaitable[Collection[str]]] = _nothing_lacks
+    kernel: Kernel = field(default_factory=Kernel)
 
 
 class Attachments:
@@ -165,9 +161,7 @@ class Attachments:
 
     async def check_kernel(self, shape: Shape, medium: Medium = Medium.PORT) -> None:
         """Conflict when this host's kernel cannot do that."""
-        lacks = await self._here.lacking(deciding.needed(shape, medium))
-        if lacks:
-            raise Conflict(deciding.cannot(lacks))
+        await self._here.kernel.check(shape, medium)
 
     async def part_from(self, attachments: Collection[Attachment]) -> None:
         """What is to be done before these are unplugged."""

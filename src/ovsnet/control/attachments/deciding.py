@@ -17,7 +17,6 @@ from ovsnet.model.ids import UNTAGGED, EndpointId, IpInterface, Mac, NetworkId
 from ovsnet.model.listening import EVERYTHING, NOTHING
 from ovsnet.model.network import DEFAULT_MTU, MIN_IPV6_MTU, Multicast, Network, PortKind, find_network
 from ovsnet.model.routing import rule_words
-from ovsnet.model.shaping import Shape
 from ovsnet.model.state import State
 from ovsnet.model.uplink import Phase as UplinkPhase
 from ovsnet.plan import names
@@ -136,6 +135,7 @@ def on_network(
         addresses=tuple(addresses),
         dhcp=network.options.dhcp,
         slaac=network.options.slaac,
+        shape=attachment.shape if wanted.says_rate else replace(attachment.shape, rate=network.options.rate),
         mtu=wanted.mtu or mtu,
         port=kind,
         ifname=ifname,
@@ -310,17 +310,3 @@ def _neighbours(others: Iterable[Attachment], made: Attachment) -> Iterable[Atta
 
 def _macs(state: State) -> frozenset[Mac]:
     return frozenset([*(it.mac for it in state.endpoints.values()), *(it.mac for it in state.attachments.values())])
-
-
-def needed(shape: Shape, medium: Medium) -> frozenset[str]:
-    """The parts of the kernel that it needs: queueing disciplines inside and at the port, and a kind of link."""
-    made = [str(medium)] if medium not in (Medium.PORT, Medium.NIC) else []
-    return frozenset([*made, *(["tbf", "htb"] if shape.rate else []), *(["netem"] if shape.disturbed else [])])
-
-
-def cannot(lacking: Collection[str]) -> str:
-    """What a person reads whose kernel has none of these."""
-    needy = {"netem": "--loss and --delay need", "tbf": "--rate needs", "htb": "--rate needs"}
-    what = next((f"--{it} needs" for it in lacking if it not in needy), "") or needy[max(lacking)]
-    modules = " and ".join(f"sch_{it}" if it in needy else it for it in sorted(lacking))
-    return f"{what} a part of Linux that this host's kernel does not have: {modules}; install it, or leave that out"

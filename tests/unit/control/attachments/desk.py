@@ -10,6 +10,7 @@ from ovsnet.control.attachments.devices import HostNic
 from ovsnet.control.attachments.following import Following
 from ovsnet.control.attachments.targets import Targets
 from ovsnet.control.commit import Committer
+from ovsnet.control.kernel import Kernel
 from ovsnet.control.requests import PoolRequest
 from ovsnet.model.attachment import Attachment
 from ovsnet.model.errors import OvsnetError
@@ -41,6 +42,7 @@ class Desk:
         self.nics: dict[str, HostNic] = {}
         self.waited: list[tuple[str, ...]] = []
         self.pools = Addresses(self.committer, lambda: 1000.0, self._no_networks, Settings(), bytes)
+        self.kernel = Kernel(self._lacking)
         numbers = count(1)
         here = Surroundings(
             bridge="br-ovsnet",
@@ -51,7 +53,7 @@ class Desk:
             new_prefix=lambda: "0a:11:22",
             random=lambda size: f"{next(numbers):02x}" * size,
             find_nic=self._find_nic,
-            lacking=self._lacking,
+            kernel=self.kernel,
         )
         namespaces = self.there.namespaces
         targets = Targets(self.there, namespaces)

@@ -6,6 +6,7 @@ import pytest
 
 from ovsnet.control.attachments.changing import Changing
 from ovsnet.model.errors import ApplyError, BadRequest, Conflict, NotFound
+from ovsnet.model.network import NetworkOptions
 from ovsnet.model.routing import rule_words
 from ovsnet.model.shaping import UNSHAPED, Shape
 from ovsnet.model.wishes import Wish, parse_words
@@ -115,7 +116,7 @@ async def test_each_part_of_a_shape_changes_by_itself(desk: Changed) -> None:
 @pytest.mark.row(33)
 async def test_what_the_kernel_cannot_do_is_said_before_anything_changes(desk: Changed) -> None:
     desk.kernel_lacks = {"netem"}
-    with pytest.raises(Conflict, match=r"--loss and --delay need .* sch_netem"):
+    with pytest.raises(Conflict, match=r"loss and delay need .* sch_netem"):
         await desk.attach("c1", "--bridge lan --loss 1%")
     assert not desk.state.attachments
     await desk.attach("c1", "--bridge lan --rate 1gbit")
@@ -168,3 +169,10 @@ async def test_of_several_interfaces_a_route_goes_to_the_one_that_has_its_gatewa
     assert changed.ifname == "eth2"
     with pytest.raises(Conflict, match="several attached interfaces: eth1, eth2"):
         await desk.changing.add_route("c1", "", "10.9.0.0/16@203.0.113.1")
+
+
+@pytest.mark.row(33, 85)
+async def test_on_a_network_with_a_rate_that_counts_where_none_is_said(desk: Changed) -> None:
+    await desk.with_network(replace(WEB, options=NetworkOptions(rate=20_000_000)))
+    made = [await desk.attach("c1", f"--network web {it}") for it in ("", "--rate 0", "--rate 1mbit --loss 1%")]
+    assert [it.shape for it in made] == [Shape(20_000_000), UNSHAPED, Shape(1_000_000, 1)]
