@@ -183,7 +183,7 @@ class Agent:
         self.addresses = Addresses(self.committer, time.time, host_networks, settings, shared=addresses)
         names_at = self.fabric.names.address if self.fabric else None
         self.attached = AttachedSide(settings, self.committer, self, to.engine, self.switch, self.addresses, names_at)
-        self.networks = Networks(self.committer, self.switch.facts, time.time, shared, host_networks, self.attached.kernel)
+        self.networks = self._networks()
         parts = Parts(self.store, self.switch, self.ports, self.loop, self.follower, self.attached, self.fabric)
         self.view = View(parts, to.engine, settings, to.ring, operator(settings, self.fabric, self._sides(), stop.set))
         self._watch(to)
@@ -197,6 +197,10 @@ class Agent:
             self.switch.watch(nudge)
         to.links.watch(self.loop.nudge)
         to.tunnels.watch(self.loop.nudge)
+
+    def _networks(self) -> Networks:
+        shared, kernel = self.fabric.networks if self.fabric else None, self.attached.kernel
+        return Networks(self.committer, self.switch.facts, time.time, shared, host_networks, kernel)
 
     def _sides(self) -> Sides:
         exposure = Exposure(self.committer, self, host_networks, deadline=self._settings.attach_deadline)
