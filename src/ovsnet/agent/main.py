@@ -378,9 +378,8 @@ class Agent:
         await announce(self._settings.bridge, endpoints, self._settings.ovs_run_dir)
 
     async def _hear_reports(self) -> None:
-        settings = self._settings
-        target = management_socket(settings.bridge, settings.ovs_run_dir)
-        control_socket = Path(settings.run_dir) / f"report-monitor.{os.getpid()}.ctl"
+        target = management_socket(self._settings.bridge, self._settings.ovs_run_dir)
+        control_socket = Path(self._settings.run_dir) / f"report-monitor.{os.getpid()}.ctl"
         await watch_reports(target, control_socket, self.groups, deadline=SLOW_SWITCH)
 
     async def _send_out(self, frames: Sequence[bytes], ports: Sequence[Ofport]) -> None:
