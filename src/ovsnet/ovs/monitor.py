@@ -80,12 +80,14 @@ async def keep_monitoring(
     control_socket: Path,
     follow: Callable[[Monitor], Awaitable[None]],
     lost: Callable[[], None],
+    back: Callable[[], Awaitable[None]] | None = None,
     *,
     deadline: float,
 ) -> None:
     """Until cancelled: a monitor after the other, each followed until it ends, which is Unavailable.
 
-    `lost` is called when one has ended, or could not be begun, and none was there since.
+    `lost` is called when one has ended, or could not be begun, and none was there since; `back` when the switch is
+    there again, before it is monitored: what it has forgotten need not wait for that.
     """
     pause, followed = MIN_PAUSE, True
     while True:
@@ -100,7 +102,13 @@ async def keep_monitoring(
                 followed = False
                 lost()
         await asyncio.sleep(pause)
-        pause = min(MAX_PAUSE, pause * 2) if await _is_back(target) else MIN_PAUSE
+        if await _is_back(target):
+            pause = min(MAX_PAUSE, pause * 2)
+            continue
+        pause = MIN_PAUSE
+        if back is not None:
+            with suppress(Unavailable):  # the monitor will meet the same
+                await back()
 
 
 async def _is_back(target: str) -> bool:
