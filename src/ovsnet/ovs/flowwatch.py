@@ -39,21 +39,22 @@ async def watch_flows(
     target: str, control_socket: Path, watched: Watched, changed: Callable[[], None], *, deadline: float
 ) -> None:
     """Until cancelled: call `changed` after news, and when the switch cannot be followed any more."""
-
-    async def look() -> None:
-        if await watched.seen_afresh():
-            changed()
-
-    async def follow(monitor: Monitor) -> None:
-        # The monitor listens already: what happens while we read is told afterwards.
-        await look()
-        while True:
-            if await watched.disagrees(await monitor.printed()):
-                await _quiet(monitor)
-                await look()
-
     wish = Wish("flow monitor", "flows are watched", "flows are not watched", set_async(), CHUNK)
-    await keep_monitoring(wish, target, control_socket, follow, changed, look, deadline=deadline)
+    await keep_monitoring(
+        wish, target, control_socket, lambda it: _follow(it, watched, changed), changed, deadline=deadline
+    )
+
+
+async def _follow(monitor: Monitor, watched: Watched, changed: Callable[[], None]) -> None:
+    """Until the monitor ends, which is Unavailable."""
+    # The monitor listens already: what happens while we read is told afterwards.
+    if await watched.seen_afresh():
+        changed()
+    while True:
+        if await watched.disagrees(await monitor.printed()):
+            await _quiet(monitor)
+            if await watched.seen_afresh():
+                changed()
 
 
 async def _quiet(monitor: Monitor) -> None:

@@ -80,14 +80,12 @@ async def keep_monitoring(
     control_socket: Path,
     follow: Callable[[Monitor], Awaitable[None]],
     lost: Callable[[], None],
-    back: Callable[[], Awaitable[None]] | None = None,
     *,
     deadline: float,
 ) -> None:
     """Until cancelled: a monitor after the other, each followed until it ends, which is Unavailable.
 
-    `lost` is called when one has ended, or could not be begun, and none was there since; `back` when the switch is
-    there again, before it is monitored: what it has forgotten need not wait for that.
+    `lost` is called when one has ended, or could not be begun, and none was there since.
     """
     pause, followed = MIN_PAUSE, True
     while True:
@@ -102,13 +100,7 @@ async def keep_monitoring(
                 followed = False
                 lost()
         await asyncio.sleep(pause)
-        if await _is_back(target):
-            pause = min(MAX_PAUSE, pause * 2)
-            continue
-        pause = MIN_PAUSE
-        if back is not None:
-            with suppress(Unavailable):  # the monitor will meet the same
-                await back()
+        pause = min(MAX_PAUSE, pause * 2) if await _is_back(target) else MIN_PAUSE
 
 
 async def _is_back(target: str) -> bool:
