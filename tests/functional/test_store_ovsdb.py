@@ -12,7 +12,15 @@ from typing import Any
 
 import pytest
 import structlog
-from tests.functional.ovsdb_server import PATIENCE, Server, following, open_store, store_server, until
+from tests.functional.ovsdb_server import (
+    PATIENCE,
+    Server,
+    following,
+    open_store,
+    store_server,
+    store_settings,
+    until,
+)
 from tests.states import DB, WEB, endpoint
 
 from ovsnet.model.errors import Conflict, Stale, Unavailable
@@ -20,6 +28,8 @@ from ovsnet.model.state import State
 from ovsnet.store.interface import Drop, Put, Store
 from ovsnet.store.local import LOCAL
 from ovsnet.store.ovsdb import OvsdbStore
+from ovsnet.store.process import create_if_missing, store_file, witness_file
+from ovsnet.store.witness import Witness
 
 ONE, TWO, OTHER = endpoint(1), endpoint(2), endpoint(3, DB)
 
@@ -64,6 +74,32 @@ async def test_restart_of_the_server_keeps_everything(server: Server) -> None:
         async with open_store(server) as fresh:
             assert fresh.snapshot().endpoints == before.endpoints
             assert fresh.snapshot().networks == before.networks
+
+
+async def test_a_server_that_lost_its_file_is_given_all_back_and_nobody_sees_an_empty_state(
+    server: Server, tmp_path: Path
+) -> None:
+    settings = store_settings(tmp_path)
+    store = OvsdbStore(str(server.socket), LOCAL, deadline=PATIENCE)
+    store.gives_back(Witness(witness_file(settings)))
+    async with following(store):
+        await store.wait_ready(PATIENCE)
+        before = await store.commit(store.snapshot(), [Put(WEB), Put(DB), Put(ONE), Put(OTHER)])
+        seen: list[State] = []
+        store.watch(lambda: seen.append(store.snapshot()))
+        for _ in range(2):
+            server.kill()
+            await until(lambda: not store.available, store.watch)
+            store_file(settings).unlink()
+            create_if_missing(Path(settings.state_dir))
+            server.start()
+            await store.wait_ready(PATIENCE)
+        assert all(it is before for it in seen)
+        after = await store.commit(store.snapshot(), [Put(TWO)])
+        assert set(after.endpoints) == {ONE.id, TWO.id, OTHER.id}
+    async with open_store(server) as fresh:
+        assert fresh.snapshot().endpoints == after.endpoints
+        assert fresh.snapshot().networks == after.networks
 
 
 async def test_commit_waits_for_a_server_that_is_coming(server: Server) -> None:

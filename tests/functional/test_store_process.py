@@ -19,6 +19,7 @@ from ovsnet.store import process, schema
 from ovsnet.store.interface import Put
 from ovsnet.store.local import LOCAL
 from ovsnet.store.logfile import Damage, find_damage
+from ovsnet.store.witness import Witness, somebody_knows
 
 
 @contextmanager
@@ -143,6 +144,23 @@ def test_damage_before_the_end_is_refused_by_name_and_nothing_is_touched(file: P
     with pytest.raises(ApplyError, match=r"ovsnet.db: it is damaged at byte \d+.*Put back a copy"):
         process.create_if_missing(file.parent)
     assert file.read_bytes() == damaged
+
+
+def test_a_damaged_file_is_set_aside_while_somebody_knows_all_that_it_held(file: Path, tmp_path: Path) -> None:
+    for name in ("first", "second", "third"):
+        add_pool(file, name)
+    damaged = file.read_bytes().replace(b'"second"', b'"sec\x00nd"')
+    file.write_bytes(damaged)
+    witness = tmp_path / "known"
+    assert not somebody_knows(witness)
+    Witness(witness).stand()
+    assert somebody_knows(witness)
+
+    process.create_if_missing(file.parent, known=True)
+
+    assert file.with_name("ovsnet.db.damaged").read_bytes() == damaged
+    assert find_damage(file) is None
+    assert pools(file) == set()
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"OVSDB JSON 5 "], ids=["empty", "text", "half a header"])

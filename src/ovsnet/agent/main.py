@@ -27,6 +27,7 @@ from ovsnet.agent.attached import AttachedSide, announce_inside
 from ovsnet.agent.compose import compiler, planner
 from ovsnet.agent.fabric import Fabric, Here
 from ovsnet.agent.operator import Sides, operator
+from ovsnet.agent.own_store import own_store
 from ovsnet.agent.uplink_view import UplinkView
 from ovsnet.agent.uplinks import Trials
 from ovsnet.agent.uplinks import applier as uplink_applier
@@ -86,9 +87,6 @@ from ovsnet.reconcile.converge import Converger, Round
 from ovsnet.reconcile.loop import Loop
 from ovsnet.reconcile.phases import Kind
 from ovsnet.settings import Settings
-from ovsnet.store.local import LOCAL
-from ovsnet.store.ovsdb import OvsdbStore
-from ovsnet.store.process import store_socket
 
 JOIN_MARGIN = 1.5
 """Seconds of a call's deadline kept back, so that a join that failed can be withdrawn and answered."""
@@ -133,7 +131,7 @@ class Agent:
         self._stop = stop
         self.fabric: Fabric | None = None
         self._log = structlog.get_logger("agent")
-        self.store = OvsdbStore(str(store_socket(settings)), LOCAL, deadline=settings.store_deadline)
+        self.store = own_store(settings)
         self.switch = Switch(settings, patience=SLOW_SWITCH)
         self.flows = FlowApplier(
             settings.bridge,

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -228,7 +229,10 @@ def _started(pid: str) -> str:
 
 
 def _replace(file: Path, text: str, *, mode: int = 0o600) -> None:
-    """Never half of it, also when we are killed."""
+    """Never half of it, also when we are killed; nothing is written when it is so already, as the disk may be full."""
+    with suppress(FileNotFoundError):
+        if file.read_text() == text and stat.S_IMODE(file.stat().st_mode) == mode:
+            return
     new = file.with_name(f".{file.name}.new")
     new.write_text(text)
     new.chmod(mode)

@@ -141,6 +141,10 @@ class Database:
         except TimeoutError:
             raise Unavailable(self.title, self._reason, remedy=self.remedy) from None
 
+    def tell(self) -> None:
+        """Call the watchers although nothing has changed here."""
+        self._tell(None)
+
     # ------------------------------------------------------------ narrowing
 
     def narrow(self, only: Only) -> None:

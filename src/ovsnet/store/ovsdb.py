@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import structlog
 
-from ovsnet.model.errors import ApplyError, BadRequest, Conflict, Stale, Unavailable
+from ovsnet.model.errors import ApplyError, BadRequest, Conflict, OvsnetError, Stale, Unavailable
 from ovsnet.ovsdb.database import Database, NotSent, OutcomeUnknown, Touched
 from ovsnet.ovsdb.replica import Only
 from ovsnet.ovsdb.rows import Transaction, assign, insert, verify
@@ -17,6 +18,7 @@ from ovsnet.store.older import default
 from ovsnet.store.reading import Reading
 from ovsnet.store.schema import columns
 from ovsnet.store.vocabulary import Columns, Edits, Kind, Vocabulary
+from ovsnet.store.witness import Witness
 
 S = TypeVar("S")
 
@@ -51,15 +53,36 @@ class OvsdbStore(Generic[S]):
         )
         self._reading = Reading(self._database, vocabulary, last_seen)
         self._told_of: set[tuple[str, str]] = set()
+        self._witness: Witness | None = None
+        self._lost = asyncio.Event()
+        self._whole = asyncio.Event()
+        self._whole.set()
         self._database.watch_rows(self._absorb)
+
+    def gives_back(self, witness: Witness) -> None:
+        """Before `run`: a server that comes back without a single row, as its file was lost, is given all that was
+        known. Until it has it the snapshot stays. `witness` stands from the first snapshot on.
+        """
+        self._witness = witness
 
     async def run(self) -> None:
         """Follow the server until cancelled."""
-        await self._database.run()
+        if self._witness is None:
+            await self._database.run()
+            return
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._give_back())
+            group.create_task(self._database.run())
 
     async def wait_ready(self, deadline: float) -> None:
         """Returns once the snapshot is the server's; Unavailable after `deadline` seconds."""
+        end = asyncio.get_running_loop().time() + deadline
         await self._database.wait_ready(deadline)
+        try:
+            async with asyncio.timeout(_left(end)):
+                await self._whole.wait()
+        except TimeoutError:
+            raise Unavailable(self._database.title, self.reason, remedy=self._database.remedy) from None
 
     def narrow(self, only: Only) -> None:
         """Keep only these rows of these tables in the snapshot from now on."""
@@ -85,12 +108,12 @@ class OvsdbStore(Generic[S]):
     @property
     def available(self) -> bool:
         """True while the server answers and the snapshot follows it."""
-        return self._database.ready
+        return self._database.ready and self._whole.is_set()
 
     @property
     def reason(self) -> str:
         """Why it is not available, for people; "" while it is."""
-        return self._database.reason
+        return self._database.reason or ("" if self._whole.is_set() else "its file was lost, and it is given all back")
 
     async def commit(self, base: S, changes: Sequence[Change]) -> S:
         """Apply all changes or none, durably; errors as in `Store.commit`.
@@ -100,7 +123,7 @@ class OvsdbStore(Generic[S]):
         edits = fold(changes)
         end = asyncio.get_running_loop().time() + self._deadline
         while True:
-            await self._database.wait_ready(_left(end))
+            await self.wait_ready(_left(end))
             check(self._vocabulary, base, self._reading.state, edits)
             self._check_faults(edits)
             try:
@@ -130,11 +153,52 @@ class OvsdbStore(Generic[S]):
             raise Unavailable(self._database.title, f"it refused a change: {error.reason}") from error
 
     def _absorb(self, touched: Touched) -> None:
+        if touched.reloaded and self._witness is not None:
+            self._witness.stand()
+            if self._known() and not any(self._database.rows(it.table) for it in self._vocabulary.shapes.values()):
+                self._whole.clear()
+                self._lost.set()
+                return
+            self._whole.set()
         self._reading.absorb(touched)
+
+    def _known(self) -> Edits:
+        """All there is, as edits of an empty state."""
+        state, empty = self._reading.state, self._vocabulary.empty()
+        parts = {kind: part(self._vocabulary, state, kind) for kind in self._vocabulary.shapes}
+        return {
+            kind: dict(values)
+            for kind, values in parts.items()
+            if values and values != part(self._vocabulary, empty, kind)
+        }
+
+    async def _give_back(self) -> None:
+        """All or nothing, as one change; what is refused is left to people, and the snapshot stays as it is."""
+        while True:
+            await self._lost.wait()
+            self._lost.clear()
+            edits = self._known()
+            try:
+                await self._database.transact(partial(self._write_all, edits=edits), self._deadline)
+            except NotSent:
+                continue  # it went away again: its next coming is looked at anew
+            except OutcomeUnknown as error:
+                if not error.lost:
+                    self._lost.set()
+                continue
+            except OvsnetError as error:
+                log.warning("a store that lost its file does not take back what it held", reason=str(error))
+                continue
+            log.warning("the store had lost its file and was given back all", rows=sum(map(len, edits.values())))
+            self._whole.set()
+            self._database.tell()
+
+    def _write_all(self, transaction: Transaction, edits: Edits) -> None:
+        self._write(transaction, self._vocabulary.empty(), edits)
 
     async def _find_out(self, edits: Edits, deadline: float) -> None:
         """After a lost answer: returns if the edits are in force, raises Stale if they are not."""
-        await self._database.wait_ready(deadline)
+        await self.wait_ready(deadline)
         for kind, wanted in edits.items():
             values = part(self._vocabulary, self._reading.state, kind)
             if any(values.get(key) != value for key, value in wanted.items()):

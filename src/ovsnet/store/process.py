@@ -32,6 +32,7 @@ from ovsnet.settings import Settings
 from ovsnet.store import schema
 from ovsnet.store.local import LOCAL
 from ovsnet.store.logfile import find_damage
+from ovsnet.store.witness import somebody_knows
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +45,11 @@ def store_file(settings: Settings) -> Path:
 def store_socket(settings: Settings) -> Path:
     """Where the store listens."""
     return Path(settings.run_dir).absolute() / "store.sock"
+
+
+def witness_file(settings: Settings) -> Path:
+    """What the agent locks while it knows all that the store holds."""
+    return Path(settings.run_dir).absolute() / "store.known"
 
 
 def command(settings: Settings) -> list[str]:
@@ -62,14 +68,15 @@ def command(settings: Settings) -> list[str]:
 def become_server(settings: Settings) -> None:
     """Prepare the file and replace this process by the server; returns never, except by an OvsnetError."""
     make_folder(Path(settings.run_dir))
-    create_if_missing(Path(settings.state_dir))
+    create_if_missing(Path(settings.state_dir), known=somebody_knows(witness_file(settings)))
     become(command(settings))
 
 
-def create_if_missing(state_dir: Path) -> Path:
+def create_if_missing(state_dir: Path, *, known: bool = False) -> Path:
     """Make the database file fit for this build, and return it: made anew, mended or converted as needed.
 
-    ApplyError when it is damaged, written by a newer build, or not ours; Conflict while a server has it open.
+    ApplyError when it is damaged, written by a newer build, or not ours; Conflict while a server has it open. What is
+    damaged is set aside when all that it held is `known`: the server will be given it back.
     """
     make_folder(state_dir)
     file = state_dir.absolute() / "ovsnet.db"
@@ -77,7 +84,8 @@ def create_if_missing(state_dir: Path) -> Path:
         _create(file)
         return file
     with _alone_with(file):
-        _mend(file)
+        if not _mend(file, known=known):
+            return file
     _convert_if_older(file)
     return file
 
@@ -88,11 +96,17 @@ def _create(file: Path) -> None:
     log.info("store created", file=str(file), schema=schema.version(LOCAL))
 
 
-def _mend(file: Path) -> None:
-    """Cut off a torn last record, keeping a copy; ApplyError for any other damage."""
+def _mend(file: Path, *, known: bool) -> bool:
+    """Cut off a torn last record, keeping a copy; ApplyError for any other damage. False when it is made anew."""
     damage = find_damage(file)
     if damage is None:
-        return
+        return True
+    if known and (not damage.torn or damage.offset == 0):
+        aside = file.with_name(f"{file.name}.damaged")
+        file.rename(aside)
+        _create(file)
+        log.warning("the store was damaged and begins anew; the agent knows what it held", damaged=str(aside))
+        return False
     if not damage.torn or damage.offset == 0:
         raise ApplyError(
             str(file),
@@ -105,6 +119,7 @@ def _mend(file: Path) -> None:
     os.truncate(file, damage.offset)
     sync(file)
     log.warning("last record of the store was torn and is cut off", file=str(file), copy=str(copy))
+    return True
 
 
 def _convert_if_older(file: Path) -> None:
