@@ -17,7 +17,7 @@ HOSTS ?=
 SAY := printf '\n== %s\n'
 
 .PHONY: help setup status venv demo demo-clean test test-full lint format types imports unit contract functional \
-	system kernel long matrix bench docs generate clean
+	system kernel long matrix survival bench docs generate clean
 
 help:  ## this list
 	@printf 'ovsnet: Docker networks on Open vSwitch. Two commands are enough to begin: make demo, make test.\n\n'
@@ -101,6 +101,13 @@ matrix: venv  ## only the long matrices of `make test-full`
 	@$(PYTEST) tests/rig tests/system -m matrix --record-rows docs/results/matrix.json $(ARGS); result=$$?; \
 	$(BIN)/python scripts/generate_matrix.py; exit $$result
 
+survival: venv  ## what containers notice of whatever may happen to a host; writes docs/survival.md (root, 10 minutes)
+	@$(SAY) "survival"
+	@$(PYTEST) tests/system/test_survival.py -m "not kernel" --record-rows docs/results/survival-userspace.json $(ARGS); \
+	result=$$?; \
+	$(PYTEST) tests/system/test_survival.py -m kernel --record-rows docs/results/survival-kernel.json $(ARGS) || result=$$?; \
+	$(BIN)/python scripts/generate_survival.py; $(BIN)/python scripts/generate_status.py; exit $$result
+
 bench: venv  ## measure everything, against other networks (root, two hours); ARGS=--quick: see that it works
 	@scripts/setup-machine bench
 	@scripts/bench $(ARGS)
@@ -113,6 +120,7 @@ generate: venv  ## write the generated documents again
 	@$(BIN)/python scripts/generate_docs.py
 	@$(BIN)/python scripts/generate_benchmarks.py
 	@$(BIN)/python scripts/generate_faults.py
+	@$(BIN)/python scripts/generate_survival.py
 
 clean:  ## remove what building and testing left in this folder and on this machine
 	@tests/rig/hosts reap; rm -rf /tmp/ovsnet-rig/images

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import count
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from tests.rig.container import Container
 from tests.rig.host import HERE
-from tests.rig.process import wait_until
+from tests.rig.process import Completed, wait_until
 
 # The host's own Python: what runs in a container's namespace needs nothing of ours.
 FLOOD: Final = ("python3", str(HERE / "flood.py"))
@@ -37,14 +37,33 @@ class FloodResult:
         return self.sent - self.received
 
 
+class Running(Protocol):
+    """A program that a sender has started."""
+
+    def wait_for_output(self, text: str, deadline: float = ...) -> None: ...
+
+    def stop(self, name: str = ..., deadline: float = ...) -> Completed: ...
+
+
+class Sender(Protocol):
+    """A container, or who is on the wire between the hosts (`outside`)."""
+
+    def pings(self, address: str, /) -> bool: ...
+
+    def spawn_inside(self, *argv: str, label: str = ...) -> Running: ...
+
+
 class Flood:
     """Datagrams from one container to another while a `with` block runs; the path works when it begins.
 
-    To a multicast group: the receiver joins it, and whether it has is known by what it gets.
+    To a multicast group: the receiver joins it, and whether it has is known by what it gets. A port that is published
+    is given by its number, which is the same inside and outside.
     """
 
-    def __init__(self, sender: Container, receiver: Container, address: str, *, rate: float = 1000.0) -> None:
-        self.port = str(next(_ports))
+    def __init__(
+        self, sender: Sender, receiver: Container, address: str, *, rate: float = 1000.0, port: int = 0
+    ) -> None:
+        self.port = str(port or next(_ports))
         self._sender, self._receiver, self._address, self._rate = sender, receiver, address, rate
         self._result: FloodResult | None = None
 

@@ -1,7 +1,7 @@
 """Rows 9 and 10: whatever is restarted or killed, nothing is lost but what ran through it, and nobody has to help."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -11,7 +11,8 @@ from tests.rig.process import wait_until
 from tests.rig.traffic import Flood
 from tests.rows import Figures
 from tests.system import networks
-from tests.system.traces import Traces, clean, left_as, traces
+from tests.system.happenings import SWITCH
+from tests.system.traces import amounts, clean, left_as, traces
 
 REPAIRED = 10.0
 """Seconds after a neighbour is back until everything works again."""
@@ -136,22 +137,27 @@ def test_a_killed_store_comes_back_with_everything_and_costs_no_packet(pair: Pai
     works_again(pair)
 
 
-RESTARTS: dict[str, Callable[[NamespaceHost], None]] = {
-    "ovs-vswitchd restarted": lambda host: host.services("vswitchd", "restart"),
-    "ovs-vswitchd killed": lambda host: host.services("vswitchd", "kill"),
-    "ovsdb-server restarted": lambda host: host.services("ovsdb", "restart"),
-    "ovsdb-server killed": lambda host: host.services("ovsdb", "kill"),
-    "Open vSwitch restarted": lambda host: host.services("ovs", "restart"),
-    "Open vSwitch killed": lambda host: host.services("ovs", "kill"),
-}
+@pytest.mark.row(9)
+@pytest.mark.parametrize("what", ["rm $F", "dd if=/dev/zero of=$F bs=1 seek=9 count=9 conv=notrunc "])
+def test_a_store_that_lost_its_file_is_given_all_back_by_the_agent(pair: Pair, what: str) -> None:
+    host = pair.host
+    before = traces(host)
+    with Flood(pair.c1, pair.c2, pair.c2.address("web"), rate=STEADY) as flood:
+        host.shell(f"F=/var/lib/ovsnet/ovsnet.db; {what}")
+        host.run("kill", "-KILL", str(host.agent.store_pid))
+        assert host.docker("run", "--rm", "--network", "web", "busybox:local", "true").ok
+
+    assert flood.result.lost == 0
+    left_as(host, before)
+    works_again(pair)
 
 
 @pytest.mark.row(9)
-@pytest.mark.parametrize("what", RESTARTS)
+@pytest.mark.parametrize("what", SWITCH)
 def test_after_a_restart_of_the_switch_everything_works_again_unasked(pair: Pair, what: str, figures: Figures) -> None:
     before = traces(pair.host)
     with Flood(pair.c1, pair.c2, pair.c2.address("web"), rate=STEADY) as flood:
-        RESTARTS[what](pair.host)
+        SWITCH[what](pair.host)
         pair.host.services("ovs", "start")
         works_again(pair)
 
@@ -190,12 +196,6 @@ def test_after_the_engine_s_end_containers_come_back_and_orphans_are_collected(p
     host.docker("rm", "-f", "gone1", "gone2")
     wait_until(lambda: amounts(traces(host)) == amounts(before), COLLECTED, "as much of everything as before")
     clean(host)
-
-
-def amounts(of: Traces) -> list[int]:
-    """How many things there are: new endpoints and ports on a new bridge have other names and numbers."""
-    sets = (of.ports, of.links, of.groups, of.networks, of.endpoints, of.pools, of.addresses, of.flows)
-    return [len(it) for it in sets]
 
 
 @pytest.mark.row(10)

@@ -14,6 +14,7 @@ COMMANDS = (
     f"ovs-vsctl --timeout=10 list-ports {BRIDGE}",
     f"{OFCTL} --no-stats dump-flows {BRIDGE}",
     f"{OFCTL} dump-groups {BRIDGE} | tail -n +2",
+    f"{OFCTL} dump-meters {BRIDGE} | tail -n +2",
     "ip -d -j link show",
     "nft list ruleset",
     *(f"{' '.join(API)} http://ovsnet/v1/{what}" for what in ("networks", "endpoints", "leases", "status")),
@@ -28,6 +29,7 @@ class Traces:
     ports: frozenset[str]
     flows: frozenset[str]
     groups: frozenset[str]
+    meters: frozenset[str]
     links: frozenset[str]
     rules: str
     networks: frozenset[str]
@@ -39,12 +41,13 @@ class Traces:
 def traces(host: Host) -> Traces:
     """What is there now; the agent and the switch must be running."""
     script = "set -e -o pipefail; " + "; printf '\\f'; ".join(COMMANDS)
-    ports, flows, groups, links, rules, *said = host.shell(script).stdout.split("\f")
+    ports, flows, groups, meters, links, rules, *said = host.shell(script).stdout.split("\f")
     networks, endpoints, leases, status = map(json.loads, said)
     return Traces(
         ports=_lines(ports),
         flows=_lines(flows),
         groups=_lines(groups),
+        meters=_lines(meters),
         links=frozenset(it["ifname"] for it in json.loads(links) if _ours(it)),
         rules=COUNTER.sub("counter", rules),
         networks=frozenset(it["id"] for it in networks),
@@ -52,6 +55,11 @@ def traces(host: Host) -> Traces:
         pools=frozenset(it["pool"] for it in status["pools"]),
         addresses=frozenset(f"{it['pool']} {it['address']}" for it in leases if it["state"] == "held"),
     )
+
+
+def amounts(of: Traces) -> dict[str, int]:
+    """How many things there are: new endpoints and ports on a new bridge have other names and numbers."""
+    return {name: len(getattr(of, name)) for name in Traces.__slots__ if name != "rules"}
 
 
 def left_as(host: Host, before: Traces, deadline: float = 5) -> None:

@@ -1,0 +1,136 @@
+"""The survival matrix (issue 6): whatever happens to a host, what its containers notice, and that all is as before.
+
+Recorded by `make survival`, which makes docs/survival.md of it.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from tests.rig.host import Host
+from tests.rig.outside import Outside
+from tests.rig.process import wait_until
+from tests.rig.rig import Rig
+from tests.rows import Figures
+from tests.system.happenings import HAPPENINGS, ON_ANY_HOST, Cost, live_restore
+from tests.system.survival import BACK, CLEAN, Scene
+
+pytestmark = [pytest.mark.long, pytest.mark.row(9, 10)]
+ORPHAN_AGE = 20
+OPTIONS = ("--set", f"orphan_age={ORPHAN_AGE}", "--set", "orphan_period=1")
+COLLECTED = 3.0 * ORPHAN_AGE
+A_SECOND = 1.0
+SENT_AGAIN = 2 * A_SECOND
+"""A sender of TCP waits twice as long each time it is not answered, so that it may find out late."""
+A_PAUSE = 3.0
+"""Seconds. ovs-vswitchd forwards nothing in its userspace datapath while it has lost its database, and looks for it
+again at once, after 1 s and after 2 more.
+"""
+RATE, RATE_OF_A_SLOW_MACHINE = 1000.0, 200.0
+"""Datagrams a second. A kernel machine has one processor, which also runs all that is made to happen."""
+
+
+class Scenes:
+    """Gives one scene to a module's tests, and another one when the last of them has left it in ruins."""
+
+    def __init__(self, rig: Rig, build: Callable[[], Host], rate: float) -> None:
+        self._rig, self._build, self._rate = rig, build, rate
+        self._scene: Scene | None = None
+        self.ruined = False
+
+    def give(self) -> Scene:
+        if self.ruined:
+            self.discard()
+        if self._scene is None:
+            self._scene = Scene(self._build(), Outside(self._rig.name), OPTIONS, self._rate)
+            self._scene.build()
+        return self._scene
+
+    def discard(self) -> None:
+        if self._scene is not None:
+            self._rig.discard(self._scene.host)
+            self._scene, self.ruined = None, False
+
+
+def scenes_on(
+    rig: Rig, versions: dict[str, str], build: Callable[[], Host], rate: float, path: str
+) -> Iterator[Scenes]:
+    scenes = Scenes(rig, build, rate)
+    seen = scenes.give().host.versions
+    versions.update({"Docker": seen.engine, "Open vSwitch": seen.ovs, "kernel": seen.kernel, "datapath": path})
+    yield scenes
+    scenes.discard()
+
+
+@pytest.fixture(scope="module")
+def scenes(rig: Rig, versions: dict[str, str]) -> Iterator[Scenes]:
+    yield from scenes_on(rig, versions, rig.host, RATE, "userspace (netdev)")
+
+
+@pytest.fixture(scope="module")
+def kernel_scenes(rig: Rig, versions: dict[str, str]) -> Iterator[Scenes]:
+    yield from scenes_on(rig, versions, rig.kernel_host, RATE_OF_A_SLOW_MACHINE, "kernel (system)")
+
+
+@pytest.mark.parametrize("what", HAPPENINGS)
+def test_survives(scenes: Scenes, what: str, figures: Figures) -> None:
+    survives(scenes, what, figures)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("what", ON_ANY_HOST)
+def test_survives_with_the_kernel_datapath(kernel_scenes: Scenes, what: str, figures: Figures) -> None:
+    survives(kernel_scenes, what, figures)
+
+
+def survives(scenes: Scenes, what: str, figures: Figures) -> None:
+    """Make it happen, note what was noticed, judge."""
+    scene, event = scenes.give(), HAPPENINGS[what]
+    try:
+        live_restore(scene.host, event.live_restore)
+        before = scene.remains()
+        figures["may be noticed"] = event.cost.value
+        if event.cost is Cost.CONTAINERS:
+            began = time.monotonic()
+            event.happens(scene)
+            wait_until(scene.reachable, BACK, "all containers run again and reach each other")
+            figures["seconds until all containers answer"] = round(time.monotonic() - began, 1)
+            figures["seconds until `ovsnet check` is clean"] = clean = scene.clean_after()
+        else:
+            with scene.traffic():
+                event.happens(scene)
+                figures["seconds until `ovsnet check` is clean"] = clean = scene.clean_after()
+            note(scene, figures)
+        assert clean <= CLEAN
+        scene.left_as(before, same=not event.anew, deadline=COLLECTED if event.orphans else CLEAN)
+        assert scene.reachable()
+        assert scene.passes()
+        if event.cost is not Cost.CONTAINERS:
+            judge(scene, event.cost)
+    except BaseException:
+        scenes.ruined = True  # it is there for the report; the next one does not get it
+        raise
+
+
+def note(scene: Scene, figures: Figures) -> None:
+    seen = scene.seen
+    assert seen is not None
+    figures["packets lost between containers"] = f"{seen.pair.lost} of {seen.pair.sent}"
+    figures["longest gap between containers, s"] = round(seen.pair.longest_gap, 2)
+    figures["packets lost through a published port"] = f"{seen.published.lost} of {seen.published.sent}"
+    figures["longest gap through a published port, s"] = round(seen.published.longest_gap, 2)
+    figures["longest wait on a TCP connection, s"] = round(seen.stalled, 2)
+    figures["TCP connection"] = seen.broken or "held"
+
+
+def judge(scene: Scene, cost: Cost) -> None:
+    seen = scene.seen
+    assert seen is not None
+    assert seen.broken == ""
+    assert seen.answered > 0
+    if cost is Cost.A_SECOND:
+        assert max(seen.pair.longest_gap, seen.published.longest_gap) < A_SECOND
+        assert seen.stalled < SENT_AGAIN
+        return
+    assert (seen.pair.lost, seen.published.lost) == (0, 0), (seen.pair.holes, seen.published.holes)
+    assert seen.stalled < (A_PAUSE if cost is Cost.A_PAUSE else A_SECOND)
