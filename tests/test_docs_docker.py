@@ -32,7 +32,7 @@ def names_of_tests() -> set[str]:
 
 def test_every_call_we_answer_is_described_and_no_other() -> None:
     nobody: Any = None
-    answered = ["Plugin.Activate", *NetworkDriver(nobody, nobody).calls, *IpamDriver(nobody).calls]
+    answered = ["Plugin.Activate", *NetworkDriver(nobody, nobody, nobody).calls, *IpamDriver(nobody).calls]
     assert sorted(row[0].strip("`") for row in rows("The calls")) == sorted(answered)
 
 

@@ -21,6 +21,7 @@ from ovsnet.model.host import LAST_PRIORITY, Medium, Route, Rule
 from ovsnet.model.ids import MAX_VNI, EndpointId, IpNetwork, Mac, NetworkId, PoolId, Vlan, Vni
 from ovsnet.model.listening import EVERYTHING, MUTED, to_groups
 from ovsnet.model.network import Egress, Mode, Multicast, Network, NetworkOptions, PortKind
+from ovsnet.model.publication import Publication, Transport
 from ovsnet.model.shaping import LONGEST_DELAY, MOST_RATE, Shape
 from ovsnet.model.state import Counters
 from ovsnet.model.uplink import Hold, HostAddress, HostRoute, NicSettings, Phase, Uplink
@@ -38,6 +39,13 @@ macs = st.binary(min_size=6, max_size=6).map(lambda b: Mac((bytes([b[0] & 0xFC |
 vlans = st.integers(0, 4094).map(Vlan)
 labels = st.lists(st.tuples(st.text(max_size=9), st.text(max_size=9)), max_size=3).map(tuple)
 
+published = st.builds(
+    Publication,
+    transport=st.sampled_from(Transport),
+    host=v4 | v6,
+    host_port=st.integers(1, 65535),
+    port=st.integers(1, 65535),
+)
 options = st.builds(
     NetworkOptions,
     mode=st.sampled_from(Mode),
@@ -98,6 +106,7 @@ def _endpoints(endpoint_id: str, network_id: str) -> st.SearchStrategy[Endpoint]
         listens=st.sampled_from([EVERYTHING, MUTED]) | st.builds(to_groups, st.frozensets(v4 | v6, max_size=3)),
         host_ifname=texts,
         rate=st.none() | st.integers(0, 2**40),
+        published=st.lists(published, max_size=3).map(tuple),
         created_at=times,
     )
 

@@ -15,10 +15,12 @@ from ovsnet.control.addresses import Addresses
 from ovsnet.control.commit import Committer
 from ovsnet.control.endpoints import Endpoints
 from ovsnet.control.networks import Networks
+from ovsnet.control.publishing import Publishing
 from ovsnet.docker.calls import Calls
 from ovsnet.docker.ipam_driver import IpamDriver
 from ovsnet.docker.network_driver import NetworkDriver
 from ovsnet.docker.server import PluginServer
+from ovsnet.linux.hostports import HostPorts
 from ovsnet.model.host import SwitchFacts
 from ovsnet.model.ids import IpNetwork
 from ovsnet.model.state import State
@@ -138,7 +140,8 @@ async def door(settings: Settings | None = None) -> AsyncIterator[Door]:
     )
     networks = Networks(committer, SwitchFacts, time.time)
     addresses = Addresses(committer, time.time, _no_host_networks, settings)
-    calls = {**NetworkDriver(networks, endpoints).calls, **IpamDriver(addresses).calls}
+    ports = Publishing(committer, ObedientHost(), HostPorts(), deadline=settings.attach_deadline)
+    calls = {**NetworkDriver(networks, endpoints, ports).calls, **IpamDriver(addresses).calls}
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
         path = Path(folder) / "ovsnet.sock"
         listener.bind(str(path))

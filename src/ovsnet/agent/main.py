@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import structlog
@@ -24,6 +25,7 @@ from ovsnet.agent import logs, supervise
 from ovsnet.agent.after_round import AfterRound
 from ovsnet.agent.askers import Askers
 from ovsnet.agent.attached import AttachedSide, announce_inside
+from ovsnet.agent.calls import Behind, plugin_calls
 from ovsnet.agent.compose import compiler, planner
 from ovsnet.agent.fabric import Fabric, Here
 from ovsnet.agent.operator import Sides, operator
@@ -38,7 +40,6 @@ from ovsnet.control.addresses import Addresses
 from ovsnet.control.attachments import devices
 from ovsnet.control.commit import Committer
 from ovsnet.control.egress import Exposure
-from ovsnet.control.endpoints import Beside, Endpoints
 from ovsnet.control.multicast.groups import Groups
 from ovsnet.control.naming import Naming
 from ovsnet.control.networks import Networks
@@ -46,16 +47,14 @@ from ovsnet.control.orphans import Orphans
 from ovsnet.control.placements import Placements
 from ovsnet.control.uplinks import Uplinks
 from ovsnet.docker.calls import Calls
-from ovsnet.docker.ipam_driver import IpamDriver
-from ovsnet.docker.network_driver import NetworkDriver
 from ovsnet.docker.server import PluginServer
 from ovsnet.engine.client import Engine
 from ovsnet.engine.events import Follower
 from ovsnet.engine.facts import EngineFacts
-from ovsnet.ipam.macs import mac_prefix
 from ovsnet.linux.devices import DeviceApplier
 from ovsnet.linux.firewall import FirewallApplier
 from ovsnet.linux.hostchanges import HostChanges
+from ovsnet.linux.hostports import HostPorts
 from ovsnet.linux.insides import InsideApplier
 from ovsnet.linux.links import LinkApplier
 from ovsnet.linux.localport import bring_up
@@ -141,7 +140,7 @@ class Agent:
         )
         self.ports = PortApplier(self.switch)
         self.buffers = ReceiveBuffers(self.switch, settings.receive_buffer, settings.ovs_run_dir)
-        self.trials = Trials(settings)
+        self.trials, self.host_ports = Trials(settings), HostPorts()
         self.uplink_applier = uplink_applier(settings, self.switch, self._note_move)
         self.converger = Converger(
             {
@@ -153,7 +152,7 @@ class Agent:
                 Kind.PORTS: self.ports,
                 Kind.FLOWS: self.flows,
                 Kind.UPLINKS: self.uplink_applier,
-                Kind.FIREWALL: FirewallApplier(settings.instance),
+                Kind.FIREWALL: FirewallApplier(settings.instance, self.host_ports),
             },
             self.wanted,
             self.facts,
@@ -179,7 +178,7 @@ class Agent:
         self.uplinks = self._uplinks()
         addresses = self.fabric.addresses if self.fabric else None
         self.addresses = Addresses(self.committer, time.time, host_networks, settings, shared=addresses)
-        names_at = self.fabric.names.address if self.fabric else None
+        names_at = self._names_at()
         self.attached = AttachedSide(settings, self.committer, self, to.engine, self.switch, self.addresses, names_at)
         self.networks = self._networks()
         parts = Parts(self.store, self.switch, self.ports, self.loop, self.follower, self.attached, self.fabric)
@@ -383,15 +382,10 @@ class Agent:
     async def _send_out(self, frames: Sequence[bytes], ports: Sequence[Ofport]) -> None:
         await send_out(self._settings.bridge, frames, ports, self._settings.ovs_run_dir)
 
+    def _names_at(self) -> IPv4Address | None:
+        """Where containers ask for names; None where they cannot."""
+        return self.fabric.names.address if self.fabric else None
+
     def _calls(self) -> Calls:
-        endpoints = Endpoints(
-            self.committer,
-            self,
-            clock=time.time,
-            new_prefix=lambda: mac_prefix(os.urandom(3)),
-            deadline=self._settings.busy_deadline - JOIN_MARGIN,
-            beside=Beside(
-                self.fabric.names.address if self.fabric else None, self.attached.leases.give_back, self.attached.kernel
-            ),
-        )
-        return {**NetworkDriver(self.networks, endpoints).calls, **IpamDriver(self.addresses).calls}
+        behind = Behind(self.networks, self.addresses, self.attached, self.host_ports, self._names_at())
+        return plugin_calls(self.committer, self, behind, deadline=self._settings.busy_deadline - JOIN_MARGIN)

@@ -23,6 +23,7 @@ from ovsnet.api.schema import (
     Nearby,
     NetworkDetails,
     NetworkInfo,
+    PortInfo,
     Settings,
     Status,
     UplinkInfo,
@@ -40,6 +41,7 @@ from ovsnet.observe import (
     names,
     nearby,
     networks,
+    published,
     report,
     status,
     uplinks,
@@ -89,6 +91,10 @@ async def _network(view: AgentView, path: Mapping[str, str]) -> NetworkDetails:
 
 async def _endpoints(view: AgentView, _: Mapping[str, str]) -> tuple[EndpointInfo, ...]:
     return endpoints.on_switch(view.state(), view.switch(), view.ports(), view.failures())
+
+
+async def _ports(view: AgentView, _: Mapping[str, str]) -> tuple[PortInfo, ...]:
+    return published.all_ports(view.state())
 
 
 async def _attachments(view: AgentView, _: Mapping[str, str]) -> tuple[AttachmentInfo, ...]:
@@ -194,6 +200,7 @@ ROUTES = (
         (404, 409),
     ),
     Route("/v1/endpoints", tuple[EndpointInfo, ...], _endpoints, "Every container interface on the switch"),
+    Route("/v1/ports", tuple[PortInfo, ...], _ports, "Every port of this host that leads to a container"),
     Route(
         "/v1/attachments",
         tuple[AttachmentInfo, ...],

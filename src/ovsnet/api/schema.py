@@ -14,6 +14,7 @@ from ovsnet.observe.leases import Lease, PoolUsage
 from ovsnet.observe.names import NameInfo
 from ovsnet.observe.nearby import Nearby, NearbyMember
 from ovsnet.observe.networks import NetworkDetails, NetworkInfo
+from ovsnet.observe.published import PortInfo
 from ovsnet.observe.status import Status
 from ovsnet.observe.uplinks import UplinkInfo
 from ovsnet.settings import Settings
@@ -35,6 +36,7 @@ __all__ = [
     "NetworkDetails",
     "NetworkInfo",
     "PoolUsage",
+    "PortInfo",
     "Settings",
     "Status",
     "UplinkInfo",

@@ -36,6 +36,7 @@ VERBS = {
     "multicast": Verb("ovsnet.cli.multicast:multicast", "List the multicast groups that containers listen to."),
     "uplink": Verb("ovsnet.cli.uplink:uplink", "Move a NIC of this host into a bridge and back."),
     "ps": Verb("ovsnet.cli.endpoints:ps", "List container interfaces, from the switch database."),
+    "ports": Verb("ovsnet.cli.ports:ports", "List published ports that lead to containers."),
     "attach": Verb("ovsnet.cli.attach:attach", "Attach an interface to a running container or a namespace."),
     "detach": Verb("ovsnet.cli.attach:detach", "Take an attached interface away."),
     "attachments": Verb("ovsnet.cli.attach:attachments", "List what is attached, also to what does not run."),

@@ -123,13 +123,3 @@ def _check_place(network: Network, what: str) -> None:
     families = ((network.ipv4, network.gateway4), (network.ipv6, network.gateway6))
     if not network.addressed or any(subnet is not None and gateway is None for subnet, gateway in families):
         raise BadRequest(f"{what} needs a subnet with a gateway for every IP version of the network; add --gateway")
-
-
-def refused_ports(network: Network) -> str:
-    """Why ports cannot be published by this network; "" where they can, or where it is no way out."""
-    if not leads_out(network):
-        return ""
-    return (
-        f"network {network.title} has egress={network.options.egress}, where ports cannot be published yet (-p); leave "
-        "-p out, or use a network with egress=docker"
-    )

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from typing import Protocol
 
 from ovsnet.control.commit import Committer
-from ovsnet.control.egress import refused_ports, resources_of
+from ovsnet.control.egress import resources_of
 from ovsnet.control.kernel import Kernel
 from ovsnet.control.requests import EndpointRequest, Joined
 from ovsnet.ipam.macs import next_mac
@@ -95,15 +95,6 @@ class Endpoints:
             await self.leave(network_id, endpoint_id)
             raise
         return _joined(endpoint, network)
-
-    async def publish(self, network_id: NetworkId, ports: str) -> None:
-        """The network is a container's way out, by which these ports of the host shall lead in; BadRequest where none
-        can.
-        """
-        network = self._committer.snapshot().networks.get(network_id)
-        refusal = refused_ports(network) if network is not None and ports else ""
-        if refusal:
-            raise BadRequest(f"ports {ports[:100]}: {refusal}")
 
     async def leave(self, _network_id: NetworkId, endpoint_id: EndpointId) -> None:
         """Want nothing of it on the host any more; the address stays its own until DeleteEndpoint."""
@@ -251,7 +242,7 @@ def _unplug(state: State, endpoint_id: EndpointId) -> Sequence[Change]:
     endpoint = state.endpoints.get(endpoint_id)
     if endpoint is None:
         return ()
-    left = replace(endpoint, plugged=False, sandbox="", ifname="", names_route=None)
+    left = replace(endpoint, plugged=False, sandbox="", ifname="", names_route=None, published=())
     return (Put(left),) if left != endpoint else ()
 
 

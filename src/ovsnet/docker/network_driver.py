@@ -7,6 +7,7 @@ from typing import Protocol
 
 import structlog
 
+from ovsnet.control.publishing import PublishRequest
 from ovsnet.control.requests import EndpointRequest, Joined, NetworkRequest
 from ovsnet.docker import answers, wire
 from ovsnet.docker.answers import Answer
@@ -40,9 +41,6 @@ class Endpoints(Protocol):
     async def join(self, network_id: NetworkId, endpoint_id: EndpointId, sandbox: str, /) -> Joined:
         """Have the endpoint's interface ready for the engine to move."""
 
-    async def publish(self, network_id: NetworkId, ports: str, /) -> object:
-        """These ports shall lead to a container whose way out is this network."""
-
     async def leave(self, network_id: NetworkId, endpoint_id: EndpointId, /) -> object:
         """Unplug an endpoint; an unknown one is already unplugged."""
 
@@ -50,11 +48,22 @@ class Endpoints(Protocol):
         """Remove an endpoint; an unknown one is already removed."""
 
 
+class Ports(Protocol):
+    """The ports of this host that shall lead to containers."""
+
+    async def publish(self, request: PublishRequest, /) -> object:
+        """Have them lead to a container whose way out is our network."""
+
+    async def revoke(self, endpoint_id: EndpointId, /) -> object:
+        """Have none of them lead to it; an unknown one has none."""
+
+
 class NetworkDriver:
     """One method for each call; each takes the request's body."""
 
-    def __init__(self, networks: Networks, endpoints: Endpoints) -> None:
+    def __init__(self, networks: Networks, endpoints: Endpoints, ports: Ports) -> None:
         self._networks = networks
+        self._ports = ports
         self._endpoints = endpoints
 
     @property
@@ -145,15 +154,13 @@ class NetworkDriver:
         return Answer()
 
     async def program_external_connectivity(self, body: bytes) -> Answer:
-        """We became a container's way out. Docker's gateway bridge publishes ports; where there is none nobody does."""
-        message = wire.decode(wire.Program, body)
-        endpoint_id(message.endpoint_id)
-        await self._endpoints.publish(network_id(message.network_id), message.ports)
+        """We became a container's way out, by which its ports are published. Nothing the engine shows tells of them."""
+        await self._ports.publish(wire.decode(wire.Program, body).request())
         return Answer()
 
     async def revoke_external_connectivity(self, body: bytes) -> Answer:
-        """There was nothing to do when we became the way out."""
-        _named(body)
+        """We are its way out no longer; Leave does the same, as this may never come."""
+        await self._ports.revoke(_named(body)[1])
         return Answer()
 
     async def discover(self, _: bytes) -> Answer:

@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import field
 
+from ovsnet.control.publishing import PublishRequest
 from ovsnet.control.requests import AddressRequest, EndpointRequest, NetworkRequest, PoolRequest
 from ovsnet.docker import fields
 from ovsnet.model.addressing import AllocationKind, space_of
 from ovsnet.model.errors import BadRequest
 from ovsnet.model.ids import IpAddress, PoolId, parse_mac
 from ovsnet.model.network import parse_ipam_options
+from ovsnet.model.publication import PortWish, Transport
 
 GENERIC = "com.docker.network.generic"
 INTERNAL = "com.docker.network.internal"
@@ -25,6 +27,8 @@ ADDRESS_TYPE = "RequestAddressType"
 GATEWAY_TYPE = "com.docker.network.gateway"
 ENDPOINT_NAME = "com.docker.network.endpoint.name"
 
+TRANSPORTS = {6: Transport.TCP, 17: Transport.UDP, 132: Transport.SCTP}
+"""By their IP protocol numbers."""
 EVERYWHERE = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 """What the null IPAM driver gives as a network's pool: there are no addresses."""
 
@@ -169,6 +173,29 @@ class EndpointNamed(Message, frozen=True):
     endpoint_id: str = field(name="EndpointID")
 
 
+class PortMap(Message, frozen=True):
+    """One published port: of the host's from `first` to `last` one is to be chosen, any where they are 0."""
+
+    transport: int = field(name="Proto")
+    port: int = field(name="Port")
+    host: str | None = field(name="HostIP", default=None)
+    first: int | None = field(name="HostPort", default=None)
+    last: int | None = field(name="HostPortEnd", default=None)
+
+    def wish(self) -> PortWish:
+        """Which port shall lead where; BadRequest for a protocol without ports."""
+        if self.transport not in TRANSPORTS:
+            raise BadRequest(f"field Options.{PORTMAP}: protocol {self.transport} cannot be published; use tcp or udp")
+        first = self.first or 0
+        return PortWish(
+            transport=TRANSPORTS[self.transport],
+            host=fields.address(self.host, f"Options.{PORTMAP}.HostIP"),
+            first=first,
+            last=max(first, self.last or 0) if first else 0,
+            port=self.port,
+        )
+
+
 class Program(Message, frozen=True):
     """ProgramExternalConnectivity: the endpoint is the container's way out."""
 
@@ -176,10 +203,16 @@ class Program(Message, frozen=True):
     endpoint_id: str = field(name="EndpointID")
     options: dict[str, Any] | None = field(name="Options", default=None)
 
-    @property
-    def ports(self) -> str:
-        """As those of a Join."""
-        return _ports(self.options)
+    def request(self) -> PublishRequest:
+        """What is asked of control."""
+        given = (self.options or {}).get(PORTMAP) or []
+        try:
+            listed = msgspec.convert(given, list[PortMap])
+        except msgspec.ValidationError as error:
+            raise BadRequest(f"field Options.{PORTMAP} is not understood: {error}") from error
+        return PublishRequest(
+            fields.network_id(self.network_id), fields.endpoint_id(self.endpoint_id), tuple(it.wish() for it in listed)
+        )
 
 
 class Join(Message, frozen=True):

@@ -13,7 +13,8 @@ from contextlib import suppress
 
 import structlog
 
-from ovsnet.linux import interface, passes
+from ovsnet.linux import interface, passes, portrules
+from ovsnet.linux.hostports import HostPorts
 from ovsnet.linux.nft import nft, nothing_there
 from ovsnet.model.delta import Delta
 from ovsnet.model.egress import FIREWALL, GATEWAY_DEVICES, FirewallPlan, Passage
@@ -21,7 +22,7 @@ from ovsnet.model.errors import ApplyError, OvsnetError
 from ovsnet.model.network import Egress
 
 OURS = f'"{GATEWAY_DEVICES}*"'
-FOREIGN = FirewallPlan((), "by somebody else, or before this agent started")
+FOREIGN = FirewallPlan((), (), "by somebody else, or before this agent started")
 """What is there is not what this process wrote: it differs from everything wanted."""
 DOCKERS = ('"docker0"', '"docker_gwbridge"', '"br-*"')
 """Linux bridges of these names are Docker's: who is behind them is kept apart from us, as from one another."""
@@ -33,6 +34,7 @@ TROUBLE = (
     "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept",
 )
 """What this host says of packets that it cannot forward."""
+LOCALNET = "ipv4/conf/{}/route_localnet"
 FORWARDING = {4: "ipv4/ip_forward", 6: "ipv6/conf/all/forwarding"}
 
 log = structlog.get_logger("firewall")
@@ -49,6 +51,10 @@ def ruleset(table: str, plan: FirewallPlan) -> str:
     lines += _chain("forward", "filter hook forward priority filter", _forward(plan))
     lines += _chain("arriving", "filter hook input priority filter", _input(plan))
     lines += _chain("leaving", "filter hook output priority filter", _output(plan))
+    if plan.leads:
+        lines += _chain("loopback", "filter hook prerouting priority raw", _loopback())
+        lines += _chain("published", "nat hook prerouting priority dstnat", portrules.from_outside(plan.leads))
+        lines += _chain("own", "nat hook output priority -100", portrules.from_here(plan.leads))
     lines += _chain("lend", "nat hook postrouting priority srcnat", _lend(plan))
     return "\n".join((*lines, "}")) + "\n"
 
@@ -62,13 +68,16 @@ def _forward(plan: FirewallPlan) -> Iterator[str]:
     routed = _devices(it for it in plan.passages if it.egress is Egress.ROUTED)
     leading = _devices(it for it in plan.passages if it.leads_out)
     yield f"iifname != {OURS} oifname != {OURS} accept"
-    yield f"iifname {OURS} oifname {OURS} counter {REFUSED}"
     if natted:
         # What the kernel can tell no connection by would leave with the container's own address.
         yield f"iifname {natted} ct state invalid counter drop"
     if leading:
-        # What was published on this host, like a port of one of Docker's containers, is so for ours, too.
+        # What was published on this host, a port of ours or of one of Docker's containers, is so for ours, too.
         yield f"iifname {leading} ct status dnat accept"
+    if plan.leads:
+        yield f"oifname {leading} ct status dnat accept"
+    yield f"iifname {OURS} oifname {OURS} counter {REFUSED}"
+    if leading:
         yield f"oifname {leading} ct state established,related accept"
     for bridge in DOCKERS:
         yield f'iifname {OURS} oifname {bridge} meta oifkind "bridge" counter {REFUSED}'
@@ -84,17 +93,26 @@ def _forward(plan: FirewallPlan) -> Iterator[str]:
 
 def _input(plan: FirewallPlan) -> Iterator[str]:
     yield f"iifname != {OURS} accept"
+    if plan.leads:
+        # Answers to this host itself, which asked for a published port.
+        yield f"iifname {OURS} ct status dnat ct direction reply accept"
     yield from _exposed("iifname", plan)
     yield CONVERSING
     yield f"counter {REFUSED}"
 
 
 def _output(plan: FirewallPlan) -> Iterator[str]:
+    yield from portrules.not_by_loopback6(plan.leads)
     yield f"oifname != {OURS} accept"
     yield from _exposed("oifname", plan)
     yield CONVERSING
     yield from TROUBLE
     yield f"counter {REFUSED}"
+
+
+def _loopback() -> Iterator[str]:
+    """What this host calls itself is no address of it for containers, though answers to it come by the gateway."""
+    yield f"iifname {OURS} ip daddr {portrules.LOOPBACK4} counter drop"
 
 
 def _exposed(which: str, plan: FirewallPlan) -> Iterator[str]:
@@ -105,6 +123,8 @@ def _exposed(which: str, plan: FirewallPlan) -> Iterator[str]:
 
 def _lend(plan: FirewallPlan) -> Iterator[str]:
     """Outside they are seen by an address of this host."""
+    if plan.leads:
+        yield from portrules.borrowed([it for it in plan.passages if it.leads_out])
     for passage in (it for it in plan.passages if it.egress is Egress.NAT):
         for subnet in passage.subnets:
             field = "ip" if subnet.version == 4 else "ip6"
@@ -119,7 +139,8 @@ def _devices(of: Iterable[Passage]) -> str:
 class FirewallApplier:
     """Compared in nft's own words: as it lists the table now, and as it did right after it was written."""
 
-    def __init__(self, instance: str) -> None:
+    def __init__(self, instance: str, ports: HostPorts | None = None) -> None:
+        self._ports = ports or HostPorts()
         self._table = table_of(instance)
         self._have: dict[str, FirewallPlan] = {}
         self._written: tuple[FirewallPlan, str] | None = None
@@ -133,6 +154,7 @@ class FirewallApplier:
         """See whether it is still so. Most hosts have no gateway, and those need no nft either."""
         try:
             if self._written is not None:
+                self._keep_ports(self._written[0])
                 self._have = {FIREWALL: self._written[0] if await self._unchanged(*self._written) else FOREIGN}
             elif not self._looked:
                 self._have = {FIREWALL: FOREIGN} if await self._listed() else {}
@@ -142,7 +164,7 @@ class FirewallApplier:
         self._looked = True
 
     async def _unchanged(self, plan: FirewallPlan, listed: str) -> bool:
-        if await self._listed() != listed or not _forwards(plan):
+        if await self._listed() != listed or not _forwards(plan) or not _answers(plan):
             return False
         return not plan.forwards or await passes.there()
 
@@ -175,10 +197,18 @@ class FirewallApplier:
             await passes.close()
         for version in sorted(plan.forwards):
             _forward_from_now_on(version)
+        self._keep_ports(plan)
+        for it in _answering(plan):
+            # The answers to 127.0.0.1; what else is for it is dropped before.
+            interface.set_setting(LOCALNET.format(it), "1")
         self._written = (plan, await self._listed())
         self._have = {FIREWALL: plan}
 
+    def _keep_ports(self, plan: FirewallPlan) -> None:
+        self._ports.keep([it.publication for it in plan.leads])
+
     async def _take_away(self) -> None:
+        self._ports.keep(())
         await passes.close()
         with nothing_there():
             await nft("delete", "table", "inet", self._table)
@@ -189,6 +219,14 @@ class FirewallApplier:
         with suppress(ApplyError):
             return await nft("--stateless", "list", "table", "inet", self._table)
         return ""
+
+
+def _answering(plan: FirewallPlan) -> Sequence[str]:
+    return [it.device for it in plan.passages if it.leads_out] if plan.leads else ()
+
+
+def _answers(plan: FirewallPlan) -> bool:
+    return all(interface.setting(LOCALNET.format(it)) in ("1", "") for it in _answering(plan))
 
 
 def _forwards(plan: FirewallPlan) -> bool:

@@ -4,12 +4,14 @@ container ── our bridge ── ovgp… ══ ovgw… ── this host ─�
                                     gateway's addresses and MAC
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ovsnet.model.ids import IpNetwork, Vni
+from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.ids import IpAddress, IpNetwork, NetworkId, Vni
 from ovsnet.model.network import Egress, Network
+from ovsnet.model.publication import Publication
 
 GATEWAY_DEVICES: Final = "ovgw"
 """All names of interfaces that carry a gateway begin so, and no other name of ours."""
@@ -47,6 +49,14 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Lead:
+    """A published port, and the container's address that it leads to."""
+
+    publication: Publication
+    to: IpAddress
+
+
+@dataclass(frozen=True, slots=True)
 class FirewallPlan:
     """The rules of this host about all of its gateways. Resource key: FIREWALL. Whatever is not named is closed.
 
@@ -54,6 +64,7 @@ class FirewallPlan:
     """
 
     passages: tuple[Passage, ...]
+    leads: tuple[Lead, ...] = ()
     changed: str = ""
 
     @property
@@ -77,3 +88,14 @@ def passages(networks: Iterable[Network]) -> tuple[Passage, ...]:
         )
         for it in here
     )
+
+
+def leads(networks: Mapping[NetworkId, Network], endpoints: Iterable[Endpoint]) -> tuple[Lead, ...]:
+    """Of the endpoints that are plugged into a network that leads out, in the order of their ports."""
+    found = []
+    for it in endpoints:
+        network = networks.get(it.network_id) if it.published and it.plugged else None
+        if network is not None and leads_out(network):
+            addresses = {own.version: own.ip for own in (it.ipv4, it.ipv6) if own is not None}
+            found += [Lead(one, addresses[one.version]) for one in it.published if one.version in addresses]
+    return tuple(sorted(found, key=lambda it: (it.publication.host_port, it.publication.title)))

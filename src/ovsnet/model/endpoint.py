@@ -6,6 +6,7 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 from ovsnet.model.ids import EndpointId, Mac, NetworkId, Vlan
 from ovsnet.model.listening import EVERYTHING, Listening
 from ovsnet.model.network import Network
+from ovsnet.model.publication import Publication
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,8 @@ class Endpoint:
     them; they are asked for only where other hosts need them (() until then). `names_route` is the route to the name
     service that it was given at Join. `listens` is what was seen of its multicast groups. `host_ifname` is the name
     somebody chose for its port ("" for most). `rate` is the most it may send, and the most it may receive, in bits a
-    second, 0 for no bound; None where its network's counts (see `State.rate_of`).
+    second, 0 for no bound; None where its network's counts (see `State.rate_of`). `published`: the ports of this
+    host that lead to it while it is its container's way out.
     """
 
     id: EndpointId
@@ -40,6 +42,7 @@ class Endpoint:
     listens: Listening = EVERYTHING
     host_ifname: str = ""
     rate: int | None = None
+    published: tuple[Publication, ...] = ()
     created_at: float = 0.0
 
     @property

@@ -1,7 +1,7 @@
 """The way to a network's gateway that is on this host, and back: it is behind a port of its own. Pure.
 
     endpoint ─► guard ─► gateway: to the gateway's MAC ─► port of the gateway
-                           └─► echo: to its addresses, where the host is not exposed to containers
+                           └─► echo: its pings, where the host is not exposed to containers
     port of the gateway ─► guard ─┬─► neighbour (its ARP and neighbour solicitations: answered here)
                                   └─► gateway ─► forward ─► port of the endpoint
 
@@ -20,6 +20,8 @@ from ovsnet.pipeline.flow import Flow
 from ovsnet.pipeline.gateway import GATEWAY_MAC
 from ovsnet.pipeline.packets import (
     ARP_REQUEST,
+    ECHO_REQUEST_V4,
+    ECHO_REQUEST_V6,
     GROUP_BIT,
     ND_TARGET_LINK_ADDRESS,
     NEIGHBOUR_SOLICITATION,
@@ -57,10 +59,10 @@ def passage_flows(it: Passage) -> Iterator[Flow]:
     if it.exposed:
         return
     if it.gateway.ipv4 is not None:
-        own = f"ip,{to_gateway},nw_dst={it.gateway.ipv4}"
+        own = f"icmp,{to_gateway},nw_dst={it.gateway.ipv4},icmp_type={ECHO_REQUEST_V4}"
         yield _flow(it, Table.GATEWAY, Priority.FIRST, own, goto(Table.ECHO))
     if it.gateway.ipv6 is not None:
-        own = f"ipv6,{to_gateway},ipv6_dst={it.gateway.ipv6}"
+        own = f"icmp6,{to_gateway},ipv6_dst={it.gateway.ipv6},icmp_type={ECHO_REQUEST_V6}"
         yield _flow(it, Table.GATEWAY, Priority.FIRST, own, goto(Table.ECHO))
 
 

@@ -2,7 +2,7 @@
 
 from ipaddress import IPv4Interface, IPv6Interface
 
-from ovsnet.model.egress import FIREWALL, FirewallPlan, gateway_device, has_gateway_here, passages
+from ovsnet.model.egress import FIREWALL, FirewallPlan, gateway_device, has_gateway_here, leads, passages
 from ovsnet.model.host import OWN_NAMESPACE, LinkPlan, Placement, PortPlan, SwitchFacts
 from ovsnet.model.network import Network, PortKind
 from ovsnet.model.state import State
@@ -20,7 +20,7 @@ def plan_gateways(state: State, switch: SwitchFacts, instance: str) -> dict[str,
 def plan_firewall(state: State) -> dict[str, FirewallPlan]:
     """Nothing where no network has its gateway here."""
     found = passages(state.networks.values())
-    return {FIREWALL: FirewallPlan(found)} if found else {}
+    return {FIREWALL: FirewallPlan(found, leads(state.networks, state.endpoints.values()))} if found else {}
 
 
 def _link(network: Network, *, offload: bool) -> LinkPlan:

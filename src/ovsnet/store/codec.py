@@ -16,6 +16,7 @@ from ovsnet.model.errors import BadRequest
 from ovsnet.model.ids import Vlan, Vni
 from ovsnet.model.listening import EVERYTHING, MUTED, Listening, to_groups
 from ovsnet.model.network import Egress, Mode, Multicast, Network, NetworkOptions, PortKind
+from ovsnet.model.publication import Publication, Transport
 from ovsnet.store.vocabulary import Columns, Kind
 
 NAMESPACE = UUID("8a3a6f0e-5c0b-4c59-9d3c-2a6f8f1f7c11")
@@ -130,6 +131,17 @@ def decode_listening(text: str) -> Listening:
     if text == _MUTED:
         return MUTED
     return to_groups(ip_address(it) for it in json.loads(text)) if text else EVERYTHING
+
+
+def encode_published(published: tuple[Publication, ...]) -> str:
+    """Published ports as JSON; "" for none."""
+    return json.dumps([[it.transport, str(it.host), it.host_port, it.port] for it in published]) if published else ""
+
+
+def decode_published(text: str) -> tuple[Publication, ...]:
+    """What `encode_published` wrote."""
+    listed = json.loads(text) if text else ()
+    return tuple(Publication(Transport(it), ip_address(host), int(at), int(to)) for it, host, at, to in listed)
 
 
 def maybe(value: object) -> list[str]:

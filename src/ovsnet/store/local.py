@@ -26,9 +26,11 @@ from ovsnet.store.codec import (
     decode_listening,
     decode_names,
     decode_network,
+    decode_published,
     encode_listening,
     encode_names,
     encode_network,
+    encode_published,
     maybe,
     only,
 )
@@ -72,6 +74,7 @@ def _encode_endpoint(it: Endpoint, row: RowOf) -> Columns:
         "listens": encode_listening(it.listens),
         "host_ifname": it.host_ifname,
         "rate": [] if it.rate is None else [it.rate],
+        "published": encode_published(it.published),
         "created_at": repr(float(it.created_at)),
     }
 
@@ -95,6 +98,7 @@ def _decode_endpoint(row: Any) -> Endpoint:
         listens=decode_listening(row.listens),
         host_ifname=row.host_ifname,
         rate=only(row.rate, int),
+        published=decode_published(row.published),
         created_at=float(row.created_at),
     )
 
@@ -210,7 +214,7 @@ LOCAL: Final = Vocabulary(
         {
             Network: Shape("Network", _encode_network, _decode_network, vital=frozenset({"uplink", "exposed", "rate"})),
             Pool: Shape("Pool", _encode_pool, _decode_pool),
-            Endpoint: Shape("Endpoint", _encode_endpoint, _decode_endpoint, vital=frozenset({"rate"})),
+            Endpoint: Shape("Endpoint", _encode_endpoint, _decode_endpoint, vital=frozenset({"rate", "published"})),
             Allocation: Shape("Allocation", _encode_allocation, _decode_allocation),
             Counters: Shape("Global", _encode_counters, _decode_counters),
             Uplink: Shape("Uplink", encode_uplink, decode_uplink),

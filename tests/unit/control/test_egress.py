@@ -112,13 +112,6 @@ async def test_an_endpoint_has_no_vlan_that_the_gateway_is_not_in() -> None:
         await endpoints(state(NAT), Reconciler()).create(request)
 
 
-async def test_ports_that_nobody_would_publish_are_refused() -> None:
-    with pytest.raises(BadRequest, match=r"ports 8080: network web has egress=nat.*\(-p\)"):
-        await endpoints(state(NAT), Reconciler()).publish(WEB_ID, "8080")
-    await endpoints(state(NAT), Reconciler()).publish(WEB_ID, "")
-    await endpoints(state(WEB), Reconciler()).publish(WEB_ID, "8080")
-
-
 async def test_a_network_is_exposed_and_hidden_again() -> None:
     door, committer = exposure(state(WEB))
     assert (await door.expose("web")).exposed

@@ -330,3 +330,26 @@ def test_whatever_bytes_are_sent_are_read_or_refused(kind: type[wire.Message], b
         wire.decode(kind, body)
     except BadRequest as refused:
         assert str(refused)  # noqa: PT017 - both outcomes are right, no other is
+
+
+def test_ports_are_asked_for_as_the_engine_writes_them() -> None:
+    ports = [
+        {"Proto": 6, "IP": "", "Port": 80, "HostIP": "", "HostPort": 8000, "HostPortEnd": 8010},
+        {"Proto": 17, "IP": "", "Port": 53, "HostIP": "127.0.0.1", "HostPort": 5353, "HostPortEnd": 5353},
+        {"Proto": 132, "Port": 9, "HostIP": None, "HostPort": 0, "HostPortEnd": 0},
+    ]
+    message = {**messages.NAMED, "Options": {wire.PORTMAP: ports}}
+    asked = wire.decode(wire.Program, json.dumps(message).encode()).request().ports
+    assert [(it.transport, it.host and str(it.host), it.first, it.last, it.port) for it in asked] == [
+        ("tcp", None, 8000, 8010, 80),
+        ("udp", "127.0.0.1", 5353, 5353, 53),
+        ("sctp", None, 0, 0, 9),
+    ]
+    assert wire.decode(wire.Program, json.dumps({**messages.NAMED, "Options": None}).encode()).request().ports == ()
+
+
+@pytest.mark.parametrize("entry", [{"Proto": 1, "Port": 80}, {"Proto": "tcp", "Port": 80}, {"Proto": 6}, 8080])
+def test_ports_that_make_no_sense_are_refused_by_the_fields_name(entry: object) -> None:
+    body = json.dumps({**messages.NAMED, "Options": {wire.PORTMAP: [entry]}}).encode()
+    with pytest.raises(BadRequest, match=wire.PORTMAP):
+        wire.decode(wire.Program, body).request()

@@ -1,0 +1,63 @@
+"""The rules by which published ports of this host lead to containers, as nft takes them. Pure.
+
+    elsewhere, containers ─► prerouting ─┬─► the container's address, by its gateway
+    this host itself      ─► output ─────┘   postrouting: who would be answered past us gets the gateway's address
+
+The client keeps its address, but for a container that comes back to its own network, whose answer would take the
+short way, and for 127.0.0.1, which means another host there.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from ovsnet.model.egress import Lead, Passage
+from ovsnet.model.publication import Publication, Transport
+
+LOOPBACK4 = "127.0.0.0/8"
+_HOSTS_ONLY = {4: f"ip daddr != {LOOPBACK4}", 6: "ip6 daddr != { ::1, fe80::/10 }"}
+"""What nobody but this host may mean by an address of it. Link-local senders cannot be answered from another link."""
+
+
+def from_outside(leads: Sequence[Lead]) -> Iterator[str]:
+    """For packets that come to this host. What is published on its loopback is for nobody else, whatever he sends."""
+    for it in leads:
+        if not it.publication.host.is_loopback:
+            limit = f" {_HOSTS_ONLY[it.publication.version]}" if it.publication.host.is_unspecified else ""
+            yield f"{_to(it.publication)}{limit} counter {_lead(it)}"
+
+
+def from_here(leads: Sequence[Lead]) -> Iterator[str]:
+    """For packets of this host's own programs."""
+    for it in leads:
+        limit = " ip6 daddr != ::1" if it.publication.version == 6 else ""
+        yield f"{_to(it.publication)}{limit} counter {_lead(it)}"
+
+
+def not_by_loopback6(leads: Sequence[Lead]) -> Iterator[str]:
+    """No packet from ::1 leaves by another interface, so this is refused at once: who asked for `localhost` goes on to
+    127.0.0.1 then.
+    """
+    for it in (it.publication for it in leads if it.publication.version == 6 and it.publication.host.is_unspecified):
+        verdict = "tcp reset" if it.transport is Transport.TCP else "icmpx port-unreachable"
+        yield f'oifname "lo" ip6 daddr ::1 {it.transport} dport {it.host_port} counter reject with {verdict}'
+
+
+def borrowed(passages: Sequence[Passage]) -> Iterator[str]:
+    """Who gets the gateway's address on the way to the container."""
+    for it in passages:
+        for subnet in it.subnets:
+            field, loopback = ("ip", LOOPBACK4) if subnet.version == 4 else ("ip6", "::1")
+            yield f'oifname "{it.device}" {field} saddr {{ {subnet}, {loopback} }} ct status dnat counter masquerade'
+
+
+def _to(it: Publication) -> str:
+    field, family = ("ip", "ipv4") if it.version == 4 else ("ip6", "ipv6")
+    port = f"{it.transport} dport {it.host_port}"
+    if it.host.is_unspecified:
+        return f"meta nfproto {family} {port} fib daddr type local"
+    return f"{field} daddr {it.host} {port}"
+
+
+def _lead(it: Lead) -> str:
+    if it.to.version == 4:
+        return f"dnat ip to {it.to}:{it.publication.port}"
+    return f"dnat ip6 to [{it.to}]:{it.publication.port}"
