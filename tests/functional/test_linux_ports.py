@@ -6,7 +6,7 @@
 
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import ip_address
@@ -186,6 +186,47 @@ async def test_a_port_of_one_address_is_not_reached_by_another_nor_one_of_the_lo
         assert seen_as("192.0.2.1", 8081, client=world.lan, wait=0.3) == ""
         rules = call("nft", "list", "chain", "inet", "test-egress", "published")
         assert "8081" not in rules, "a neighbour that sends to 127.0.0.1 has no rule to be led by"
+
+
+SENDER = """
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as it:
+    it.settimeout(1)
+    it.connect((sys.argv[1], 5353))
+    for _ in sys.stdin:
+        try:
+            it.send(b"?")
+            print(it.recv(99).decode(), flush=True)
+        except OSError:
+            print("", flush=True)
+"""
+
+
+@contextmanager
+def sending(inside: Inside, address: str) -> Iterator[Callable[[], str]]:
+    """A client that asks by UDP from one port, again and again; gives what he is told, "" for nothing."""
+    enter = ["ip", "netns", "exec", inside.name, "python3", "-c", SENDER, address]
+    with subprocess.Popen(enter, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sender:
+        asks, tells = sender.stdin, sender.stdout
+        assert asks is not None
+        assert tells is not None
+
+        def said() -> str:
+            print(file=asks, flush=True)
+            return tells.readline().strip()
+
+        yield said
+        asks.close()
+
+
+async def test_who_keeps_sending_to_a_udp_port_is_led_where_it_leads_now(world: World) -> None:
+    await have(world, NAT)
+    with sending(world.lan, "192.0.2.1") as said, serving(world.web, UDP, 53):
+        assert said() == "", "before it is published"
+        await have(world, NAT, *published(wish(5353, UDP, to=53)))
+        assert said() == "192.0.2.9"
+        await have(world, NAT)
+        assert said() == ""
 
 
 async def test_what_was_flushed_is_made_again_and_what_is_there_stays(world: World) -> None:

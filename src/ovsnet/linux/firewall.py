@@ -8,18 +8,20 @@ What is not named is closed, so that a gateway that is there before its rules, o
 is made anew in one transaction. Other tables may drop what ours lets pass: see passes.py for Docker's.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 import structlog
 
 from ovsnet.linux import interface, passes, portrules
+from ovsnet.linux.conntrack import forget_udp
 from ovsnet.linux.hostports import HostPorts
 from ovsnet.linux.nft import nft, nothing_there
 from ovsnet.model.delta import Delta
-from ovsnet.model.egress import FIREWALL, GATEWAY_DEVICES, FirewallPlan, Passage
+from ovsnet.model.egress import FIREWALL, GATEWAY_DEVICES, FirewallPlan, Lead, Passage
 from ovsnet.model.errors import ApplyError, OvsnetError
 from ovsnet.model.network import Egress
+from ovsnet.model.publication import Transport
 
 OURS = f'"{GATEWAY_DEVICES}*"'
 FOREIGN = FirewallPlan((), (), "by somebody else, or before this agent started")
@@ -190,7 +192,9 @@ class FirewallApplier:
         self._written, self._have = None, {FIREWALL: FOREIGN}
 
     async def _put(self, plan: FirewallPlan) -> None:
+        before = self._written[0].leads if self._written else ()
         await nft("-f", "-", stdin=ruleset(self._table, plan))
+        _begin_anew(set(before) ^ set(plan.leads))
         if plan.forwards:
             await passes.open_up()
         else:
@@ -219,6 +223,14 @@ class FirewallApplier:
         with suppress(ApplyError):
             return await nft("--stateless", "list", "table", "inet", self._table)
         return ""
+
+
+def _begin_anew(leads: Collection[Lead]) -> None:
+    """Where a port leads now is so for who has been sending to it, too."""
+    ports = {it.publication.host_port for it in leads if it.publication.transport is Transport.UDP}
+    if ports:
+        with suppress(OSError):  # a kernel that follows no connections remembers none
+            forget_udp(ports)
 
 
 def _answering(plan: FirewallPlan) -> Sequence[str]:
