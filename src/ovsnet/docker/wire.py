@@ -226,13 +226,9 @@ class Join(Message, frozen=True):
     @property
     def ports(self) -> str:
         """The host ports the container shall be reached at, for the log; in the engine's random order."""
-        return _ports(self.options)
-
-
-def _ports(options: dict[str, Any] | None) -> str:
-    published = (options or {}).get(PORTMAP)
-    ports = published if isinstance(published, list) else []
-    return ", ".join(str(it.get("HostPort")) for it in ports if isinstance(it, dict))
+        published = (self.options or {}).get(PORTMAP)
+        ports = published if isinstance(published, list) else []
+        return ", ".join(str(it.get("HostPort")) for it in ports if isinstance(it, dict))
 
 
 # --------------------------------------------------------------------- IPAM driver
