@@ -39,13 +39,15 @@ def main(arguments: Sequence[str]) -> int:
 def _agent(settings: Settings, listener: socket.socket) -> int:
     import asyncio
 
+    from ovsnet.agent.eventloop import FairLoop
     from ovsnet.agent.main import run
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if sys.version_info < (3, 12):
         # Later versions do so by themselves: without, a thread is started for every program that is run.
         asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
-    return asyncio.run(run(settings, listener))
+    with asyncio.Runner(loop_factory=FairLoop) as runner:
+        return runner.run(run(settings, listener))
 
 
 def _options(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
