@@ -47,6 +47,7 @@ def _agent(settings: Settings, listener: socket.socket) -> int:
         # Later versions do so by themselves: without, a thread is started for every program that is run.
         asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
     with asyncio.Runner(loop_factory=FairLoop) as runner:
+        asyncio.set_event_loop(runner.get_loop())  # which tells the watcher of child processes
         return runner.run(run(settings, listener))
 
 
