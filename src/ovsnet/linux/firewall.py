@@ -194,7 +194,7 @@ class FirewallApplier:
     async def _put(self, plan: FirewallPlan) -> None:
         before = self._written[0].leads if self._written else ()
         await nft("-f", "-", stdin=ruleset(self._table, plan))
-        _begin_anew(set(before) ^ set(plan.leads))
+        await _begin_anew(set(before) ^ set(plan.leads))
         if plan.forwards:
             await passes.open_up()
         else:
@@ -225,12 +225,12 @@ class FirewallApplier:
         return ""
 
 
-def _begin_anew(leads: Collection[Lead]) -> None:
+async def _begin_anew(leads: Collection[Lead]) -> None:
     """Where a port leads now is so for who has been sending to it, too."""
     ports = {it.publication.host_port for it in leads if it.publication.transport is Transport.UDP}
     if ports:
         with suppress(OSError):  # a kernel that follows no connections remembers none
-            forget_udp(ports)
+            await forget_udp(ports)
 
 
 def _answering(plan: FirewallPlan) -> Sequence[str]:

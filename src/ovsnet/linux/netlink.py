@@ -1,4 +1,4 @@
-"""Requests to the kernel about links, addresses and routes. The only module that imports the netlink library.
+"""Requests to the kernel about links, addresses and routes. Only this module and conntrack.py import pyroute2.
 
 Refusals are OSError with the kernel's errno, so that a caller may ask for FileExistsError and the like. The
 kernel works on a request while it is being sent: a request that takes it long is sent from a thread.
