@@ -101,11 +101,11 @@ matrix: venv  ## only the long matrices of `make test-full`
 	@$(PYTEST) tests/rig tests/system -m matrix --record-rows docs/results/matrix.json $(ARGS); result=$$?; \
 	$(BIN)/python scripts/generate_matrix.py; exit $$result
 
-survival: venv  ## what containers notice of whatever may happen to a host; writes docs/survival.md (root, 10 minutes)
+survival: venv  ## what containers notice of whatever may happen to a host; writes docs/survival.md (root, half an hour)
+	@scripts/setup-machine matrix
 	@$(SAY) "survival"
-	@$(PYTEST) tests/system/test_survival.py -m "not kernel" --record-rows docs/results/survival-userspace.json $(ARGS); \
-	result=$$?; \
-	$(PYTEST) tests/system/test_survival.py -m kernel --record-rows docs/results/survival-kernel.json $(ARGS) || result=$$?; \
+	@result=0; each() { $(PYTEST) tests/system/test_survival.py -m "$$1" --record-rows docs/results/survival-$$2.json $(ARGS) || result=$$?; }; \
+	each "not kernel and not matrix" userspace; each kernel kernel; each matrix newest; \
 	$(BIN)/python scripts/generate_survival.py; $(BIN)/python scripts/generate_status.py; exit $$result
 
 bench: venv  ## measure everything, against other networks (root, two hours); ARGS=--quick: see that it works

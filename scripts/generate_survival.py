@@ -13,7 +13,11 @@ from generated import ROOT
 
 PAGE = ROOT / "docs" / "survival.md"
 RESULTS = ROOT / "docs" / "results"
-RUNS = ("userspace", "kernel")
+RUNS = {
+    "userspace": "The userspace datapath",
+    "kernel": "The kernel datapath",
+    "newest": "The newest engine and switch",
+}
 HEAD = """# What survives what
 
 Made by `make survival` from what its tests said; not edited by hand. Each line is something that happens to a host, and
@@ -67,7 +71,7 @@ def render(runs: dict[str, dict[str, Any]]) -> str:
 def _run(name: str, run: dict[str, Any]) -> list[str]:
     versions = ", ".join(f"{key} {value}" for key, value in sorted(run["versions"].items()))
     head = ["What happens", "Holds", *(it.strip() for it in COLUMNS), "Test"]
-    lines = [f"## The {name} datapath", "", f"{versions}.", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    lines = [f"## {RUNS[name]}", "", f"{versions}.", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for test, found in run["tests"].items():
         what = happening(test)
         figures = [str(found["figures"].get(it, "")) for it in COLUMNS.values()]
@@ -82,7 +86,7 @@ def happening(test: str) -> str:
 
 
 def recorded() -> dict[str, dict[str, Any]]:
-    """The runs there are, by datapath."""
+    """The runs there are, by their names."""
     files = {name: RESULTS / f"survival-{name}.json" for name in RUNS}
     return {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
 

@@ -23,4 +23,6 @@ def test_the_survival_page_is_made_from_the_results() -> None:
 
 def test_every_line_is_a_test_that_exists_and_every_happening_has_its_line() -> None:
     assert recorded("userspace") == {f"{MODULE}::test_survives[{it}]" for it in HAPPENINGS}
+    newest = f"{MODULE}::test_survives_with_the_newest_engine_and_switch"
+    assert recorded("newest") <= {f"{newest}[{it}]" for it in HAPPENINGS}
     assert recorded("kernel") <= {f"{MODULE}::test_survives_with_the_kernel_datapath[{it}]" for it in ON_ANY_HOST}

@@ -3,6 +3,7 @@
 import pytest
 from tests.rig.container import Container
 from tests.rig.host import Host
+from tests.rig.kernel_host import KernelHost
 from tests.rig.namespace_host import NamespaceHost
 from tests.rig.process import wait_until
 from tests.rows import Figures
@@ -73,3 +74,21 @@ def test_a_rate_holds_both_ways_changes_while_it_runs_and_is_back_after_restarts
     assert not is_bound_inside(c1)
     assert "htb" not in host.run("tc", "qdisc", "show", "dev", networks.port_of(c1, "web")).stdout
     in_force(host)
+
+
+@pytest.mark.kernel
+@pytest.mark.row(85)
+def test_on_the_kernel_datapath_a_rate_holds_both_ways_and_is_back_after_a_restart_of_the_switch(
+    kernel_host: KernelHost, figures: Figures
+) -> None:
+    host = kernel_host
+    networks.create(host, "web", "10.20.0.0/24")
+    c1, c2 = networks.start(host, "c1", "c2", network="web")
+    host.ovsnet("set", "c1", "web", "--rate", "50mbit")
+    wait_until(lambda: is_bound_inside(c1), 30, "c1 to be bound")
+    asked = both_ways(c1, c2)
+    host.vswitchd_restart()
+    wait_until(lambda: c1.pings(c2.address("web")), 30, "c1 to reach c2")
+    again = both_ways(c1, c2)
+    figures["Mbit/s sent and received: rate=50mbit, after a restart of the switch"] = [*asked, *again]
+    assert is_near(50, *asked, *again), (asked, again)

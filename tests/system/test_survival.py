@@ -12,6 +12,7 @@ from tests.rig.outside import Outside
 from tests.rig.process import wait_until
 from tests.rig.rig import Rig
 from tests.rows import Figures
+from tests.system.combinations import SID
 from tests.system.happenings import HAPPENINGS, ON_ANY_HOST, Cost, live_restore
 from tests.system.survival import BACK, CLEAN, Scene
 
@@ -72,6 +73,11 @@ def kernel_scenes(rig: Rig, versions: dict[str, str]) -> Iterator[Scenes]:
     yield from scenes_on(rig, versions, rig.kernel_host, RATE_OF_A_SLOW_MACHINE, "kernel (system)")
 
 
+@pytest.fixture(scope="module")
+def newest_scenes(rig: Rig, versions: dict[str, str]) -> Iterator[Scenes]:
+    yield from scenes_on(rig, versions, lambda: SID.host(rig), RATE, "userspace (netdev)")
+
+
 @pytest.mark.parametrize("what", HAPPENINGS)
 def test_survives(scenes: Scenes, what: str, figures: Figures) -> None:
     survives(scenes, what, figures)
@@ -81,6 +87,12 @@ def test_survives(scenes: Scenes, what: str, figures: Figures) -> None:
 @pytest.mark.parametrize("what", ON_ANY_HOST)
 def test_survives_with_the_kernel_datapath(kernel_scenes: Scenes, what: str, figures: Figures) -> None:
     survives(kernel_scenes, what, figures)
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("what", HAPPENINGS)
+def test_survives_with_the_newest_engine_and_switch(newest_scenes: Scenes, what: str, figures: Figures) -> None:
+    survives(newest_scenes, what, figures)
 
 
 def survives(scenes: Scenes, what: str, figures: Figures) -> None:
