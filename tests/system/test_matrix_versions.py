@@ -29,6 +29,8 @@ from tests.system.combinations import (
 )
 from tests.system.networks import BRIDGE
 from tests.system.reach import answered_again, answers
+from tests.system.test_row_40_egress import ROUTER, ROUTER6, Wire, network, own
+from tests.system.test_row_41_nat import SERVES, await_server, told, who
 from tests.system.traces import clean
 
 pytestmark = pytest.mark.matrix
@@ -387,3 +389,32 @@ def test_the_unit_tests_pass_on_that_suites_python(host: Host) -> None:
     pytest_there = (str(PROJECT / ".venv/bin/python"), "-m", "pytest", "-q", "-p", "no:cacheprovider")
 
     host.run("env", "-C", str(PROJECT), *pytest_there, "tests/unit", timeout=600)
+
+
+@on(*USERSPACE)
+@pytest.mark.row(40, 41, 42)
+def test_out_by_nat_in_by_published_ports_and_between_host_and_containers(rig: Rig, host: Host) -> None:
+    wire = Wire(host, f"{rig.name}-net")
+    network(host, "out", "nat")
+    four, six = own(host)[4], own(host)[6]
+    c1 = host.start_container("c1", "-p", "8080:80", network="out", command=SERVES)
+    assert networks.default_routes(c1) == ["eth0"]
+    assert wire.seen_as(c1, ROUTER) == four
+    assert wire.seen_as(c1, ROUTER6) == six
+    await_server(wire, four)
+    assert told(wire.from_router(*who(four))) == ROUTER, "it sees who asks"
+    assert told(wire.from_router(*who(six))) == ROUTER6
+    assert told(host.run(*who(four))) == four
+    assert c1.inside(*who(four)).ok, "itself"
+    assert {it["host_port"] for it in networks.ask(host, "ports")} == {8080}
+
+    def hears_host() -> bool:
+        return host.run("ping", "-n", "-c1", "-W1", c1.address("out"), check=False).ok
+
+    assert not hears_host()
+    host.ovsnet("expose", "out")
+    assert hears_host()
+    host.dockerd_restart()
+    c1.start()
+    await_server(wire, six)
+    assert hears_host()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 from tests.rig.container import Container
-from tests.rig.namespace_host import NamespaceHost
+from tests.rig.host import Host
 from tests.rig.process import Completed, run, wait_until
 from tests.rig.rig import Rig
 from tests.system import networks
@@ -35,7 +35,7 @@ ASK = "import socket, sys; print(socket.create_connection((sys.argv[1], 4040), 3
 class Wire:
     """A host, and the router outside."""
 
-    host: NamespaceHost
+    host: Host
     outside: str
 
     def from_router(self, *argv: str, check: bool = True) -> Completed:
@@ -62,7 +62,7 @@ class Wire:
 
 
 @pytest.fixture
-def wire(rig: Rig, host: NamespaceHost) -> Iterator[Wire]:
+def wire(rig: Rig, host: Host) -> Iterator[Wire]:
     it = Wire(host, f"{rig.name}-net")
     yield it
     it.policy("ACCEPT")
@@ -70,11 +70,11 @@ def wire(rig: Rig, host: NamespaceHost) -> Iterator[Wire]:
         it.from_router("ip", version, "route", "del", subnet, check=False)
 
 
-def network(host: NamespaceHost, name: str, egress: str) -> None:
+def network(host: Host, name: str, egress: str) -> None:
     networks.create(host, name, SUBNET, "--ipv6", "--subnet", SUBNET6, "-o", f"egress={egress}")
 
 
-def own(host: NamespaceHost) -> dict[int, str]:
+def own(host: Host) -> dict[int, str]:
     number = host.name.removeprefix("h")
     return {4: f"172.31.0.{number}", 6: f"fd31::{number}"}
 

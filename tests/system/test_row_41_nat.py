@@ -4,7 +4,7 @@ router, 172.31.0.254, fd31::fe ── eth0, host, ovgw… ══ br-ovsnet ─�
 """
 
 import pytest
-from tests.rig.namespace_host import NamespaceHost
+from tests.rig.host import Host
 from tests.rig.process import Completed, wait_until
 from tests.system import networks
 from tests.system.test_row_40_egress import Wire, network, own, wire
@@ -41,7 +41,7 @@ def await_server(wire: Wire, address: str, port: int = 8080) -> None:
     wait_until(lambda: wire.from_router(*who(address, port), check=False).ok, 10, f"{address}:{port} answers")
 
 
-def ports(host: NamespaceHost) -> set[tuple[str, str, int, int]]:
+def ports(host: Host) -> set[tuple[str, str, int, int]]:
     return {
         (it["container"], it["host_address"], it["host_port"], it["container_port"])
         for it in networks.ask(host, "ports")

@@ -132,6 +132,7 @@ def _joined(endpoint: Endpoint, network: Network) -> Joined:
         gateway4=network.gateway4 if by_router and endpoint.ipv4 else None,
         gateway6=network.gateway6 if by_router and endpoint.ipv6 else None,
         no_gateway_bridge=network.options.egress is not Egress.DOCKER,
+        publishes=leads_out(network),
         routes=() if endpoint.names_route is None else (endpoint.names_route,),
     )
 

@@ -45,7 +45,8 @@ class Joined:
     """The answer to Join: the interface `source` is ready to be moved and becomes `prefix` + index in the container.
 
     `gateway*` are None where the engine must not set a default route through us. `no_gateway_bridge` keeps Docker's own
-    gateway bridge out of the container. `routes` are what is on the link beside the network's own subnets.
+    gateway bridge out of the container; `publishes`: its ports are published by this network's own gateway. `routes`
+    are what is on the link beside the network's own subnets.
     """
 
     source: str
@@ -53,6 +54,7 @@ class Joined:
     gateway4: IPv4Address | None = None
     gateway6: IPv6Address | None = None
     no_gateway_bridge: bool = False
+    publishes: bool = False
     routes: tuple[IPv4Network, ...] = ()
 
 

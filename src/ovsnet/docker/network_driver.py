@@ -140,9 +140,9 @@ class NetworkDriver:
             endpoint_id(message.endpoint_id),
             path(message.sandbox, "SandboxKey"),
         )
-        if joined.no_gateway_bridge and message.ports:
+        if message.ports and joined.no_gateway_bridge and not joined.publishes:
             log.warning(
-                "ports are not published through this network: it does not lead to Docker's gateway bridge (egress)",
+                "ports are not published through this network: its way out is neither Docker's nor its own (egress)",
                 network=short(message.network_id),
                 endpoint=short(message.endpoint_id),
                 ports=message.ports[:100],

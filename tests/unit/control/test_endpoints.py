@@ -165,7 +165,8 @@ async def test_egress_none_keeps_dockers_gateway_bridge_out() -> None:
     closed = replace(WEB, options=NetworkOptions(egress=Egress.NONE))
     endpoints, _ = door(state(closed))
     await endpoints.create(REQUEST)
-    assert (await endpoints.join(WEB_ID, ID, "/x")).no_gateway_bridge
+    joined = await endpoints.join(WEB_ID, ID, "/x")
+    assert (joined.no_gateway_bridge, joined.publishes) == (True, False)
 
 
 async def test_an_internal_port_is_renamed_to_its_own_name() -> None:
