@@ -12,6 +12,9 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 # Extra arguments for pytest: make system ARGS="-k restart -x"
 ARGS ?=
+# RECORD=1: note what tests show of the requirements (docs/results), for docs/status.md: make test RECORD=1
+RECORD ?=
+rows = $(if $(RECORD),--record-rows docs/results/$(1).json)
 # A demo of several hosts: make demo HOSTS=3
 HOSTS ?=
 SAY := printf '\n== %s\n'
@@ -42,11 +45,9 @@ demo-clean:  ## take away everything the demos made
 	@scripts/demo-cluster clean
 	@scripts/demo clean
 
-status: venv  ## run the functional, system and kernel tests and write what they showed into docs/status.md (root)
-	@$(PYTEST) tests/functional tests/rig tests/system -m "not kernel and not matrix" \
-		--record-rows docs/results/userspace.json $(ARGS); \
-	$(PYTEST) tests/rig tests/system -m "kernel and not matrix" --record-rows docs/results/kernel.json $(ARGS); \
-	$(BIN)/python scripts/generate_status.py
+status: venv  ## run the functional, system, kernel and long tests and write what they showed into docs/status.md (root)
+	@result=0; for stage in functional system kernel long; do $(MAKE) $$stage RECORD=1 || result=$$?; done; \
+	$(BIN)/python scripts/generate_status.py; exit $$result
 
 test: setup venv  ## everything CI runs, under 30 minutes: style, types, imports, and all tests on real parts
 	@scripts/run-tests lint types imports unit contract +kernel,functional system docs
@@ -82,19 +83,22 @@ contract: venv  ## one suite per protocol, run on its fake and on the real thing
 
 functional: venv  ## our parts against a real ovsdb-server and ovs-vswitchd (root)
 	@$(SAY) "functional tests"
-	@$(PYTEST) tests/functional $(ARGS)
+	@$(PYTEST) tests/functional $(call rows,userspace) $(ARGS)
 
 system: venv  ## throw-away hosts, each with its own Docker Engine and Open vSwitch (root)
 	@$(SAY) "system tests: hosts with real engines"
-	@$(PYTEST) tests/rig tests/system -m "not kernel and not matrix and not long" --durations=30 $(ARGS)
+	@$(PYTEST) tests/rig tests/system -m "not kernel and not matrix and not long" --durations=30 $(call rows,userspace) $(ARGS)
 
 kernel: venv  ## a machine with a kernel of its own: the Open vSwitch kernel datapath (root)
 	@$(SAY) "kernel datapath tests"
-	@$(PYTEST) tests/rig tests/system -m "kernel and not matrix and not long" --durations=10 $(ARGS)
+	@$(PYTEST) tests/rig tests/system -m "kernel and not matrix and not long" --durations=10 $(call rows,kernel) $(ARGS)
 
 long: venv  ## what `make test` leaves out for its time: rare faults, machines with the kernel datapath as a cluster
 	@$(SAY) "long tests"
-	@$(PYTEST) tests/rig tests/system -m "long and not matrix" --durations=10 $(ARGS)
+	@result=0; $(PYTEST) tests/rig tests/system -m "long and not kernel and not matrix" --durations=10 \
+		$(call rows,userspace) $(ARGS) || result=$$?; \
+	$(PYTEST) tests/rig tests/system -m "long and kernel and not matrix" --durations=10 $(call rows,kernel) $(ARGS) \
+		|| result=$$?; exit $$result
 
 matrix: venv  ## only the long matrices of `make test-full`
 	@$(SAY) "matrices: engine and OVS versions, soak"
