@@ -1,7 +1,5 @@
 """`ovsnet ps`."""
 
-from collections.abc import Callable
-
 import click
 import msgspec
 
@@ -9,6 +7,7 @@ from ovsnet.api.client import Client, decode
 from ovsnet.api.schema import EndpointInfo
 from ovsnet.cli import options
 from ovsnet.cli.output import Table, show_json, show_table
+from ovsnet.model.called import Known, called
 from ovsnet.model.errors import NotFound
 from ovsnet.model.ids import short
 
@@ -25,23 +24,17 @@ def ps(agent: Client, container: str | None, *, as_json: bool) -> None:
     """
     body = agent.body("/v1/endpoints")
     listed = decode(body, tuple[EndpointInfo, ...])
-    shown = listed if container is None else called(container, listed)
+    shown = listed if container is None else of_container(container, listed)
     if as_json:
         show_json(body if container is None else msgspec.json.encode(shown))
         return
     show_table(table_of(shown))
 
 
-def called(wanted: str, endpoints: tuple[EndpointInfo, ...]) -> tuple[EndpointInfo, ...]:
-    """The interfaces of what is called so; NotFound when nothing is. A name comes before a service, an id last."""
-    ways: tuple[Callable[[EndpointInfo], bool], ...] = (
-        lambda it: it.container == wanted,
-        lambda it: it.service == wanted,
-        lambda it: it.container_id.startswith(wanted),
-    )
-    for way in ways if wanted else ():
-        if found := tuple(it for it in endpoints if way(it)):
-            return found
+def of_container(wanted: str, endpoints: tuple[EndpointInfo, ...]) -> tuple[EndpointInfo, ...]:
+    """The interfaces of what is called so; NotFound when nothing is."""
+    if found := called(wanted, endpoints, lambda it: Known([it.container], it.service, [it.container_id])):
+        return found
     raise NotFound(f"no container {wanted!r} is on a network of ours; 'ovsnet ps' lists those that are")
 
 

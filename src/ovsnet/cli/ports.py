@@ -1,7 +1,5 @@
 """`ovsnet ports`."""
 
-from collections.abc import Callable
-
 import click
 import msgspec
 
@@ -9,6 +7,7 @@ from ovsnet.api.client import Client, decode
 from ovsnet.api.schema import PortInfo
 from ovsnet.cli import options
 from ovsnet.cli.output import Table, show_json, show_table
+from ovsnet.model.called import Known, called
 from ovsnet.model.ids import short
 
 
@@ -24,22 +23,15 @@ def ports(agent: Client, which: str | None, *, as_json: bool) -> None:
     """
     body = agent.body("/v1/ports")
     listed = decode(body, tuple[PortInfo, ...])
-    shown = listed if which is None else _of(which, listed)
+    shown = listed if which is None else called(which, listed, _known)
     if as_json:
         show_json(body if which is None else msgspec.json.encode(shown))
         return
     show_table(table_of(shown))
 
 
-def _of(wanted: str, listed: tuple[PortInfo, ...]) -> tuple[PortInfo, ...]:
-    """A name comes before a service, an id last; () where nothing is called so."""
-    ways: tuple[Callable[[PortInfo], bool], ...] = (
-        lambda it: wanted in (it.container, it.network),
-        lambda it: it.service == wanted,
-        lambda it: it.container_id.startswith(wanted) or it.network_id.startswith(wanted),
-    )
-    found = (tuple(it for it in listed if way(it)) for way in ways if wanted)
-    return next((it for it in found if it), ())
+def _known(it: PortInfo) -> Known:
+    return Known([it.container, it.network], it.service, [it.container_id, it.network_id])
 
 
 def table_of(listed: tuple[PortInfo, ...]) -> Table:

@@ -4,7 +4,7 @@ The order is remembered for the container: at its next start the engine gives it
 the one before. It is forgotten with the container, or with the network.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from ovsnet.engine.facts import EngineFacts
 from ovsnet.model.attaching import parse_target
 from ovsnet.model.attachment import Target, TargetKind
 from ovsnet.model.bound import Bound
+from ovsnet.model.called import Known, called
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError
 from ovsnet.model.network import find_network
@@ -116,13 +117,12 @@ def _meant(state: State, target: str, name: str) -> Endpoint | None:
 
 
 def _endpoints_of(state: State, who: str) -> Sequence[Endpoint]:
-    """Of the container that is called so: its name comes before its service, the beginning of its id last."""
-    ways: tuple[Callable[[Endpoint], bool], ...] = (
-        lambda it: it.container_name == who,
-        lambda it: it.compose_service == who,
-        lambda it: it.container_id.startswith(who),
+    """Of the container that is called so."""
+    found = called(
+        who,
+        state.endpoints.values(),
+        lambda it: Known([it.container_name], it.compose_service, [it.container_id]),
     )
-    found = next((there for way in ways if (there := [it for it in state.endpoints.values() if way(it)])), [])
     containers = {it.container_id: it.title for it in found}
     if len(containers) > 1:
         raise Conflict(f"{who!r} could be any of {', '.join(sorted(containers.values()))}; name one of them")

@@ -3,7 +3,7 @@
 import pytest
 
 from ovsnet.api.schema import EndpointInfo
-from ovsnet.cli.endpoints import called
+from ovsnet.cli.endpoints import of_container
 from ovsnet.model.errors import NotFound
 
 
@@ -44,10 +44,10 @@ LISTED = (BASKET_1, BASKET_2, NAMED_AS_AN_ID, UNKNOWN)
 def test_a_container_is_called_by_name_then_service_then_the_beginning_of_its_id(
     wanted: str, meant: tuple[EndpointInfo, ...]
 ) -> None:
-    assert called(wanted, LISTED) == meant
+    assert of_container(wanted, LISTED) == meant
 
 
 @pytest.mark.parametrize("wanted", ["nobody", "", "basket_1"])
 def test_whom_nobody_is_called_is_not_found(wanted: str) -> None:
     with pytest.raises(NotFound, match=repr(wanted)):
-        called(wanted, LISTED)
+        of_container(wanted, LISTED)
