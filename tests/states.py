@@ -7,6 +7,7 @@ from ovsnet.model.attachment import Attachment, Target, TargetKind
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import EndpointId, Mac, NetworkId, Vlan, Vni
 from ovsnet.model.network import Network, NetworkOptions, PortKind
+from ovsnet.model.spare import Spare
 from ovsnet.model.state import State
 
 WEB_ID, DB_ID = NetworkId("a1" * 32), NetworkId("b2" * 32)
@@ -69,6 +70,10 @@ ON_WEB = replace(ON_LAN, id=endpoint(2).id, bridge="", makes_bridge=False, netwo
 ATTACHED = replace(TWO_ENDPOINTS, attachments={it.id: it for it in (ON_LAN, ON_WEB)})
 ATTACHED_AND_STOPPED = replace(UNPLUGGED, attachments={it.id: replace(it, sandbox="") for it in (ON_LAN, ON_WEB)})
 
+SPARE = Spare(EndpointId("5a" * 32), Mac("0a:00:00:00:02:01"), 1500)
+SPARES = replace(ONE_NETWORK, spares={SPARE.id: SPARE})
+TAKEN = state(WEB, replace(endpoint(1), mac=SPARE.mac, spare=SPARE.id))
+
 NAMED = {
     "empty": EMPTY,
     "one network": ONE_NETWORK,
@@ -78,4 +83,6 @@ NAMED = {
     "unplugged": UNPLUGGED,
     "attached": ATTACHED,
     "attached and stopped": ATTACHED_AND_STOPPED,
+    "spare": SPARES,
+    "taken": TAKEN,
 }

@@ -94,6 +94,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     dns_domain: Annotated[str, _help("domain of the cluster's names", pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")] = (
         "ovsnet.internal"
     )
+    spare_ports: Annotated[
+        int,
+        _help(
+            "pairs that wait as ports of our bridge for the next containers, for each MTU that networks have; 0: each is "
+            "made when a container needs it",
+            ge=0,
+            le=64,
+        ),
+    ] = 4
     multicast_period: Annotated[
         float, _help("seconds between two questions to containers for the multicast groups they listen to", ge=1)
     ] = 125.0

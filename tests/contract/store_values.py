@@ -23,6 +23,7 @@ from ovsnet.model.listening import EVERYTHING, MUTED, to_groups
 from ovsnet.model.network import Egress, Mode, Multicast, Network, NetworkOptions, PortKind
 from ovsnet.model.publication import Publication, Transport
 from ovsnet.model.shaping import LONGEST_DELAY, MOST_RATE, Shape
+from ovsnet.model.spare import Spare
 from ovsnet.model.state import Counters
 from ovsnet.model.uplink import Hold, HostAddress, HostRoute, NicSettings, Phase, Uplink
 from ovsnet.store.interface import Value
@@ -107,6 +108,7 @@ def _endpoints(endpoint_id: str, network_id: str) -> st.SearchStrategy[Endpoint]
         host_ifname=texts,
         rate=st.none() | st.integers(0, 2**40),
         published=st.lists(published, max_size=3).map(tuple),
+        spare=texts,
         created_at=times,
     )
 
@@ -254,6 +256,15 @@ def _uplinks(nic: str) -> st.SearchStrategy[Uplink]:
 
 bounds = st.builds(Bound, container_id=ids, network_id=ids.map(NetworkId), rate=st.integers(0, 2**40))
 
+spares = st.builds(
+    Spare,
+    id=ids.map(EndpointId),
+    mac=macs,
+    mtu=st.integers(68, 65535),
+    offload=st.booleans(),
+    created_at=times,
+)
+
 
 @st.composite
 def values_of_one_state(draw: st.DrawFn) -> list[Value]:
@@ -273,4 +284,5 @@ def values_of_one_state(draw: st.DrawFn) -> list[Value]:
         values.append(draw(_pools(pool)))
         values += draw(_allocations(pool))
     values += [draw(_uplinks(it)) for it in draw(st.lists(texts.filter(bool), max_size=2, unique=True))]
+    values += draw(st.lists(spares, max_size=2, unique_by=lambda it: it.id))
     return [*values, *draw(st.lists(bounds, max_size=2, unique_by=lambda it: it.key))]

@@ -24,6 +24,7 @@ from ovsnet.ovs.switch import Switch as OurSwitch
 from ovsnet.ovs.switch import choose_datapath
 from ovsnet.pipeline.cookies import Feature, cookie
 from ovsnet.pipeline.flow import Flow
+from ovsnet.plan.names import SPARE_KEY
 from ovsnet.settings import Settings
 
 pytestmark = pytest.mark.functional
@@ -158,6 +159,17 @@ async def test_a_port_is_changed_in_place_and_keeps_its_number(bridged: Rig) -> 
     assert list(delta.change) == ["va"]
     assert bridged.ports.have() == {"va": port("va", vlan=8, **{"ovsnet-container": "abc"})}
     assert bridged.switch.facts().ofports["va"] == number
+
+
+async def test_a_spare_is_taken_without_waiting_for_the_switch(bridged: Rig) -> None:
+    bridged.veth("va", 1)
+    await converge(bridged.ports, port("va", **{SPARE_KEY: "true"}))
+    count = ("--no-wait", "get", "Open_vSwitch", ".", "next_cfg")
+    number, configured = bridged.switch.facts().ofports["va"], bridged.real.vsctl(*count)
+    await converge(bridged.ports, port("va", vlan=8, **{"ovsnet-container": "abc"}))
+    assert bridged.ports.have() == {"va": port("va", vlan=8, **{"ovsnet-container": "abc"})}
+    assert bridged.switch.facts().ofports["va"] == number
+    assert bridged.real.vsctl(*count) == configured
 
 
 async def test_a_new_process_finds_its_ports(bridged: Rig) -> None:

@@ -25,7 +25,7 @@ from ovsnet.agent import logs, supervise
 from ovsnet.agent.after_round import AfterRound
 from ovsnet.agent.askers import Askers
 from ovsnet.agent.attached import AttachedSide, announce_inside
-from ovsnet.agent.calls import Behind, plugin_calls
+from ovsnet.agent.calls import Behind, plugin_calls, spares_of
 from ovsnet.agent.compose import compiler, planner
 from ovsnet.agent.fabric import Fabric, Here
 from ovsnet.agent.operator import Sides, operator
@@ -170,6 +170,7 @@ class Agent:
         self.committer = Committer(self.store)
         self.naming = Naming(self.committer)
         self.groups = Groups(self.committer, self.switch.facts, self._send_out, settings.multicast_period)
+        self.spares = spares_of(settings, self.committer, self, self.switch.facts)
         self.placements = Placements(self.committer, find_inside)
         self.follower = Follower(to.engine, self._learn, relist_every=settings.orphan_period)
         self.fabric = self._fabric(to.engine)
@@ -189,7 +190,7 @@ class Agent:
         """Who hears of which changes."""
         self.store.watch(self.attached.leases.nudge)
         self.attached.watch(self.loop.nudge)
-        for nudge in (self.loop.nudge, self.groups.nudge):
+        for nudge in (self.loop.nudge, self.groups.nudge, self.spares.nudge):
             self.store.watch(nudge)
             self.switch.watch(nudge)
         to.links.watch(self.loop.nudge)
@@ -287,6 +288,7 @@ class Agent:
                 group.create_task(self.after_round.run()),
                 group.create_task(self.buffers.run()),
                 group.create_task(self.groups.run()),
+                group.create_task(self.spares.run()),
                 group.create_task(self._hear_reports()),
                 group.create_task(self.follower.run()),
                 group.create_task(self.uplinks.run()),
@@ -387,5 +389,6 @@ class Agent:
         return self.fabric.names.address if self.fabric else None
 
     def _calls(self) -> Calls:
-        behind = Behind(self.networks, self.addresses, self.attached, self.host_ports, self._names_at())
+        switch = self.switch.facts if self._settings.spare_ports else None
+        behind = Behind(self.networks, self.addresses, self.attached, self.host_ports, self._names_at(), switch)
         return plugin_calls(self.committer, self, behind, deadline=self._settings.busy_deadline - JOIN_MARGIN)

@@ -10,6 +10,7 @@ from ovsnet.control.commit import Committer
 from ovsnet.control.egress import resources_of
 from ovsnet.control.kernel import Kernel
 from ovsnet.control.requests import EndpointRequest, Joined
+from ovsnet.control.spares import fitting, macs_of
 from ovsnet.ipam.macs import next_mac
 from ovsnet.model.egress import leads_out
 from ovsnet.model.endpoint import Endpoint
@@ -44,12 +45,14 @@ class Beside:
     """What endpoints have to do with beside the store and the switch.
 
     `name_service` is the address at which containers can ask for names; None where they cannot. `give_back`: have these
-    give back what DHCP servers gave them, within seconds.
+    give back what DHCP servers gave them, within seconds. `offload`: whether packets may pass without a checksum; None
+    where no pair waits for an endpoint.
     """
 
     name_service: IPv4Address | None = None
     give_back: Callable[[Collection[EndpointId]], Awaitable[None]] | None = None
     kernel: Kernel = field(default_factory=Kernel)
+    offload: Callable[[], bool] | None = None
 
 
 class Endpoints:
@@ -78,7 +81,8 @@ class Endpoints:
         """Want the endpoint; its link and port are being made when this returns. Repeating it changes nothing."""
         prefix, now = self._new_prefix(), self._clock()
         await self._beside.kernel.check(Shape(_rate(self._committer.snapshot(), request)))
-        endpoint = await self._committer.commit(lambda state: _decide_create(state, request, prefix, now))
+        offload = None if self._beside.offload is None else self._beside.offload()
+        endpoint = await self._committer.commit(lambda state: _decide_create(state, request, prefix, now, offload))
         self._wanted_since[endpoint.id] = self._committer.snapshot().revision
         return endpoint
 
@@ -127,7 +131,7 @@ def _joined(endpoint: Endpoint, network: Network) -> Joined:
     internal = network.options.port is PortKind.INTERNAL
     by_router = network.options.egress is Egress.LAN or leads_out(network)
     return Joined(
-        source=names.internal_port(endpoint.id) if internal else names.container_end(endpoint.id),
+        source=names.internal_port(endpoint.id) if internal else names.container_end(names.link_id(endpoint)),
         prefix=names.internal_prefix(endpoint.id) if internal else "eth",
         gateway4=network.gateway4 if by_router and endpoint.ipv4 else None,
         gateway6=network.gateway6 if by_router and endpoint.ipv6 else None,
@@ -138,7 +142,7 @@ def _joined(endpoint: Endpoint, network: Network) -> Joined:
 
 
 def _decide_create(
-    state: State, request: EndpointRequest, prefix: str, now: float
+    state: State, request: EndpointRequest, prefix: str, now: float, offload: bool | None
 ) -> tuple[Sequence[Change], Endpoint]:
     network = _network(state, request.network_id)
     options = parse_endpoint_options(request.options)
@@ -162,7 +166,11 @@ def _decide_create(
     check_free(state, network, wanted)
     if request.mac is not None:
         return (Put(wanted),), wanted
-    in_use = {it.mac for it in state.endpoints.values()}
+    spare = None if offload is None else fitting(state, network, offload=offload)
+    if spare is not None:
+        made = replace(wanted, mac=spare.mac, spare=spare.id)
+        return (Drop(spare), Put(made)), made
+    in_use = macs_of(state) | {it.mac for it in state.endpoints.values()}
     mac, counters = next_mac(state.counters, prefix, in_use)
     made = replace(wanted, mac=mac)
     return (Put(counters), Put(made)), made

@@ -22,7 +22,8 @@ class Endpoint:
     service that it was given at Join. `listens` is what was seen of its multicast groups. `host_ifname` is the name
     somebody chose for its port ("" for most). `rate` is the most it may send, and the most it may receive, in bits a
     second, 0 for no bound; None where its network's counts (see `State.rate_of`). `published`: the ports of this
-    host that lead to it while it is its container's way out.
+    host that lead to it while it is its container's way out. `spare` is the id of the spare it took, by which its link
+    and port are named; "" where they were made for it.
     """
 
     id: EndpointId
@@ -43,6 +44,7 @@ class Endpoint:
     host_ifname: str = ""
     rate: int | None = None
     published: tuple[Publication, ...] = ()
+    spare: str = ""
     created_at: float = 0.0
 
     @property

@@ -11,6 +11,7 @@ from ovsnet.model.bound import Bound
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import EndpointId, IpAddress, NetworkId, PoolId
 from ovsnet.model.network import Network
+from ovsnet.model.spare import Spare
 from ovsnet.model.uplink import Uplink
 
 
@@ -48,6 +49,8 @@ class State:
     """Those on a network of ours have an endpoint of the same id beside them."""
     bounds: Mapping[tuple[str, NetworkId], Bound] = field(default_factory=_empty)
     """By container and network."""
+    spares: Mapping[EndpointId, Spare] = field(default_factory=_empty)
+    """Pairs that wait for an endpoint, by the ids they are named by."""
 
     def endpoints_of(self, network_id: NetworkId) -> tuple[Endpoint, ...]:
         """The endpoints of one network, in no particular order."""

@@ -68,7 +68,8 @@ def on_switch(
 
 
 def _is_endpoints(port: PortPlan) -> bool:
-    return not names.is_tunnel(port.name) and names.TRUNK_KEY not in port.external_ids
+    others = (names.TRUNK_KEY, names.SPARE_KEY)
+    return not names.is_tunnel(port.name) and not any(it in port.external_ids for it in others)
 
 
 def _absent(state: State, ports: Mapping[str, PortPlan]) -> list[PortPlan]:

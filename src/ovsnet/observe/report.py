@@ -99,6 +99,7 @@ def _plain(state: State) -> dict[str, Any]:
         "networks": [_without_label_values(it) for it in state.networks.values()],
         "endpoints": list(state.endpoints.values()),
         "attachments": list(state.attachments.values()),
+        "spares": list(state.spares.values()),
         "pools": list(state.pools.values()),
         "allocations": list(state.allocations.values()),
         "counters": state.counters,

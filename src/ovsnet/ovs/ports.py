@@ -112,11 +112,14 @@ class PortApplier:
         return seen.must_be_replugged or (seen.plan.kind, seen.plan.bridge) != (plan.kind, plan.bridge)
 
     def _differs_in_notes(self, plan: PortPlan) -> bool:
-        """Whether the port is as it must be but for its external_ids, which ovs-vswitchd does not read."""
+        """Whether the port is as it must be but for what nothing is forwarded by: its external_ids, which ovs-vswitchd
+        does not read, and on our bridge its tag, as no flow of ours has the action that asks for it (NORMAL).
+        """
         seen = self._switch.ports.ours.get(plan.name)
         if seen is None or FAULT_KEY in seen.plan.external_ids:
             return False
-        return replace(seen.plan, external_ids=plan.external_ids) == plan
+        tag = seen.plan.vlan if plan.bridge or plan.kind is not PortKind.VETH else plan.vlan
+        return replace(seen.plan, external_ids=plan.external_ids, vlan=tag) == plan
 
     def _refused(self, names: Iterable[str]) -> list[ApplyError]:
         """What ovs-vswitchd says of ports it has taken note of."""

@@ -22,6 +22,7 @@ from ovsnet.plan.dns import plan_dns_link, plan_dns_port
 from ovsnet.plan.egress import plan_firewall, plan_gateways
 from ovsnet.plan.links import has_routers, may_offload, plan_link
 from ovsnet.plan.ports import plan_port
+from ovsnet.plan.spares import plan_spares
 from ovsnet.plan.tunnels import plan_tunnel_ports, plan_tunnels
 from ovsnet.plan.uplinks import plan_uplinks
 
@@ -60,6 +61,8 @@ def plan_host(state: State, facts: HostFacts, *, bridge: str, instance: str) -> 
         if not lacks_bridge(attachment, facts.switch):
             ports[link.name] = plan_attached_port(attachment, instance, facts.leased.get(attachment.id, ()))
         attached.append((link.name, link.placement, link.mtu, attachment))
+    for link, port in plan_spares(state, instance):
+        links[link.name], ports[link.name] = link, port
     ours = BridgePlan(bridge, facts.switch.datapath, {names.OWNER_KEY: instance})
     ports |= plan_tunnel_ports(state, facts.overlay, instance)
     ports |= plan_uplink_cables(state, instance)

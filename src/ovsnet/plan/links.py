@@ -19,9 +19,9 @@ def plan_link(
     return LinkPlan(
         name=names.port_name(endpoint, network),
         kind=network.options.port,
-        alias=names.alias(endpoint.id),
+        alias=names.alias(names.link_id(endpoint)),
         mtu=network.options.mtu if attachment is None else attachment.mtu,
-        peer="" if internal else names.container_end(endpoint.id),
+        peer="" if internal else names.container_end(names.link_id(endpoint)),
         mac=endpoint.mac,
         checksum_offload=offload,
         placement=_placement(endpoint, network, attachment, rate),

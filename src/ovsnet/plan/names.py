@@ -25,6 +25,8 @@ COMPOSE_SERVICE_KEY = "ovsnet-compose-service"
 MAC_KEY = "ovsnet-mac"
 ADDRESSES_KEY = "ovsnet-addresses"
 """External ids beside every port of ours; `ovsnet ps` is read from them. Addresses are separated by spaces."""
+SPARE_KEY = "ovsnet-spare"
+"""Beside the port of a pair that waits for an endpoint."""
 BRIDGE_KEY = "ovsnet-bridge"
 """Beside a port that is on another bridge than our networks' one: which."""
 ATTACHMENT_KEY = "ovsnet-attachment"
@@ -86,7 +88,12 @@ def port_name(endpoint: Endpoint, network: Network) -> str:
         return endpoint.host_ifname
     if network.options.port is PortKind.INTERNAL:
         return internal_port(endpoint.id)
-    return host_end(endpoint.id)
+    return host_end(link_id(endpoint))
+
+
+def link_id(endpoint: Endpoint) -> EndpointId:
+    """By what its link, the link's other end and their alias are named."""
+    return EndpointId(endpoint.spare) if endpoint.spare else endpoint.id
 
 
 def attachment_port(attachment: Attachment) -> str:

@@ -141,5 +141,6 @@ def _alike(one: State, other: State) -> bool:
         and one.endpoints is other.endpoints
         and one.attachments is other.attachments
         and one.bounds is other.bounds
+        and one.spares is other.spares
         and one.uplinks is other.uplinks
     )

@@ -18,6 +18,7 @@ from ovsnet.model.bound import Bound
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import EndpointId, NetworkId, PoolId, SharedId, Vlan, parse_mac
 from ovsnet.model.network import Network
+from ovsnet.model.spare import Spare
 from ovsnet.model.state import Counters, State
 from ovsnet.model.uplink import Uplink
 from ovsnet.store.attachments import decode_attachment, encode_attachment
@@ -75,6 +76,7 @@ def _encode_endpoint(it: Endpoint, row: RowOf) -> Columns:
         "host_ifname": it.host_ifname,
         "rate": [] if it.rate is None else [it.rate],
         "published": encode_published(it.published),
+        "spare": it.spare,
         "created_at": repr(float(it.created_at)),
     }
 
@@ -99,6 +101,7 @@ def _decode_endpoint(row: Any) -> Endpoint:
         host_ifname=row.host_ifname,
         rate=only(row.rate, int),
         published=decode_published(row.published),
+        spare=row.spare,
         created_at=float(row.created_at),
     )
 
@@ -109,6 +112,15 @@ def _encode_bound(it: Bound, _row: RowOf) -> Columns:
 
 def _decode_bound(row: Any) -> Bound:
     return Bound(row.container_id, NetworkId(row.net_id), row.rate)
+
+
+def _encode_spare(it: Spare, _row: RowOf) -> Columns:
+    made = {"spare_id": it.id, "mac": it.mac, "mtu": it.mtu, "offload": it.offload}
+    return {**made, "created_at": repr(float(it.created_at))}
+
+
+def _decode_spare(row: Any) -> Spare:
+    return Spare(EndpointId(row.spare_id), parse_mac(row.mac), row.mtu, row.offload, float(row.created_at))
 
 
 # ---------------------------------------------------------------- addresses
@@ -214,12 +226,15 @@ LOCAL: Final = Vocabulary(
         {
             Network: Shape("Network", _encode_network, _decode_network, vital=frozenset({"uplink", "exposed", "rate"})),
             Pool: Shape("Pool", _encode_pool, _decode_pool),
-            Endpoint: Shape("Endpoint", _encode_endpoint, _decode_endpoint, vital=frozenset({"rate", "published"})),
+            Endpoint: Shape(
+                "Endpoint", _encode_endpoint, _decode_endpoint, vital=frozenset({"rate", "published", "spare"})
+            ),
             Allocation: Shape("Allocation", _encode_allocation, _decode_allocation),
             Counters: Shape("Global", _encode_counters, _decode_counters),
             Uplink: Shape("Uplink", encode_uplink, decode_uplink),
             Attachment: Shape("Attachment", encode_attachment, decode_attachment),
             Bound: Shape("Bound", _encode_bound, _decode_bound),
+            Spare: Shape("Spare", _encode_spare, _decode_spare),
         }
     ),
     fields=MappingProxyType(
@@ -231,6 +246,7 @@ LOCAL: Final = Vocabulary(
             Uplink: "uplinks",
             Attachment: "attachments",
             Bound: "bounds",
+            Spare: "spares",
         }
     ),
     single=MappingProxyType({Counters: "counters"}),

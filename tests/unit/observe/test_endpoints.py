@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from ovsnet.model.errors import ApplyError
-from ovsnet.model.host import PortPlan, SwitchFacts
+from ovsnet.model.host import HostFacts, PortPlan, SwitchFacts
 from ovsnet.model.network import PortKind
 from ovsnet.observe.endpoints import on_switch
+from ovsnet.plan.host import plan_host
 from tests.fakes.view import port_of, ports_of, switch_of
-from tests.states import EMPTY, TWO_ENDPOINTS, TWO_NETWORKS, UNPLUGGED
+from tests.states import EMPTY, SPARES, TWO_ENDPOINTS, TWO_NETWORKS, UNPLUGGED
 
 PORTS = ports_of(TWO_ENDPOINTS)
 SWITCH = switch_of(TWO_ENDPOINTS)
@@ -37,6 +38,12 @@ def test_the_list_is_ordered_by_network_and_container() -> None:
 def test_the_trunk_is_no_endpoints_port() -> None:
     trunk = PortPlan("eth1", PortKind.VETH, external_ids={"ovsnet-owner": "test", "ovsnet-trunk": "true"})
     assert on_switch(EMPTY, SWITCH, {"eth1": trunk}, ()) == ()
+
+
+def test_a_spare_is_no_endpoints_port() -> None:
+    ports = plan_host(SPARES, HostFacts(), bridge="br-test", instance="test").ports
+    assert len(ports) == 1
+    assert on_switch(SPARES, SWITCH, ports, ()) == ()
 
 
 def test_a_port_that_nobody_wants_is_shown_as_left_over() -> None:

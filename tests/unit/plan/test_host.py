@@ -13,7 +13,7 @@ from ovsnet.model.shaping import UNSHAPED
 from ovsnet.model.state import State
 from ovsnet.plan import names
 from ovsnet.plan.host import plan_host
-from tests.states import DB, EMPTY, FAST, TWO_NETWORKS, UNPLUGGED, WEB, endpoint, state
+from tests.states import DB, EMPTY, FAST, SPARE, SPARES, TAKEN, TWO_NETWORKS, UNPLUGGED, WEB, endpoint, state
 
 KERNEL = HostFacts(SwitchFacts(available=True, datapath=Datapath.KERNEL))
 USERSPACE = HostFacts(SwitchFacts(available=True, datapath=Datapath.USERSPACE))
@@ -112,3 +112,19 @@ def test_a_bound_that_was_lifted_is_taken_away_inside() -> None:
     lifted = replace(state(WEB, one), bounds={("c1", WEB.id): Bound("c1", WEB.id, 0)})
     (inside,), (port,) = plan(lifted).insides.values(), plan(lifted).ports.values()
     assert (inside.shape, port.rate) == (UNSHAPED, 0)
+
+
+def test_a_spare_is_a_port_that_nobody_has() -> None:
+    host = plan(SPARES)
+    (link,), (port,) = host.links.values(), host.ports.values()
+    assert (link.name, link.peer, link.alias) == (f"ov{SPARE.id[:11]}", f"oc{SPARE.id[:11]}", f"ovsnet:{SPARE.id}")
+    assert (link.mac, link.mtu, link.checksum_offload) == (SPARE.mac, SPARE.mtu, SPARE.offload)
+    assert port.external_ids == {names.OWNER_KEY: "test", names.SPARE_KEY: "true", names.MAC_KEY: SPARE.mac}
+
+
+def test_whoever_takes_a_spare_finds_its_link_as_it_is() -> None:
+    before, after = plan(SPARES), plan(TAKEN)
+    assert before.links == after.links
+    (was,), (now,) = before.ports.values(), after.ports.values()
+    assert replace(was, external_ids=now.external_ids) == now
+    assert names.SPARE_KEY not in now.external_ids

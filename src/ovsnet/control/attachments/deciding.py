@@ -309,4 +309,5 @@ def _neighbours(others: Iterable[Attachment], made: Attachment) -> Iterable[Atta
 
 
 def _macs(state: State) -> frozenset[Mac]:
-    return frozenset([*(it.mac for it in state.endpoints.values()), *(it.mac for it in state.attachments.values())])
+    given = (*state.endpoints.values(), *state.attachments.values(), *state.spares.values())
+    return frozenset(it.mac for it in given)
