@@ -97,8 +97,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     spare_ports: Annotated[
         int,
         _help(
-            "pairs that wait as ports of our bridge for the next containers, for each MTU that networks have; 0: each is "
-            "made when a container needs it",
+            "pairs that wait as ports of our bridge for the next containers, for each MTU that networks have; 0: each "
+            "is made when a container needs it",
             ge=0,
             le=64,
         ),

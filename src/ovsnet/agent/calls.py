@@ -26,8 +26,8 @@ from ovsnet.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """Who decides about what. `names_at`: where containers ask for names; None where they cannot. `switch`: what is true
-    of it, where pairs wait for endpoints; None where none do.
+    """Who decides about what. `names_at`: where containers ask for names; None where they cannot. `switch` tells what
+    is true of it, where pairs wait for endpoints; None where none do.
     """
 
     networks: Networks

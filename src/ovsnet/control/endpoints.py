@@ -82,7 +82,9 @@ class Endpoints:
         prefix, now = self._new_prefix(), self._clock()
         await self._beside.kernel.check(Shape(_rate(self._committer.snapshot(), request)))
         offload = None if self._beside.offload is None else self._beside.offload()
-        endpoint = await self._committer.commit(lambda state: _decide_create(state, request, prefix, now, offload))
+        endpoint = await self._committer.commit(
+            lambda state: _decide_create(state, request, prefix, now, offload=offload)
+        )
         self._wanted_since[endpoint.id] = self._committer.snapshot().revision
         return endpoint
 
@@ -142,7 +144,7 @@ def _joined(endpoint: Endpoint, network: Network) -> Joined:
 
 
 def _decide_create(
-    state: State, request: EndpointRequest, prefix: str, now: float, offload: bool | None
+    state: State, request: EndpointRequest, prefix: str, now: float, *, offload: bool | None
 ) -> tuple[Sequence[Change], Endpoint]:
     network = _network(state, request.network_id)
     options = parse_endpoint_options(request.options)
