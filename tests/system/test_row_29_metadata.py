@@ -16,11 +16,14 @@ IPV6 = ("--ipv6", "--subnet", "fd00:29::/64")
 
 
 def facts_on_ports(host: Host) -> Mapping[str, Mapping[str, str]]:
-    """The external ids of every port on our bridge but the bridge's own, by its name."""
+    """The external ids of every port on our bridge but the bridge's own and those that wait for a container, by its
+    name.
+    """
     columns = ("--format=json", "--columns=name,external_ids")
     ours = set(host.ovs_vsctl("list-ports", BRIDGE).stdout.split())
     rows = json.loads(host.ovs_vsctl(*columns, "list", "port").stdout)["data"]
-    return {name: dict(ids[1]) for name, ids in rows if name in ours}
+    told = {name: dict(ids[1]) for name, ids in rows if name in ours}
+    return {name: ids for name, ids in told.items() if "ovsnet-spare" not in ids}
 
 
 def facts_of(container: Container, network: str) -> Mapping[str, str]:

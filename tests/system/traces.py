@@ -1,4 +1,7 @@
-"""What of ours is on a host, as one value: taken before and after something that must leave nothing behind."""
+"""What of ours is on a host, as one value: taken before and after something that must leave nothing behind.
+
+Pairs that wait for a container are counted, not named: after one was taken another one waits.
+"""
 
 import json
 import re
@@ -12,6 +15,7 @@ from tests.system.networks import API, BRIDGE, ask
 OFCTL = "ovs-ofctl -O OpenFlow15"
 COMMANDS = (
     f"ovs-vsctl --timeout=10 list-ports {BRIDGE}",
+    "ovs-vsctl --timeout=10 --bare --columns=name find port external_ids:ovsnet-spare=true",
     f"{OFCTL} --no-stats dump-flows {BRIDGE}",
     f"{OFCTL} dump-groups {BRIDGE} | tail -n +2",
     f"{OFCTL} dump-meters {BRIDGE} | tail -n +2",
@@ -41,14 +45,17 @@ class Traces:
 def traces(host: Host) -> Traces:
     """What is there now; the agent and the switch must be running."""
     script = "set -e -o pipefail; " + "; printf '\\f'; ".join(COMMANDS)
-    ports, flows, groups, meters, links, rules, *said = host.shell(script).stdout.split("\f")
+    ports, spares, flows, groups, meters, links, rules, *said = host.shell(script).stdout.split("\f")
     networks, endpoints, leases, status = map(json.loads, said)
     return Traces(
-        ports=_lines(ports),
+        ports=_counted(_lines(ports), _lines(spares)),
         flows=_lines(flows),
         groups=_lines(groups),
         meters=_lines(meters),
-        links=frozenset(it["ifname"] for it in json.loads(links) if _ours(it)),
+        links=_counted(
+            frozenset(it["ifname"] for it in json.loads(links) if _ours(it)),
+            frozenset(end + name[2:] for name in _lines(spares) for end in ("ov", "oc")),
+        ),
         rules=COUNTER.sub("counter", rules),
         networks=frozenset(it["id"] for it in networks),
         endpoints=frozenset(it["endpoint_id"] for it in endpoints),
@@ -92,6 +99,10 @@ def _shown(mine: Any, other: Any) -> Any:
 def _ours(link: Any) -> bool:
     """By mark or by name: a link that lost its mark half-way would be ours all the same."""
     return link.get("ifalias", "").startswith("ovsnet:") or bool(re.fullmatch(r"o[vci][0-9a-f]{11}0?", link["ifname"]))
+
+
+def _counted(names: frozenset[str], spares: frozenset[str]) -> frozenset[str]:
+    return (names - spares) | {f"spare {number}" for number in range(len(names & spares))}
 
 
 def _lines(text: str) -> frozenset[str]:
