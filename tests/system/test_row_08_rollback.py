@@ -15,7 +15,9 @@ ONE_RUN = ("run", "--rm", "--network", "web", "busybox:local", "true")
 
 @pytest.fixture(scope="module")
 def web(module_host: NamespaceHost) -> Iterator[NamespaceHost]:
-    """A host with a network."""
+    """A host with a network, on which each pair is made for its endpoint."""
+    module_host.agent.stop()
+    module_host.agent.start("--set", "spare_ports=0")
     networks.with_gateway_bridge(module_host)
     networks.create(module_host, "web", "10.20.0.0/24")
     yield module_host

@@ -1,6 +1,6 @@
 """What of ours is on a host, as one value: taken before and after something that must leave nothing behind.
 
-Pairs that wait for a container are counted, not named: after one was taken another one waits.
+Without the pairs that wait for a container: after one was taken another one waits, with another name, some time later.
 """
 
 import json
@@ -46,16 +46,14 @@ def traces(host: Host) -> Traces:
     """What is there now; the agent and the switch must be running."""
     script = "set -e -o pipefail; " + "; printf '\\f'; ".join(COMMANDS)
     ports, spares, flows, groups, meters, links, rules, *said = host.shell(script).stdout.split("\f")
+    waiting = frozenset(end + name[2:] for name in _lines(spares) for end in ("ov", "oc"))
     networks, endpoints, leases, status = map(json.loads, said)
     return Traces(
-        ports=_counted(_lines(ports), _lines(spares)),
+        ports=_lines(ports) - waiting,
         flows=_lines(flows),
         groups=_lines(groups),
         meters=_lines(meters),
-        links=_counted(
-            frozenset(it["ifname"] for it in json.loads(links) if _ours(it)),
-            frozenset(end + name[2:] for name in _lines(spares) for end in ("ov", "oc")),
-        ),
+        links=frozenset(it["ifname"] for it in json.loads(links) if _ours(it)) - waiting,
         rules=COUNTER.sub("counter", rules),
         networks=frozenset(it["id"] for it in networks),
         endpoints=frozenset(it["endpoint_id"] for it in endpoints),
@@ -99,10 +97,6 @@ def _shown(mine: Any, other: Any) -> Any:
 def _ours(link: Any) -> bool:
     """By mark or by name: a link that lost its mark half-way would be ours all the same."""
     return link.get("ifalias", "").startswith("ovsnet:") or bool(re.fullmatch(r"o[vci][0-9a-f]{11}0?", link["ifname"]))
-
-
-def _counted(names: frozenset[str], spares: frozenset[str]) -> frozenset[str]:
-    return (names - spares) | {f"spare {number}" for number in range(len(names & spares))}
 
 
 def _lines(text: str) -> frozenset[str]:
