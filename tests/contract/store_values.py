@@ -284,5 +284,5 @@ def values_of_one_state(draw: st.DrawFn) -> list[Value]:
         values.append(draw(_pools(pool)))
         values += draw(_allocations(pool))
     values += [draw(_uplinks(it)) for it in draw(st.lists(texts.filter(bool), max_size=2, unique=True))]
-    values += draw(st.lists(spares, max_size=2, unique_by=lambda it: it.id))
-    return [*values, *draw(st.lists(bounds, max_size=2, unique_by=lambda it: it.key))]
+    spare = draw(st.lists(spares, max_size=2, unique_by=lambda it: it.id))
+    return [*values, *spare, *draw(st.lists(bounds, max_size=2, unique_by=lambda it: it.key))]

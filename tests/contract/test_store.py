@@ -63,6 +63,7 @@ def contents(state: State) -> tuple[object, ...]:
         dict(state.pools),
         dict(state.allocations),
         dict(state.attachments),
+        dict(state.spares),
         state.counters,
     )
 
@@ -333,6 +334,6 @@ async def _emptied(store: Store[State]) -> State:
 
 
 def _values(state: State) -> Sequence[OfThisHost]:
-    here = (state.networks, state.endpoints, state.attachments, state.bounds, state.uplinks)
+    here = (state.networks, state.endpoints, state.attachments, state.bounds, state.uplinks, state.spares)
     maps = (*here, state.pools, state.allocations)
     return [it for values in maps for it in values.values()]

@@ -163,7 +163,7 @@ async def test_a_port_is_changed_in_place_and_keeps_its_number(bridged: Rig) -> 
 
 async def test_a_spare_is_taken_without_waiting_for_the_switch(bridged: Rig) -> None:
     bridged.veth("va", 1)
-    await converge(bridged.ports, port("va", **{SPARE_KEY: "true"}))
+    await converge(bridged.ports, port("va", vlan=0, **{SPARE_KEY: "true"}))
     count = ("--no-wait", "get", "Open_vSwitch", ".", "next_cfg")
     number, configured = bridged.switch.facts().ofports["va"], bridged.real.vsctl(*count)
     await converge(bridged.ports, port("va", vlan=8, **{"ovsnet-container": "abc"}))

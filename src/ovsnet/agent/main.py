@@ -168,9 +168,8 @@ class Agent:
             grace=settings.attach_deadline - JOIN_MARGIN,
         )
         self.committer = Committer(self.store)
-        self.naming = Naming(self.committer)
+        self.naming, self.spares = Naming(self.committer), spares_of(settings, self.committer, self, self.switch.facts)
         self.groups = Groups(self.committer, self.switch.facts, self._send_out, settings.multicast_period)
-        self.spares = spares_of(settings, self.committer, self, self.switch.facts)
         self.placements = Placements(self.committer, find_inside)
         self.follower = Follower(to.engine, self._learn, relist_every=settings.orphan_period)
         self.fabric = self._fabric(to.engine)

@@ -154,7 +154,8 @@ def filled(state: State, want: Want, new: New) -> Sequence[Change]:
     """What makes the spares of this state those that are wanted."""
     changes: list[Change] = [Drop(it) for it in misfits(state, want)]
     counters, now = state.counters, new.now()
-    in_use = macs_of(state) | {it.mac for it in (*state.endpoints.values(), *state.attachments.values())}
+    in_use = {it.mac for it in state.endpoints.values()} | {it.mac for it in state.attachments.values()}
+    in_use |= macs_of(state)
     for mtu, missing in lacks(state, want).items():
         for _ in range(missing):
             mac, counters = next_mac(counters, new.prefix(), in_use)

@@ -148,7 +148,7 @@ async def test_a_mac_of_a_spare_is_given_to_nobody_else() -> None:
 
 @jumping
 async def test_they_are_made_for_every_mtu_that_networks_have() -> None:
-    host = Host(state(WEB, NARROW, FAST))
+    host = Host(state(WEB, NARROW))
     async with host.agent():
         await passes(0.1)
     assert host.mtus == [1400, 1400, 1500, 1500]

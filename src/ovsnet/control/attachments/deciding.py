@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 from ovsnet.control.attachments import devices
 from ovsnet.control.attachments.targets import Found
 from ovsnet.control.endpoints import check_free, check_segment
+from ovsnet.control.spares import macs_of
 from ovsnet.ipam.macs import next_mac
 from ovsnet.model.attaching import Wanted
 from ovsnet.model.attachment import Attachment, Tagging, Target
@@ -309,5 +310,5 @@ def _neighbours(others: Iterable[Attachment], made: Attachment) -> Iterable[Atta
 
 
 def _macs(state: State) -> frozenset[Mac]:
-    given = (*state.endpoints.values(), *state.attachments.values(), *state.spares.values())
-    return frozenset(it.mac for it in given)
+    here = [*(it.mac for it in state.endpoints.values()), *(it.mac for it in state.attachments.values())]
+    return macs_of(state).union(here)
