@@ -27,8 +27,8 @@ from ovsnet.store.interface import Change, Drop, Put
 
 QUIET = 1.0
 """Seconds without an endpoint that comes or goes, after which a pool that is not empty is filled up."""
-RETRY = 1.0
-"""Seconds until what failed is tried again."""
+RETRY = 5.0
+"""Seconds until what failed is tried again: a store that is older than we are has no table for it for days."""
 PATIENCE = 30.0
 """Seconds the host has to make what is wanted by somebody, before spares are asked for."""
 MTUS = 3

@@ -11,7 +11,7 @@ import pytest
 from ovsnet.control.commit import Committer
 from ovsnet.control.endpoints import Beside, Endpoints
 from ovsnet.control.requests import EndpointRequest
-from ovsnet.control.spares import QUIET, New, Spares, Want, filled, fitting
+from ovsnet.control.spares import QUIET, RETRY, New, Spares, Want, filled, fitting
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.host import Datapath, SwitchFacts
 from ovsnet.model.ids import EndpointId, Mac
@@ -200,7 +200,7 @@ async def test_nothing_is_made_while_the_host_refuses_what_somebody_wants() -> N
         await passes(5)
         assert host.mtus == []
         host.refusal = None
-        await passes(2)
+        await passes(RETRY)
         assert len(host.mtus) == 2
 
 
