@@ -1,6 +1,7 @@
 """How many pairs wait as ports of our bridge, of which MTUs, and who takes which.
 
-    endpoints, networks, switch ─► looked at ─┬─► one MTU has none left: made as soon as all that is wanted is in force
+    endpoints, networks, switch ─► looked at ─┬─► a container is starting: nothing, it would wait for them
+                                              ├─► one MTU has none left: made as soon as all that is wanted is in force
                                               ├─► some are missing: made when no endpoint came or went for a second
                                               └─► what fits nobody: dropped
 
@@ -27,6 +28,8 @@ from ovsnet.store.interface import Change, Drop, Put
 
 QUIET = 1.0
 """Seconds without an endpoint that comes or goes, after which a pool that is not empty is filled up."""
+STARTING = 10.0
+"""Seconds after its endpoint was made in which a container is believed to start, unless it has joined before."""
 RETRY = 5.0
 """Seconds until what failed is tried again: a store that is older than we are has no table for it for days."""
 PATIENCE = 30.0
@@ -96,13 +99,17 @@ class Spares:
         state, want = self._committer.snapshot(), self._want()
         if want is None:
             return None
-        lacking, useless = lacks(state, want), misfits(state, want)
-        if not lacking and not useless:
+        lacking, quiet_in = lacks(state, want), self._rest(state)
+        if not lacking and not misfits(state, want):
             return None
-        rest = self._rest(state)
-        if not useless and rest > 0 and all(missing < want.count for missing in lacking.values()):
-            return rest
+        age = self._new.now() - last_start(state)
+        if 0 <= age < STARTING:  # below, the clock was set back
+            return STARTING - age
+        if lacking and quiet_in > 0 and all(missing < want.count for missing in lacking.values()):
+            return quiet_in
         await self._host.settled(state.revision, (), PATIENCE)
+        if self._committer.snapshot() is not state:
+            return 0.0  # who came meanwhile goes first
         await self._committer.commit(lambda now: (filled(now, want, self._new), None))
         return None
 
@@ -142,6 +149,12 @@ def lacks(state: State, want: Want) -> Mapping[int, int]:
     there = Counter(it.mtu for it in _kept(state, want))
     wanted = {mtu: want.count - there[mtu] for mtu in _mtus(state)}
     return {mtu: missing for mtu, missing in wanted.items() if missing > 0}
+
+
+def last_start(state: State) -> float:
+    """When the youngest endpoint was made whose container has not joined yet; long ago where there is none."""
+    starting = (it.created_at for it in state.endpoints.values() if it.plugged and not it.sandbox)
+    return max(starting, default=float("-inf"))
 
 
 def misfits(state: State, want: Want) -> Sequence[Spare]:

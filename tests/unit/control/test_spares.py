@@ -1,7 +1,7 @@
 """How many pairs wait, when they are made, and who takes one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from itertools import count as numbered
@@ -11,7 +11,7 @@ import pytest
 from ovsnet.control.commit import Committer
 from ovsnet.control.endpoints import Beside, Endpoints
 from ovsnet.control.requests import EndpointRequest
-from ovsnet.control.spares import QUIET, RETRY, New, Spares, Want, filled, fitting
+from ovsnet.control.spares import QUIET, RETRY, STARTING, New, Spares, Want, filled, fitting
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.host import Datapath, SwitchFacts
 from ovsnet.model.ids import EndpointId, Mac
@@ -29,6 +29,11 @@ USERSPACE = replace(KERNEL, datapath=Datapath.USERSPACE)
 NARROW = replace(DB, options=NetworkOptions(mtu=1400))
 
 
+def clock() -> float:
+    """The loop's where there is one: tests jump it."""
+    return 1000.0 + asyncio.get_running_loop().time()
+
+
 class Host:
     """A store, a switch, and a reconciler that is done at once or refuses."""
 
@@ -39,11 +44,12 @@ class Host:
         self.count = count
         self.refusal: Exception | None = None
         self.awaited: list[int] = []
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
         numbers = numbered(1)
-        self.new = New(lambda: f"{next(numbers):064x}", lambda: 1000.0, lambda: "0a:11:22")
+        self.new = New(lambda: f"{next(numbers):064x}", clock, lambda: "0a:11:22")
         beside = Beside(offload=lambda: self.switch.datapath is Datapath.KERNEL)
         self.endpoints = Endpoints(
-            self.committer, self, clock=lambda: 1000.0, new_prefix=lambda: "0a:11:22", deadline=5.0, beside=beside
+            self.committer, self, clock=clock, new_prefix=lambda: "0a:11:22", deadline=5.0, beside=beside
         )
 
     @asynccontextmanager
@@ -57,8 +63,17 @@ class Host:
 
     async def settled(self, revision: int, resources: Sequence[str], deadline: float) -> None:
         self.awaited.append(revision)
+        if (meanwhile := self.meanwhile) is not None and not resources:
+            self.meanwhile = None
+            await meanwhile()
         if self.refusal is not None:
             raise self.refusal
+
+    async def started(self, number: int) -> None:
+        """A container with a spare has started."""
+        made = await self.endpoints.create(request(number))
+        assert made.spare
+        await self.endpoints.join(WEB_ID, made.id, f"/run/docker/netns/{number}")
 
     def reachable(self) -> bool:
         return True
@@ -172,7 +187,7 @@ async def test_a_pool_that_is_not_empty_waits_for_a_quiet_second() -> None:
     host = Host(ONE_NETWORK)
     async with host.agent():
         await passes(5)
-        await host.endpoints.create(request(9))
+        await host.started(9)
         await passes(QUIET / 2)
         assert len(host.mtus) == 1
         await passes(QUIET)
@@ -185,11 +200,49 @@ async def test_an_empty_pool_is_filled_when_all_that_is_wanted_is_in_force() -> 
     async with host.agent():
         await passes(5)
         for number in (9, 8):
-            assert (await host.endpoints.create(request(number))).spare
+            await host.started(number)
         taken = host.state.revision
         await passes(0.01)
         assert len(host.mtus) == 2
         assert taken in host.awaited
+
+
+@jumping
+async def test_none_are_made_while_a_container_starts() -> None:
+    host = Host(ONE_NETWORK)
+    async with host.agent():
+        await passes(5)
+        await host.started(9)
+        made = await host.endpoints.create(request(8))
+        await passes(STARTING / 2)
+        assert host.mtus == []
+        await host.endpoints.join(WEB_ID, made.id, "/run/docker/netns/8")
+        await passes(0.01)
+        assert len(host.mtus) == 2
+
+
+@jumping
+async def test_a_container_that_never_joins_is_not_waited_for() -> None:
+    host = Host(ONE_NETWORK)
+    async with host.agent():
+        await passes(5)
+        for number in (9, 8):
+            await host.endpoints.create(request(number))
+        await passes(STARTING + 1)
+        assert len(host.mtus) == 2
+
+
+@jumping
+async def test_who_comes_while_the_host_is_waited_for_goes_first() -> None:
+    host = Host(ONE_NETWORK)
+    async with host.agent():
+        await passes(5)
+        host.meanwhile = lambda: host.endpoints.create(request(7))
+        for number in (9, 8):
+            await host.started(number)
+        await passes(STARTING / 2)
+        assert host.mtus == []
+        assert host.state.endpoints[endpoint(7).id].spare == ""
 
 
 @jumping
@@ -227,13 +280,13 @@ async def test_nothing_is_decided_while_the_switch_is_not_known() -> None:
     assert host.mtus == []
 
 
-def test_the_youngest_goes_where_there_are_too_many() -> None:
+async def test_the_youngest_goes_where_there_are_too_many() -> None:
     others = [Spare(EndpointId(f"5{n}" * 32), Mac(f"0a:00:00:00:03:0{n}"), 1500, created_at=n) for n in (3, 2, 1)]
     many = replace(ONE_NETWORK, spares={it.id: it for it in others})
     assert filled(many, Want(2, offload=True), Host(EMPTY).new) == [Drop(others[0])]
 
 
-def test_macs_of_new_ones_are_nobodys() -> None:
+async def test_macs_of_new_ones_are_nobodys() -> None:
     taken = replace(endpoint(1), mac=Mac("0a:11:22:00:00:00"))
     changes = filled(state(WEB, taken), Want(1, offload=True), Host(EMPTY).new)
     assert [it.value.mac for it in changes if isinstance(it, Put) and isinstance(it.value, Spare)] == [
