@@ -4,7 +4,7 @@ The announcements have a task of their own: the next round does not wait for the
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
@@ -42,6 +42,7 @@ class AfterRound:
         self._announce = announce
         self._announce_attached = announce_attached
         self._in_force: frozenset[EndpointId] | None = None
+        self._wanted_since: Mapping[EndpointId, int] = {}
         self._fresh: asyncio.Queue[tuple[list[tuple[Ofport, Endpoint]], list[Attachment]]] = asyncio.Queue()
         self._log = structlog.get_logger("reconcile")
 
@@ -78,10 +79,12 @@ class AfterRound:
 
     def _find_new(self, after: Round) -> None:
         state, ports = self._snapshot(), self._switch().ofports
+        # A port that waited for its endpoint is there before the round that lets its packets in.
+        since = self._wanted_since = {it: self._wanted_since.get(it, state.revision) for it in state.endpoints}
         plugged = {
             it.id: (ports[name], it)
             for it in state.endpoints.values()
-            if it.plugged and (name := _port_of(it, state)) in ports
+            if it.plugged and since[it.id] <= after.revision and (name := _port_of(it, state)) in ports
         }
         attached = {
             it.id: it
