@@ -57,6 +57,7 @@ options = st.builds(
     egress=st.sampled_from(Egress),
     multicast=st.sampled_from(Multicast),
     rate=st.integers(0, 2**40),
+    domain=texts,
 )
 options_here = st.builds(
     lambda it, uplink, dhcp, slaac: replace(it, uplink=uplink, dhcp=dhcp, slaac=slaac),

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import pytest
 from tests.functional.kernel import Inside, container, ip, links, private_host, settle
@@ -22,6 +22,7 @@ from ovsnet.linux.routes import host_networks
 from ovsnet.model.delta import diff
 from ovsnet.model.egress import FIREWALL
 from ovsnet.model.host import HostFacts, SwitchFacts
+from ovsnet.model.ids import NetworkId, Vni
 from ovsnet.model.network import Egress, Network, NetworkOptions
 from ovsnet.plan.host import plan_host
 
@@ -30,7 +31,26 @@ pytestmark = [pytest.mark.functional, pytest.mark.row(40, 42, 43)]
 NAT = replace(WEB, options=NetworkOptions(egress=Egress.NAT))
 ROUTED = replace(WEB, options=NetworkOptions(egress=Egress.ROUTED))
 OTHER = replace(DB, options=NetworkOptions(egress=Egress.NAT))
+DB6 = replace(
+    DB,
+    options=ROUTED.options,
+    ipv6=IPv6Network("fd00:30::/64"),
+    gateway6=IPv6Address("fd00:30::1"),
+)
+LAB = replace(
+    OTHER, id=NetworkId("c3" * 32), vni=Vni(12), ipv4=IPv4Network("10.50.0.0/24"), gateway4=IPv4Address("10.50.0.1")
+)
 OUTSIDE = ("192.0.2.9", "2001:db8::9")
+SERVER = """
+import socket, sys
+with socket.create_server((sys.argv[1], 4040)) as server:
+    print("listening", flush=True)
+    while True:
+        peer, whom = server.accept()
+        with peer:
+            peer.sendall(whom[0].encode())
+"""
+ASK = "import socket, sys; print(socket.create_connection((sys.argv[1], 4040), 3).recv(99).decode())"
 FACTS = HostFacts(SwitchFacts(available=True))
 
 
@@ -159,6 +179,57 @@ async def test_networks_do_not_reach_each_other_nor_dockers_containers(world: Wo
         assert await world.have(ROUTED, OTHER) == []
         assert reaches_none(dockers, "10.20.0.2")
         assert reaches_none(db, "10.20.0.2", "10.20.0.1")
+
+
+def in_domain(network: Network, name: str) -> Network:
+    return replace(network, options=replace(network.options, domain=name))
+
+
+@contextmanager
+def listening(inside: Inside, address: str) -> Iterator[None]:
+    """A program that takes one connection after the other."""
+    with subprocess.Popen(
+        ["ip", "netns", "exec", inside.name, "python3", "-c", SERVER, address], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "listening\n"
+        try:
+            yield
+        finally:
+            server.kill()
+
+
+async def test_networks_of_one_domain_reach_each_other_and_no_others(world: World) -> None:
+    with container() as db, container() as lab:
+        await world.gateway(DB6, db)
+        await world.gateway(LAB, lab)
+        web, of_db, of_lab = in_domain(NAT, "shop"), in_domain(DB6, "shop"), in_domain(LAB, "lab")
+        assert await world.have(web, of_db, of_lab) == []
+        assert reaches(world.web, "10.30.0.2", "fd00:30::2")
+        assert reaches(db, "10.20.0.2", "fd00:20::2")
+        assert reaches_none(lab, "10.20.0.2", "10.30.0.2")
+        assert reaches_none(world.web, "10.50.0.2", "10.30.0.1")
+        assert reaches(world.web, *OUTSIDE)
+        assert reaches(lab, "192.0.2.9")
+        world.web.run("ip", "route", "add", "10.20.0.9", "via", "10.20.0.1")
+        refused = world.web.run("ping", "-c1", "-W1", "10.20.0.9", check=False).stdout
+        assert "Packet filtered" in refused, "within a network it is the switch that decides"
+
+        assert await world.have(web, in_domain(DB6, "other"), of_lab) == []
+        assert reaches_none(world.web, "10.30.0.2", "fd00:30::2")
+        assert await world.have(NAT, of_db, of_lab) == []
+        assert reaches_none(world.web, "10.30.0.2")
+
+
+async def test_a_domain_lets_pass_answers_to_what_went_by_another_host(world: World) -> None:
+    with container() as db:
+        await world.gateway(DB6, db)
+        assert await world.have(in_domain(NAT, "shop"), in_domain(replace(DB6, options=NAT.options), "shop")) == []
+        # As on the host of the one who is asked: of the connection only what he says comes by here.
+        call("nft", "add table inet other; add chain inet other raw { type filter hook prerouting priority raw; }")
+        call("nft", 'add rule inet other raw iifname "ovgwa" notrack')
+        with listening(db, "10.30.0.2"):
+            assert world.web.run("python3", "-c", ASK, "10.30.0.2").stdout.strip() == "10.20.0.2"
 
 
 @contextmanager

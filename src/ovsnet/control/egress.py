@@ -37,6 +37,11 @@ def check_egress(network: Network) -> None:
     """BadRequest for a network that cannot lead out by a gateway of its own."""
     options = network.options
     if not leads_out(network):
+        if options.domain:
+            raise BadRequest(
+                f"domain={options.domain} does not go with egress={options.egress}: networks of a routing domain reach "
+                "each other by their gateways on this host; add -o egress=nat or -o egress=routed"
+            )
         return
     what = f"egress={options.egress}"
     if network.internal:
@@ -52,6 +57,20 @@ async def check_host(network: Network, host_networks: HostNetworks) -> None:
                 raise Conflict(
                     f"network {network.title}: this host has a route to {other}, which overlaps its subnet {subnet}, "
                     "so it cannot be the network's gateway; choose another --subnet, or egress=docker"
+                )
+
+
+def check_apart(network: Network, state: State) -> None:
+    """Conflict where this host is the gateway of a network with the same addresses, whatever domains they are in."""
+    for other in state.networks.values():
+        if other.id == network.id or not has_gateway_here(other):
+            continue
+        for subnet, its in ((network.ipv4, other.ipv4), (network.ipv6, other.ipv6)):
+            if subnet is not None and its is not None and subnet.overlaps(its):
+                raise Conflict(
+                    f"network {network.title}: its subnet {subnet} overlaps {its} of network {other.title}, and this "
+                    "host is the gateway of both, with one table of routes for all routing domains; choose another "
+                    "--subnet, or egress=docker"
                 )
 
 
@@ -97,6 +116,8 @@ class Exposure:
             known = state.networks.get(network.id)
             if known is None:
                 raise NotFound(f"network {network.title} is being removed")
+            if exposed:
+                check_apart(known, state)
             wanted = replace(known, exposed=exposed)
             return ((Put(wanted),) if wanted != known else ()), wanted
 

@@ -328,6 +328,8 @@ def _decide_create(
         return (), _same(replace(network, vni=vni or known.vni), known)
     if network.options.on_uplink:
         uplink_networks.check_place(network, state)
+    if leads_out(network):
+        egress.check_apart(network, state)
     taken = taken_vnis(cluster(), state)
     if vni is not None:
         check_vni(vni, taken)
@@ -342,6 +344,8 @@ def _decide_part(part: Network, cluster: Callable[[], Cluster], state: State) ->
     # The engine has one part of each network: an older one is what is left of a network it forgot.
     old = [it for it in state.networks.values() if it.shared == part.shared]
     left = replace(state, networks={key: it for key, it in state.networks.items() if it not in old})
+    if leads_out(part):
+        egress.check_apart(part, left)
     removals = [change for it in old for change in network_removal(state, it.id)]
     return (*removals, *_renumbered(left, part, taken_vnis(cluster(), left)), Put(part)), part
 

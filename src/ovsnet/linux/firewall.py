@@ -1,6 +1,6 @@
 """Applier: what may pass the gateways that are on this host: a table of our own in nftables, and forwarding.
 
-    container ── ovgw… ─► forward: to what is elsewhere where the network leads out, never to another network
+    container ── ovgw… ─► forward: to what is elsewhere where the network leads out, and to networks of its domain
                           input, output: to and from this host itself where the network is exposed
     to ovgw…           ─► forward: answers; where the network is routed whoever asks
 
@@ -8,6 +8,7 @@ What is not named is closed, so that a gateway that is there before its rules, o
 is made anew in one transaction. Other tables may drop what ours lets pass: see passes.py for Docker's.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
@@ -70,6 +71,7 @@ def _forward(plan: FirewallPlan) -> Iterator[str]:
     routed = _devices(it for it in plan.passages if it.egress is Egress.ROUTED)
     leading = _devices(it for it in plan.passages if it.leads_out)
     yield f"iifname != {OURS} oifname != {OURS} accept"
+    yield from _domains(plan)
     if natted:
         # What the kernel can tell no connection by would leave with the container's own address.
         yield f"iifname {natted} ct state invalid counter drop"
@@ -91,6 +93,22 @@ def _forward(plan: FirewallPlan) -> Iterator[str]:
         yield f"oifname {routed} accept"
     yield f"iifname {OURS} counter {REFUSED}"
     yield "counter drop"
+
+
+def _domains(plan: FirewallPlan) -> Iterator[str]:
+    """From each network of a domain to the others of it, and not back into the same one: within it the switch decides.
+
+    Before anything is asked about connections: of one with a container on another host only half passes here.
+    """
+    members: dict[str, list[Passage]] = defaultdict(list)
+    for it in plan.passages:
+        if it.domain:
+            members[it.domain].append(it)
+    for those in members.values():
+        if len(those) > 1:
+            devices = _devices(those)
+            same = ", ".join(f'"{it.device}" . "{it.device}"' for it in those)
+            yield f"iifname {devices} oifname {devices} iifname . oifname != {{ {same} }} accept"
 
 
 def _input(plan: FirewallPlan) -> Iterator[str]:

@@ -4,7 +4,7 @@ container ── our bridge ── ovgp… ══ ovgw… ── this host ─�
                                     gateway's addresses and MAC
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,14 +33,25 @@ def has_gateway_here(network: Network) -> bool:
     return leads_out(network) or network.exposed
 
 
+def led_into(networks: Collection[Network], used: Collection[NetworkId]) -> frozenset[NetworkId]:
+    """Where packets of this host's containers go, which are on the networks `used`: to these, and by the gateways here
+    to all networks of the same routing domains, also to such as have containers on other hosts only.
+    """
+    domains = {it.options.domain for it in networks if it.id in used} - {""}
+    return frozenset(it.id for it in networks if it.id in used or it.options.domain in domains)
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What may pass a network's gateway. `egress` is NONE where nothing may but to and from this host."""
+    """What may pass a network's gateway. `egress` is NONE where nothing may but to and from this host; those of one
+    `domain` lead to each other, "" is none.
+    """
 
     device: str
     subnets: tuple[IpNetwork, ...]
     egress: Egress
     exposed: bool
+    domain: str = ""
 
     @property
     def leads_out(self) -> bool:
@@ -85,6 +96,7 @@ def passages(networks: Iterable[Network]) -> tuple[Passage, ...]:
             tuple(subnet for subnet in (it.ipv4, it.ipv6) if subnet is not None),
             it.options.egress if leads_out(it) else Egress.NONE,
             it.exposed,
+            it.options.domain if leads_out(it) else "",
         )
         for it in here
     )

@@ -13,7 +13,7 @@ from ovsnet.model.shaping import parse_rate
 ENGINE_PREFIX = "com.docker.network."
 """Options with this prefix are the engine's own; we use the MTU and let the others pass."""
 MTU_ALIAS = "com.docker.network.driver.mtu"
-_SPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 MIN_MTU, MAX_MTU, MIN_IPV6_MTU = 68, 65535, 1280
 """RFC 791 3.2, the kernel's limit for a veth, RFC 8200 5."""
 DEFAULT_MTU = 1500
@@ -81,7 +81,8 @@ class NetworkOptions:
 
     `rate` is the most each endpoint may send, and the most it may receive, in bits a second, 0 for no bound. `uplink`
     is the NIC of a network with mode=uplink; there `dhcp` are the IP versions for which servers of the LAN give the
-    addresses, and `slaac` says that its routers do.
+    addresses, and `slaac` says that its routers do. `domain` is the routing domain, "" for none: networks of one domain
+    reach each other by their gateways.
     """
 
     mode: Mode = Mode.BRIDGE
@@ -95,6 +96,7 @@ class NetworkOptions:
     uplink: str = ""
     dhcp: tuple[int, ...] = ()
     slaac: bool = False
+    domain: str = ""
 
     @property
     def on_uplink(self) -> bool:
@@ -228,13 +230,16 @@ def _vni(text: str) -> Vni:
     return Vni(int(text))
 
 
-def _space(text: str) -> str:
-    if not _SPACE.fullmatch(text):
-        raise BadRequest(
-            f"space={text!r} is not the name of an address space; use up to 63 letters, digits, '-', '_' and '.', "
-            "beginning with a letter or a digit"
-        )
-    return text
+def _name(key: str, what: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not _NAME.fullmatch(text):
+            raise BadRequest(
+                f"{key}={text!r} is not the name of {what}; use up to 63 letters, digits, '-', '_' and '.', beginning "
+                "with a letter or a digit"
+            )
+        return text
+
+    return parse
 
 
 def _rate(text: str) -> int:
@@ -292,6 +297,12 @@ NETWORK_OPTIONS: Mapping[str, OptionRule] = {
         "address; routed: the same with the container's own; none: not at all; lan: the LAN's router, with mode=uplink "
         "only, where it is the default",
     ),
+    "domain": OptionRule(
+        _name("domain", "a routing domain"),
+        "a name",
+        "with egress=nat and routed: networks of one domain reach each other, by their gateways; default none, and no "
+        "other network is reached",
+    ),
     "multicast": OptionRule(
         _choice("multicast", Multicast),
         "snoop, flood",
@@ -325,7 +336,7 @@ ENDPOINT_OPTIONS: Mapping[str, OptionRule] = {
 
 IPAM_OPTIONS: Mapping[str, OptionRule] = {
     "space": OptionRule(
-        _space,
+        _name("space", "an address space"),
         "a name",
         "the address space of the network's subnets: they overlap no other one of the same space, and may overlap or "
         "equal those of others; default one that all networks share",

@@ -14,9 +14,9 @@ from ovsnet.model.state import State
 
 class NetworkInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A network. `name` is "" until the engine told it; `vlan` is 0 where ports are untagged; `mtu` is in bytes; `rate`
-    is what bounds each endpoint, "" for nothing. `exposed`: this host and its containers reach each other. `space` is
-    the name of the address space of its subnets, "" for the common one. With mode=uplink `uplink` is the NIC, and
-    `from_lan` says how the LAN gives addresses: dhcp v4, dhcp v6, slaac.
+    is what bounds each endpoint, "" for nothing. `domain` is its routing domain, "" for none. `exposed`: this host and
+    its containers reach each other. `space` is the name of the address space of its subnets, "" for the common one.
+    With mode=uplink `uplink` is the NIC, and `from_lan` says how the LAN gives addresses: dhcp v4, dhcp v6, slaac.
     """
 
     id: str
@@ -28,6 +28,7 @@ class NetworkInfo(msgspec.Struct, frozen=True, kw_only=True):
     port: str
     icc: bool
     egress: str
+    domain: str = ""
     multicast: str
     rate: str = ""
     internal: bool
@@ -125,6 +126,7 @@ def _info(network: Network, endpoints: int) -> NetworkInfo:
         port=options.port,
         icc=options.icc,
         egress=options.egress,
+        domain=options.domain,
         multicast=options.multicast,
         rate=rate_words(options.rate),
         internal=network.internal,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
-from ovsnet.model.egress import has_gateway_here
+from ovsnet.model.egress import has_gateway_here, led_into
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import HostFacts
 from ovsnet.model.ids import EndpointId, IpInterface, Ofport, Vni
@@ -90,7 +90,7 @@ def compile_flows(state: State, facts: HostFacts, names: PortNames) -> dict[str,
     """
     plugged = tuple(_plugged(state, facts, names))
     members = _by_segment(plugged)
-    remote = elsewhere.parts(state, facts, names, members.keys())
+    remote = elsewhere.parts(state, facts, names, _led_into(state, members.keys()))
     resources: dict[str, Resource] = {**_base(), **elsewhere.entrances(facts, remote)}
     for part in remote.values():
         resources.update(part.flows)
@@ -127,6 +127,15 @@ def _by_segment(plugged: Sequence[Plugged]) -> Mapping[Segment, list[Plug]]:
     for it in plugged:
         members[it.plug.segment].append(it.plug)
     return members
+
+
+def _led_into(state: State, here: Collection[Segment]) -> Collection[Segment]:
+    """The segments with endpoints here, and those that this host's gateways lead them into."""
+    if not any(it.options.domain for it in state.networks.values()):
+        return here
+    own = {it.id: Segment(it.vni, it.options.vlan) for it in state.networks.values()}
+    reached = led_into(state.networks.values(), {it for it, segment in own.items() if segment in here})
+    return {*here, *(own[it] for it in reached)}
 
 
 def _made_of_endpoint(endpoint: Endpoint, network: Network, ofport: Ofport, leased: tuple[IpInterface, ...]) -> Plugged:

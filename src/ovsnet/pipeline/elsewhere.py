@@ -1,7 +1,7 @@
 """What this host's flows say of other hosts: the ways there and back, and the endpoints there. Pure.
 
-Only of segments that have endpoints here, and only once the switch has taken up the port of the way. There may be a
-hundred thousand endpoints elsewhere, and each one that comes or goes is a change here: see `remembered`.
+Only of segments that packets of endpoints here go to, and only once the switch has taken up the port of the way. There
+may be a hundred thousand endpoints elsewhere, and each one that comes or goes is a change here: see `remembered`.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -60,7 +60,7 @@ _flows: Latest[Mapping[str, Flow]] = Latest()
 
 
 def parts(state: State, facts: HostFacts, names: WayNames, here: Collection[Segment]) -> dict[Segment, Elsewhere]:
-    """By segment, of those that have endpoints here."""
+    """By segment, of those in `here`: where packets of endpoints here go."""
     overlay = facts.overlay
     by_tunnel = living_vteps(overlay) if overlay is not None else _NOBODY
     found: dict[Segment, Elsewhere] = {}

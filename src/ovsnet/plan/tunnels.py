@@ -6,6 +6,7 @@ Which endpoints are elsewhere and who lives is said in `pipeline.remote`; flows 
 from collections.abc import Collection, Mapping
 
 from ovsnet.model.cluster import RemoteEndpoint
+from ovsnet.model.egress import led_into
 from ovsnet.model.host import PortPlan, TunnelPlan
 from ovsnet.model.ids import HostName, IpAddress, Mac, NetworkId
 from ovsnet.model.network import Network, PortKind
@@ -26,7 +27,7 @@ _forwards: Latest[Forwards] = Latest()
 
 
 def plan_tunnels(state: State, overlay: Overlay | None) -> dict[str, TunnelPlan]:
-    """Kind kernel: a device for each network with a container here; none while our VTEP is on no interface."""
+    """Kind kernel: a device for each network in use here; none while our VTEP is on no interface."""
     if overlay is None or overlay.kind is not TunnelKind.KERNEL or not overlay.device:
         return {}
     vteps = living_vteps(overlay)
@@ -67,8 +68,11 @@ def _ports_of_tunnels(state: State, overlay: Overlay, instance: str) -> dict[str
 
 
 def _used(state: State, here: Collection[NetworkId]) -> list[Network]:
-    """A cluster may have thousands of networks, and every port makes each change of the switch slower."""
-    return [it for it in state.networks.values() if it.id in here and _needs_tunnel(it)]
+    """Those with a container here, and those it is led into: a cluster may have thousands of networks, and every port
+    makes each change of the switch slower.
+    """
+    reached = led_into(state.networks.values(), here)
+    return [it for it in state.networks.values() if it.id in reached and _needs_tunnel(it)]
 
 
 def _needs_tunnel(network: Network) -> bool:

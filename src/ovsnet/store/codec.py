@@ -83,6 +83,7 @@ def _encode_options(options: NetworkOptions) -> Columns:
         "egress": str(options.egress),
         "multicast": str(options.multicast),
         "rate": options.rate,
+        "domain": options.domain,
     }
 
 
@@ -96,6 +97,7 @@ def _decode_options(row: Any) -> NetworkOptions:
         egress=Egress(row.egress),
         multicast=Multicast(row.multicast or BEFORE_THERE_WAS_A_CHOICE),
         rate=row.rate,
+        domain=row.domain,
     )
 
 

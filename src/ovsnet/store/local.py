@@ -218,13 +218,15 @@ def _strays(after: State, pools: Mapping[Any, Value | None]) -> Iterable[str]:
             yield f"pool {allocation.pool_id} cannot go: address {allocation.address} is still known in it"
 
 
+_VITAL_OF_NETWORKS: Final = frozenset({"uplink", "exposed", "rate", "domain"})
+
 LOCAL: Final = Vocabulary(
     database="OVSNet",
     schema_file="ovsnet.ovsschema",
     empty=State,
     shapes=MappingProxyType(
         {
-            Network: Shape("Network", _encode_network, _decode_network, vital=frozenset({"uplink", "exposed", "rate"})),
+            Network: Shape("Network", _encode_network, _decode_network, vital=_VITAL_OF_NETWORKS),
             Pool: Shape("Pool", _encode_pool, _decode_pool),
             Endpoint: Shape(
                 "Endpoint", _encode_endpoint, _decode_endpoint, vital=frozenset({"rate", "published", "spare"})

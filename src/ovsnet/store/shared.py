@@ -246,6 +246,8 @@ def _member_of(kind: Kind) -> tuple[Kind, tuple[Parent, ...]]:
     return kind, (Parent(Member, lambda it: it.host),)
 
 
+_VITAL_OF_NETWORKS: Final = frozenset({"space", "rate", "domain"})
+
 SHARED: Final = Vocabulary(
     database="OVSNet_Cluster",
     schema_file="cluster.ovsschema",
@@ -254,7 +256,7 @@ SHARED: Final = Vocabulary(
         {
             ClusterInfo: Shape("Cluster", _encode_info, _decode_info),
             Member: Shape("Member", _encode_member, _decode_member),
-            SharedNetwork: Shape("Network", _encode_network, _decode_network, vital=frozenset({"space", "rate"})),
+            SharedNetwork: Shape("Network", _encode_network, _decode_network, vital=_VITAL_OF_NETWORKS),
             Lease: Shape("Lease", _encode_lease, _decode_lease),
             RemoteEndpoint: Shape("Endpoint", _encode_endpoint, _decode_endpoint),
             Beat: Shape("Beat", _encode_beat, _decode_beat),

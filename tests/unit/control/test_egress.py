@@ -72,6 +72,9 @@ def endpoints(start: State, reconciler: Reconciler) -> Endpoints:
     ("request_", "words"),
     [
         (replace(REQUEST, internal=True), "egress=nat does not go with --internal"),
+        (replace(REQUEST, options={"domain": "shop"}), "domain=shop does not go with egress=docker.*egress=nat or"),
+        (replace(REQUEST, options={"domain": "shop", "egress": "none"}), "domain=shop does not go with egress=none"),
+        (replace(REQUEST, options={"domain": "-", "egress": "nat"}), "domain='-' is not the name of a routing domain"),
         (replace(REQUEST, gateway4=None), "egress=nat needs a subnet with a gateway"),
         (replace(REQUEST, ipv4=None, gateway4=None), "egress=nat needs a subnet with a gateway"),
     ],
@@ -86,6 +89,19 @@ async def test_a_subnet_that_this_host_reaches_elsewhere_is_refused_and_only_whe
         await networks("10.0.0.0/8").create(REQUEST)
     await networks("192.0.2.0/24", "::/1").create(REQUEST)
     await networks("10.0.0.0/8").create(replace(REQUEST, options={}))
+
+
+async def test_networks_of_which_this_host_is_the_gateway_have_no_address_in_common_whatever_their_domains() -> None:
+    door = networks()
+    await door.create(replace(REQUEST, options={"egress": "nat", "domain": "one"}))
+    other = replace(REQUEST, id=NetworkId("d4" * 32), ipv4=IPv4Network("10.40.0.128/25"))
+    for domain in ("one", "two"):
+        with pytest.raises(Conflict, match=r"subnet 10\.40\.0\.128/25 overlaps 10\.40\.0\.0/24 of network c3c3"):
+            await door.create(replace(other, options={"egress": "routed", "domain": domain}))
+    await door.create(replace(other, options={}))
+    await door.create(
+        replace(other, id=NetworkId("e5" * 32), ipv4=IPv4Network("10.41.0.0/24"), options={"egress": "nat"})
+    )
 
 
 async def test_a_repetition_does_not_mind_its_own_route() -> None:
@@ -142,6 +158,14 @@ async def test_what_has_another_gateway_or_none_cannot_be_exposed(network: Netwo
     with pytest.raises(BadRequest, match=words):
         await door.expose("web")
     assert committer.snapshot() == state(network)
+
+
+async def test_nothing_is_exposed_whose_addresses_another_gateway_here_has() -> None:
+    twin = replace(NAT, id=NetworkId("c3" * 32), name="twin", ipv6=None, gateway6=None)
+    door, committer = exposure(state(WEB, twin))
+    with pytest.raises(Conflict, match=r"subnet 10\.20\.0\.0/24 overlaps 10\.20\.0\.0/24 of network twin"):
+        await door.expose("web")
+    assert committer.snapshot() == state(WEB, twin)
 
 
 async def test_nothing_is_exposed_that_this_host_reaches_elsewhere_or_that_is_not_there() -> None:

@@ -42,6 +42,11 @@ BLUE = replace(DB, id=NetworkId("d4" * 32), vni=Vni(20), name="blue", space="blu
 """Network DB once more, in an address space of its own."""
 SHARED_WEB = replace(WEB, shared=SharedId(WEB.id), options=NetworkOptions(mode=Mode.OVERLAY))
 SHARED_DB = replace(DB, shared=SharedId(DB.id), options=NetworkOptions(mode=Mode.OVERLAY))
+DOMAIN_WEB, DOMAIN_DB = (
+    replace(it, options=NetworkOptions(mode=Mode.OVERLAY, egress=Egress.NAT, domain="shop"))
+    for it in (SHARED_WEB, SHARED_DB)
+)
+"""The same in one routing domain."""
 ON_TRUNK = replace(SHARED_WEB, options=NetworkOptions(mode=Mode.UNDERLAY, vlan=Vlan(65)))
 TRUNK = "eth9"
 """The NIC that is this host's trunk, where it has one."""
@@ -112,6 +117,7 @@ OVERLAYS: Mapping[str, Overlay] = {
     "overlay-dual-stack": overlay(remote(2, B, SHARED_WEB), remote(5, C, SHARED_WEB), family=6),
     "overlay-icc-off": overlay(remote(2, B, SHARED_LONELY)),
     "overlay-dead-peer": overlay(remote(5, B), remote(7, C), peers=(B,)),
+    "overlay-domain": overlay(remote(5, B, DOMAIN_DB)),
     "multicast": overlay(
         remote(5, B, SHARED_WEB, listens=to_groups([GROUP, GROUP6])),
         remote(6, C, SHARED_WEB, listens=to_groups([ALONE])),
@@ -159,6 +165,7 @@ SCENARIOS: Mapping[str, State] = {
     "overlay-icc-off": state(SHARED_LONELY, endpoint(1, SHARED_LONELY)),
     "overlay-dead-peer": state(SHARED_DB, endpoint(3, SHARED_DB)),
     "overlay-moved": state(SHARED_DB, endpoint(3, SHARED_DB)),
+    "overlay-domain": state(DOMAIN_WEB, DOMAIN_DB, endpoint(1, DOMAIN_WEB)),
     "underlay": state(ON_TRUNK, endpoint(1, ON_TRUNK)),
     "uplink": state(ON_LAN, endpoint(1, ON_LAN), endpoint(2, ON_LAN)),
     "uplink-dhcp": state(ASKING, bare(6, ASKING), bare(7, ASKING)),

@@ -16,7 +16,19 @@ from ovsnet.pipeline.flow import Flow, Resource
 from ovsnet.pipeline.remembered import Latest
 from ovsnet.pipeline.tables import Table
 from tests.states import DB, endpoint, state
-from tests.unit.pipeline.scenarios import SHARED_DB, SHARED_WEB, B, C, Names, compiled, overlay, remote, vtep
+from tests.unit.pipeline.scenarios import (
+    DOMAIN_DB,
+    DOMAIN_WEB,
+    SHARED_DB,
+    SHARED_WEB,
+    B,
+    C,
+    Names,
+    compiled,
+    overlay,
+    remote,
+    vtep,
+)
 
 HERE = state(SHARED_DB, endpoint(3, SHARED_DB))
 
@@ -56,6 +68,16 @@ def test_networks_without_endpoints_here_cost_nothing() -> None:
     assert compiled(state(SHARED_DB), overlay(remote(5, B))) == compiled(state())
     left = state(SHARED_DB, replace(endpoint(3, SHARED_DB), plugged=False))
     assert compiled(left, overlay(remote(5, B))) == compiled(state())
+
+
+def test_a_network_without_endpoints_here_is_reached_by_those_of_its_domain() -> None:
+    there = overlay(remote(5, B, DOMAIN_DB))
+    wanted = state(DOMAIN_WEB, DOMAIN_DB, endpoint(1, DOMAIN_WEB))
+    ways, answers = (in_table(it, added(there, wanted)) for it in (Table.FORWARD, Table.NEIGHBOUR))
+    assert list(ways) == ["reg5=0,reg6=0xb,dl_dst=0a:00:00:00:00:05"]
+    assert list(answers) == ["arp,reg5=0,reg6=0xb,arp_tpa=10.30.0.6,arp_op=1"]
+    assert added(there, state(DOMAIN_WEB, DOMAIN_DB)) == {}
+    assert not in_table(Table.FORWARD, added(there, state(SHARED_WEB, DOMAIN_DB, endpoint(1, SHARED_WEB))))
 
 
 def test_before_its_port_is_there_a_tunnel_has_no_flow() -> None:

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from ovsnet.model.egress import FIREWALL, Passage
+from ovsnet.model.egress import FIREWALL, Passage, led_into
 from ovsnet.model.host import Datapath, HostFacts, HostPlan, SwitchFacts
+from ovsnet.model.ids import NetworkId
 from ovsnet.model.network import Egress, Network, NetworkOptions
 from ovsnet.pipeline.gateway import GATEWAY_MAC
 from ovsnet.plan.host import plan_host
@@ -46,6 +47,23 @@ def test_the_rules_know_every_gateway_in_the_order_of_numbers() -> None:
     assert [(it.device, it.egress) for it in plans.passages] == [("ovgwa", Egress.NAT), ("ovgwb", Egress.ROUTED)]
     assert plans.forwards == {4, 6}
     assert plan(ROUTED).firewall[FIREWALL].forwards == {4}
+
+
+def test_who_is_in_a_domain_is_said_of_gateways_that_lead_out() -> None:
+    shop = [replace(it, options=replace(it.options, domain="shop")) for it in (NAT, ROUTED)]
+    assert [it.domain for it in plan(*shop).firewall[FIREWALL].passages] == ["shop", "shop"]
+    assert [it.domain for it in plan(NAT, ROUTED).firewall[FIREWALL].passages] == ["", ""]
+
+
+def test_packets_are_led_into_the_networks_of_the_domains_of_containers_here_and_no_others() -> None:
+    shop, till, bank = (
+        replace(WEB, id=NetworkId(name), options=NetworkOptions(egress=Egress.NAT, domain=domain))
+        for name, domain in (("shop", "trade"), ("till", "trade"), ("bank", "money"))
+    )
+    networks = [shop, till, bank, DB]
+    assert led_into(networks, {shop.id}) == {shop.id, till.id}
+    assert led_into(networks, {DB.id}) == {DB.id}
+    assert led_into(networks, ()) == frozenset()
 
 
 def test_the_longest_number_fits_the_kernel() -> None:

@@ -13,7 +13,19 @@ from ovsnet.model.state import State
 from ovsnet.plan import names
 from ovsnet.plan.host import plan_host
 from tests.states import DB, WEB, endpoint, state
-from tests.unit.pipeline.scenarios import ON_TRUNK, SHARED_DB, SHARED_LONELY, SHARED_WEB, B, C, overlay, remote, vtep
+from tests.unit.pipeline.scenarios import (
+    DOMAIN_DB,
+    DOMAIN_WEB,
+    ON_TRUNK,
+    SHARED_DB,
+    SHARED_LONELY,
+    SHARED_WEB,
+    B,
+    C,
+    overlay,
+    remote,
+    vtep,
+)
 
 EMPTY_NETWORK = state(SHARED_DB)
 ONE = state(SHARED_DB, endpoint(3, SHARED_DB))
@@ -130,6 +142,16 @@ def test_each_network_with_a_container_here_has_a_device_and_its_port() -> None:
         "ovsnet-network": SHARED_DB.id,
         "ovsnet-network-name": "db",
     }
+
+
+def test_a_network_that_a_container_here_is_led_into_has_a_device_too() -> None:
+    there = overlay(remote(5, B, DOMAIN_DB), kind=KERNEL)
+    host = plan(state(DOMAIN_WEB, DOMAIN_DB, endpoint(1, DOMAIN_WEB)), there)
+    assert {DEVICE} < set(host.tunnels)
+    assert (remote(5, B, DOMAIN_DB).mac, vtep(B)) in host.tunnels[DEVICE].forwards
+    assert DEVICE in host.ports
+    assert not plan(state(DOMAIN_WEB, DOMAIN_DB), there).tunnels
+    assert DEVICE not in plan(state(SHARED_WEB, DOMAIN_DB, endpoint(1, SHARED_WEB)), there).tunnels
 
 
 def test_thousands_of_networks_without_a_container_here_cost_nothing() -> None:

@@ -1,6 +1,7 @@
 """Which endpoints and leases of the cluster this host knows: those of the networks it uses, and its own.
 
-    networks of our endpoints and of the addresses leased to us ─┐
+    networks of our endpoints, those they are led into, and
+    those of the addresses leased to us ─────────────────────────┐
     what a request is about just now ────────────────────────────┴─► condition ─► the database sends these rows only
 
 So a host costs itself what its own networks have, however large the cluster is (decision 32). Who needs the rows of a
@@ -18,6 +19,7 @@ from uuid import UUID
 
 from ovsnet.ipam.leasing import Family
 from ovsnet.model.cluster import Cluster
+from ovsnet.model.egress import led_into
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import HostName, SharedId
 from ovsnet.model.state import State
@@ -138,7 +140,8 @@ class Interest:
         if not all(map(is_, seen, self._seen)):
             self._seen = seen
             used = {it.network_id for it in state.endpoints.values()}
-            here = {it.shared for it in state.networks.values() if it.shared and it.id in used}
+            reached = led_into(state.networks.values(), used)
+            here = {it.shared for it in state.networks.values() if it.shared and it.id in reached}
             self._used = frozenset(here.union(network for network, _ in held))
         return self._used.union(self._asked)
 

@@ -1,7 +1,7 @@
 """What this host needs to know of the others to forward packets, out of everything they share. Pure, remembered.
 
-Only networks with a container here count, and of other hosts only those that live: a thousand hosts that share nothing
-with this one cost it nothing.
+Only networks with a container here count, or in the routing domain of one, and of other hosts only those that live: a
+thousand hosts that share nothing with this one cost it nothing.
 """
 
 from collections import defaultdict
@@ -9,15 +9,17 @@ from collections.abc import Mapping
 from operator import is_
 
 from ovsnet.model.cluster import Cluster, RemoteEndpoint
+from ovsnet.model.egress import led_into
 from ovsnet.model.ids import HostName, IpAddress, SharedId
 from ovsnet.model.overlay import NO_TRUNK, Overlay, TrunkPort, TunnelKind
 from ovsnet.model.state import State
 
 
 def used_networks(state: State) -> frozenset[SharedId]:
-    """The shared networks that have a plugged endpoint on this host."""
+    """The shared networks that have a plugged endpoint on this host, or that such an endpoint is led into."""
     used = {it.network_id for it in state.endpoints.values() if it.plugged}
-    return frozenset(it.shared for it in state.networks.values() if it.id in used and it.shared)
+    reached = led_into(state.networks.values(), used)
+    return frozenset(it.shared for it in state.networks.values() if it.id in reached and it.shared)
 
 
 class OverlayView:

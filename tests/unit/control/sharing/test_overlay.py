@@ -8,9 +8,10 @@ import pytest
 from ovsnet.control.sharing.overlay import OverlayView
 from ovsnet.model.cluster import Beat, Cluster, Member, RemoteEndpoint, SharedNetwork
 from ovsnet.model.ids import EndpointId, HostName, Mac, SharedId, Vni
+from ovsnet.model.network import Egress, NetworkOptions
 from ovsnet.model.overlay import Overlay, TunnelKind
 from ovsnet.model.state import State
-from tests.states import WEB, endpoint, state
+from tests.states import DB, WEB, endpoint, state
 
 ME, H2, H3 = HostName("h1"), HostName("h2"), HostName("h3")
 WEB_SHARED, DB_SHARED = SharedId("web-shared"), SharedId("db-shared")
@@ -57,6 +58,16 @@ def test_it_holds_the_endpoints_of_others_on_networks_with_a_container_here(view
     assert overlay.local == ip_address("10.99.0.1")
     assert dict(overlay.peers) == {H2: ip_address("10.99.0.2"), H3: ip_address("10.99.0.3")}
     assert {net: [it.id for it in them] for net, them in overlay.remotes.items()} == {WEB_SHARED: ["e11", "e12"]}
+
+
+def test_networks_that_a_container_here_is_led_into_count_as_well(view: OverlayView) -> None:
+    web, db = (
+        replace(it, shared=shared, options=NetworkOptions(egress=Egress.NAT, domain="shop"))
+        for it, shared in ((WEB, WEB_SHARED), (DB, DB_SHARED))
+    )
+    assert seen(view, state(web, db, endpoint(1))).remotes.keys() == {WEB_SHARED, DB_SHARED}
+    assert seen(view, state(web, replace(db, options=WEB.options), endpoint(1))).remotes.keys() == {WEB_SHARED}
+    assert seen(view, state(web, db)).remotes == {}
 
 
 def test_a_dead_host_is_not_sent_to(view: OverlayView) -> None:

@@ -281,8 +281,11 @@ async def test_one_that_cannot_lead_out_as_asked_is_seen_by_nobody() -> None:
         await a.networks.create(replace(REQUEST, options={"egress": "nat"}, internal=True))
     with pytest.raises(BadRequest, match="egress=routed does not go with mode=underlay"):
         await a.networks.create(replace(REQUEST, options={"egress": "routed", "mode": "underlay", "vlan": "20"}))
+    with pytest.raises(BadRequest, match="domain=shop does not go with egress=docker"):
+        await a.networks.create(replace(REQUEST, options={"domain": "shop"}))
     assert not a.everywhere
-    assert (await a.networks.create(replace(REQUEST, options={"egress": "nat"}))).options.egress == "nat"
+    made = await a.networks.create(replace(REQUEST, options={"egress": "nat", "domain": "shop"}))
+    assert (made.options.egress, made.options.domain) == ("nat", "shop")
 
 
 # ---------------------------------------------------------------- the other hosts' part
