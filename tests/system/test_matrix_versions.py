@@ -370,6 +370,21 @@ def test_gateway_priority_chooses_among_networks_that_have_a_way_out(host: Host)
     assert route.count("default") == 1
     answers(c1, "10.20.0.1", "10.31.0.1", "10.32.0.1")
 
+    for name, subnet in (("nat", "10.33.0.0/24"), ("routed", "10.34.0.0/24")):
+        networks.create(host, name, subnet, "-o", f"egress={name}")
+    wishes = ("name=nat,gw-priority=1", "name=routed,gw-priority=2", "name=web,gw-priority=3")
+    c2 = host.start_container("c2", "-p", "8080:80", *(word for it in wishes for word in ("--network", it)))
+
+    def leads_by(gateway: str) -> None:
+        assert c2.inside("ip", "-4", "route", "show", "default").stdout.split()[1:3] == ["via", gateway]
+        assert len(networks.default_routes(c2)) == 1
+        assert [it["network"] for it in networks.ask(host, "ports")] == [{"33": "nat", "34": "routed"}[gateway[3:5]]]
+
+    leads_by("10.34.0.1")
+    assert len(networks.interfaces(c2)) == 3, "Docker's gateway bridge is not beside"
+    host.docker("network", "disconnect", "routed", "c2")
+    leads_by("10.33.0.1")
+
 
 @pytest.mark.row(103)
 @on(SID_KERNEL)

@@ -1,10 +1,15 @@
-"""Row 5: a container on several networks has one defined default route; here with `egress=docker` and `none`."""
+"""Row 5: a container on several networks has one defined default route, whatever way out each of them has."""
 
 import pytest
 from tests.rig.container import Container
 from tests.rig.namespace_host import NamespaceHost
+from tests.rig.process import wait_until
 from tests.system import networks
 from tests.system.networks import GATEWAY_BRIDGE
+from tests.system.test_row_41_ports import SERVES
+from tests.system.traces import clean
+
+PAGE = ("curl", "-sSf", "-m", "3", "http://127.0.0.1:8080/index.html")
 
 
 def way_out(container: Container) -> str:
@@ -15,7 +20,10 @@ def way_out(container: Container) -> str:
         return ""
     mac = networks.interfaces(container)[devices[0]].mac
     listed = container.host.docker("network", "inspect", GATEWAY_BRIDGE).json()[0]["Containers"].values()
-    return GATEWAY_BRIDGE if mac in {it["MacAddress"] for it in listed} else devices[0]
+    if mac in {it["MacAddress"] for it in listed}:
+        return GATEWAY_BRIDGE
+    joined = container.inspect()["NetworkSettings"]["Networks"]
+    return next(str(name) for name, it in joined.items() if it["MacAddress"] == mac)
 
 
 @pytest.mark.row(5)
@@ -61,3 +69,33 @@ def test_dockers_own_bridge_stays_the_way_out_beside_a_network_of_ours(host: Nam
     host.docker("network", "connect", "web", "c1")
 
     assert networks.default_routes(c1) == ["eth0"]
+
+
+@pytest.mark.row(5, 41)
+def test_published_ports_follow_the_one_default_route_among_networks_with_a_way_out_of_their_own(
+    host: NamespaceHost,
+) -> None:
+    for name, egress, number in (("a", "docker", 1), ("b", "nat", 2), ("c", "routed", 3), ("d", "none", 4)):
+        networks.create(host, name, f"10.20.{number}.0/24", "-o", f"egress={egress}")
+    c1 = host.start_container("c1", "-p", "8080:80", network="a", command=SERVES)
+
+    def leads_by(network: str, *joined: str) -> None:
+        assert way_out(c1) == network
+        assert len(networks.interfaces(c1)) == len(joined) + (network == GATEWAY_BRIDGE), "no bridge of Docker's beside"
+        assert host.run(*PAGE).ok
+
+    wait_until(lambda: host.run(*PAGE, check=False).ok, 10, "the server answers")
+    leads_by(GATEWAY_BRIDGE, "a")
+    for network in "dc":
+        host.docker("network", "connect", network, "c1")
+    leads_by("c", "a", "c", "d")
+    host.docker("network", "connect", "b", "c1")
+    leads_by("b", "a", "b", "c", "d")
+    c1.restart()
+    wait_until(lambda: host.run(*PAGE, check=False).ok, 10, "the server answers again")
+    leads_by("b", "a", "b", "c", "d")
+    host.docker("network", "disconnect", "b", "c1")
+    leads_by("c", "a", "c", "d")
+    host.docker("network", "disconnect", "c", "c1")
+    leads_by(GATEWAY_BRIDGE, "a", "d")
+    clean(host)

@@ -12,7 +12,7 @@ from ovsnet.control.kernel import Kernel
 from ovsnet.control.requests import EndpointRequest, Joined
 from ovsnet.control.spares import fitting, macs_of
 from ovsnet.ipam.macs import next_mac
-from ovsnet.model.egress import leads_out
+from ovsnet.model.egress import FIREWALL, leads_out
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError
 from ovsnet.model.ids import EndpointId, Mac, NetworkId
@@ -111,7 +111,10 @@ class Endpoints:
         give_back = self._beside.give_back
         if give_back is not None and network is not None and network.options.dhcp:
             await give_back([endpoint_id])  # while its port is there
+        had_ports = endpoint_id in state.endpoints and bool(state.endpoints[endpoint_id].published)
         await self._committer.commit(lambda state: (_unplug(state, endpoint_id), None))
+        if had_ports:
+            await let_go_of_ports(self._host, self._committer.snapshot().revision)
 
     async def delete(self, network_id: NetworkId, endpoint_id: EndpointId) -> None:
         """Forget the endpoint; unknown ones are gone already. Waits a little for the host to be clean."""
@@ -129,15 +132,27 @@ class Endpoints:
         await self._host.settled(revision, wanted, deadline)
 
 
+async def let_go_of_ports(host: Host, revision: int) -> None:
+    """Returns when the host's ports are free that led somewhere before `revision`: the next thing the engine does may
+    be to have them for another way out of the same container, its own among them.
+    """
+    if host.reachable():
+        with suppress(OvsnetError):  # the reconciler goes on trying, and the engine with what it does
+            await host.settled(revision, (FIREWALL,), UNPLUG_PATIENCE)
+
+
 def _joined(endpoint: Endpoint, network: Network) -> Joined:
     internal = network.options.port is PortKind.INTERNAL
     by_router = network.options.egress is Egress.LAN or leads_out(network)
+    gateway4 = network.gateway4 if by_router and endpoint.ipv4 else None
     return Joined(
         source=names.internal_port(endpoint.id) if internal else names.container_end(names.link_id(endpoint)),
         prefix=names.internal_prefix(endpoint.id) if internal else "eth",
-        gateway4=network.gateway4 if by_router and endpoint.ipv4 else None,
+        gateway4=gateway4,
         gateway6=network.gateway6 if by_router and endpoint.ipv6 else None,
-        no_gateway_bridge=network.options.egress is not Egress.DOCKER,
+        # Of an endpoint that does without the bridge an engine does not see the gateway (needDefaultGW): who is on a
+        # network with Docker's way out as well would have the bridge beside it.
+        no_gateway_bridge=network.options.egress is not Egress.DOCKER and gateway4 is None,
         publishes=leads_out(network),
         routes=() if endpoint.names_route is None else (endpoint.names_route,),
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ovsnet.control.commit import Committer
-from ovsnet.control.endpoints import Host
+from ovsnet.control.endpoints import Host, let_go_of_ports
 from ovsnet.model.egress import FIREWALL, leads_out
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import Conflict, NotFound, OvsnetError
@@ -76,13 +76,16 @@ class Publishing:
         return chosen
 
     async def revoke(self, endpoint_id: EndpointId) -> None:
-        """None of its ports leads to it any more; of an unknown one none does."""
+        """None of its ports leads to it any more, and they are free; of an unknown one none does."""
 
-        def decide(state: State) -> tuple[Sequence[Change], None]:
+        def decide(state: State) -> tuple[Sequence[Change], bool]:
             known = state.endpoints.get(endpoint_id)
-            return ((Put(replace(known, published=())),) if known and known.published else ()), None
+            if known is None or not known.published:
+                return (), False
+            return (Put(replace(known, published=())),), True
 
-        await self._committer.commit(decide)
+        if await self._committer.commit(decide):
+            await let_go_of_ports(self._host, self._committer.snapshot().revision)
 
     def _claimed(self, state: State, endpoint: Endpoint, wishes: Sequence[PortWish]) -> tuple[Publication, ...]:
         versions = [it.version for it in (endpoint.ipv4, endpoint.ipv6) if it is not None]

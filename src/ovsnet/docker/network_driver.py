@@ -140,7 +140,8 @@ class NetworkDriver:
             endpoint_id(message.endpoint_id),
             path(message.sandbox, "SandboxKey"),
         )
-        if message.ports and joined.no_gateway_bridge and not joined.publishes:
+        dockers = joined.gateway4 is None and not joined.no_gateway_bridge
+        if message.ports and not dockers and not joined.publishes:
             log.warning(
                 "ports are not published through this network: its way out is neither Docker's nor its own (egress)",
                 network=short(message.network_id),

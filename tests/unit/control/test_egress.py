@@ -118,7 +118,8 @@ async def test_a_container_is_told_the_gateway_and_waits_for_it() -> None:
     joined = await door.join(WEB_ID, request.id, "/run/docker/netns/1")
     assert joined.gateway4 == NAT.gateway4
     assert joined.gateway6 is None, "it has no IPv6 address"
-    assert (joined.no_gateway_bridge, joined.publishes) == (True, True)
+    assert joined.publishes
+    assert not joined.no_gateway_bridge, "or an engine would not see the gateway beside a network with Docker's way out"
     assert reconciler.resources[1:] == ("ovgpa", "firewall of gateways")
 
 

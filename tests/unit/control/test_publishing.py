@@ -27,8 +27,10 @@ class Reconciler:
 
     def __init__(self, refusal: Exception | None) -> None:
         self._refusal = refusal
+        self.asked = 0
 
     async def settled(self, revision: int, resources: Sequence[str], deadline: float) -> None:
+        self.asked = revision
         if self._refusal is not None:
             raise self._refusal
 
@@ -59,7 +61,8 @@ class World:
     def __init__(self, *taken: int, start: State | None = None, refusal: Exception | None = None) -> None:
         self.committer = Committer(MemoryStore(LOCAL, start or state(NAT, ONE, TWO)))
         self.ports = Ports(*taken)
-        self.door = Publishing(self.committer, Reconciler(refusal), self.ports, deadline=1.0)
+        self.reconciler = Reconciler(refusal)
+        self.door = Publishing(self.committer, self.reconciler, self.ports, deadline=1.0)
 
     async def publish(self, *wishes: PortWish, it: EndpointId = ONE.id, network: Network = NAT) -> list[str]:
         return [each.title for each in await self.door.publish(PublishRequest(network.id, it, wishes))]
@@ -89,6 +92,7 @@ async def test_it_ends_with_the_way_out_and_a_repetition_changes_nothing() -> No
     free = await world.publish(wish(0), wish(8080))
     assert await world.publish(wish(8080), wish(0)) == free
     await world.door.revoke(ONE.id)
+    assert world.reconciler.asked == world.committer.snapshot().revision, "the engine has the port next, or another"
     await world.door.revoke(EndpointId("e9" * 32))
     assert world.listed() == []
 

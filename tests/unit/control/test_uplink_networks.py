@@ -73,7 +73,8 @@ async def test_the_container_is_told_of_the_router_and_stays_out_of_the_gateway_
     own = IPv4Interface("192.0.2.9/24")
     made = await endpoints.create(EndpointRequest(EndpointId("1" * 64), STATIC.id, ipv4=own))
     joined = await endpoints.join(STATIC.id, made.id, "/run/1")
-    assert (joined.gateway4, joined.gateway6, joined.no_gateway_bridge) == (STATIC.gateway4, None, True)
+    assert (joined.gateway4, joined.gateway6, joined.publishes) == (STATIC.gateway4, None, False)
+    assert not joined.no_gateway_bridge, "the engine makes none where there is a gateway"
     with pytest.raises(BadRequest, match="VLAN of its own"):
         await endpoints.create(EndpointRequest(EndpointId("2" * 64), STATIC.id, options={"vlan": "7"}))
 
