@@ -6,12 +6,12 @@ the one before. It is forgotten with the container, or with the network.
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from typing import Protocol
 
 import structlog
 
 from ovsnet.control.commit import Committer
 from ovsnet.control.endpoints import Host, check_rate
+from ovsnet.control.gone import Engine, Gone
 from ovsnet.control.kernel import Kernel
 from ovsnet.engine.facts import EngineFacts
 from ovsnet.model.attaching import parse_target
@@ -29,13 +29,6 @@ from ovsnet.store.interface import Change, Drop, Put
 log = structlog.get_logger("bounds")
 
 
-class Engine(Protocol):
-    """The engine, as seen from here."""
-
-    async def existing(self, ids: Collection[str]) -> frozenset[str]:
-        """Those of these containers that exist."""
-
-
 class Bounds:
     """Changes one bound at a time."""
 
@@ -45,10 +38,9 @@ class Bounds:
         """`deadline` in seconds, until a change is in force."""
         self._committer = committer
         self._host = host
-        self._engine = engine
+        self._gone = Gone(engine)
         self._kernel = kernel
         self._deadline = deadline
-        self._judged = EngineFacts()
 
     def meant(self, target: str, name: str) -> Endpoint | None:
         """The endpoint of a container on the network of that name, or its only one; None where nothing but an attached
@@ -78,13 +70,8 @@ class Bounds:
     async def forget_gone(self, facts: EngineFacts) -> None:
         """Forget what was ordered for containers that are no more; the engine lists those that run."""
         ordered = {it.container_id for it in self._committer.snapshot().bounds.values()}
-        stopped = ordered - facts.containers.keys()
-        if not stopped or not facts.complete or facts is self._judged:
-            return
         with suppress(OvsnetError):  # the next listing is as good
-            left = await self._engine.existing(stopped)
-            self._judged = facts
-            gone = stopped - left
+            gone = await self._gone.among(ordered, facts)
             if gone:
                 await self._committer.commit(lambda state: (_forget(state, gone), None))
 
@@ -93,7 +80,7 @@ def _meant(state: State, target: str, name: str) -> Endpoint | None:
     kind, who = parse_target(target)
     if kind is not TargetKind.CONTAINER:
         return None
-    mine = _endpoints_of(state, who)
+    mine = endpoints_of(state, who)
     attached = [it for it in state.attachments.values() if it.target.kind is kind and _is_called(it.target, who)]
     if any(name in ("", it.ifname) for it in attached):
         return None
@@ -116,8 +103,8 @@ def _meant(state: State, target: str, name: str) -> Endpoint | None:
     return chosen[0] if chosen else None
 
 
-def _endpoints_of(state: State, who: str) -> Sequence[Endpoint]:
-    """Of the container that is called so."""
+def endpoints_of(state: State, who: str) -> Sequence[Endpoint]:
+    """Those that are plugged, of the container that is called so."""
     found = called(
         who,
         state.endpoints.values(),

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import structlog
 
+from ovsnet.control import gone
 from ovsnet.control.attachments import deciding
 from ovsnet.control.attachments.attaching import Attachments
 from ovsnet.control.attachments.targets import Namespaces
@@ -36,14 +37,11 @@ time, up to the last.
 log = structlog.get_logger("attach")
 
 
-class Engine(Protocol):
+class Engine(gone.Engine, Protocol):
     """The engine, as seen from here."""
 
     async def inspect(self, name: str, *, deadline: float = ...) -> Inspected | None:
         """One container; None when there is none."""
-
-    async def existing(self, ids: Collection[str]) -> frozenset[str]:
-        """Those of these containers that exist."""
 
 
 class Following:
@@ -63,10 +61,10 @@ class Following:
         self._committer = committer
         self._attachments = attachments
         self._engine = engine
+        self._containers = gone.Gone(engine)
         self._namespaces = namespaces
         self._follow_pids = follow_pids
         self._facts = EngineFacts()
-        self._judged = self._facts
         self._nudged = asyncio.Event()
         self._unsure = False
         self._pause = FIRST_PAUSE
@@ -148,13 +146,9 @@ class Following:
     async def _gone(self, targets: Sequence[Target]) -> Collection[Target]:
         """Those that do not come back: processes that ended, containers that were removed."""
         ended = [it for it in targets if it.kind is TargetKind.PID and self._namespaces.birth_of(it.id) != it.birth]
-        stopped = [it for it in targets if it.kind is TargetKind.CONTAINER and it.id not in self._facts.containers]
-        if not stopped or not self._facts.complete or self._facts is self._judged:
-            return ended  # mounts change all the time: the engine is asked once for each of its listings
-        facts = self._facts
-        left = await self._engine.existing([it.id for it in stopped])
-        self._judged = facts
-        return [*ended, *(it for it in stopped if it.id not in left)]
+        containers = [it for it in targets if it.kind is TargetKind.CONTAINER]
+        removed = await self._containers.among({it.id for it in containers}, self._facts)
+        return [*ended, *(it for it in containers if it.id in removed)]
 
     async def _now(self, known: Attachment) -> Callable[[Attachment], Attachment]:
         """What becomes of every attachment of this one's target."""
