@@ -22,6 +22,7 @@ from ovsnet.model.ids import MAX_VNI, EndpointId, IpNetwork, Mac, NetworkId, Poo
 from ovsnet.model.listening import EVERYTHING, MUTED, to_groups
 from ovsnet.model.network import Egress, Mode, Multicast, Network, NetworkOptions, PortKind
 from ovsnet.model.publication import Publication, Transport
+from ovsnet.model.services import Export, Import
 from ovsnet.model.shaping import LONGEST_DELAY, MOST_RATE, Shape
 from ovsnet.model.spare import Spare
 from ovsnet.model.state import Counters
@@ -255,6 +256,18 @@ def _uplinks(nic: str) -> st.SearchStrategy[Uplink]:
     )
 
 
+exports = st.builds(
+    Export, publication=published, container_id=ids, network_id=ids.map(NetworkId), container_name=texts
+)
+imports = st.builds(
+    Import,
+    network_id=ids.map(NetworkId),
+    address=v4 | v6,
+    transport=st.sampled_from(Transport),
+    port=st.integers(1, 65535),
+    target=v4 | v6,
+    target_port=st.integers(1, 65535),
+)
 bounds = st.builds(Bound, container_id=ids, network_id=ids.map(NetworkId), rate=st.integers(0, 2**40))
 
 spares = st.builds(
@@ -269,7 +282,7 @@ spares = st.builds(
 
 @st.composite
 def values_of_one_state(draw: st.DrawFn) -> list[Value]:
-    """Networks with endpoints, pools with allocations, what is attached, uplinks, bounds, and the counters."""
+    """Networks with endpoints, pools with allocations, what is attached, uplinks, bounds, services, counters."""
     values: list[Value] = [draw(counters)]
     network_ids = draw(st.lists(ids, max_size=3, unique=True))
     vnis = draw(st.lists(st.integers(1, MAX_VNI), min_size=3, max_size=3, unique=True))
@@ -286,4 +299,6 @@ def values_of_one_state(draw: st.DrawFn) -> list[Value]:
         values += draw(_allocations(pool))
     values += [draw(_uplinks(it)) for it in draw(st.lists(texts.filter(bool), max_size=2, unique=True))]
     spare = draw(st.lists(spares, max_size=2, unique_by=lambda it: it.id))
-    return [*values, *spare, *draw(st.lists(bounds, max_size=2, unique_by=lambda it: it.key))]
+    values += [*draw(st.lists(bounds, max_size=2, unique_by=lambda it: it.key))]
+    values += [*draw(st.lists(exports, max_size=2, unique_by=lambda it: it.key))]
+    return [*values, *spare, *draw(st.lists(imports, max_size=2, unique_by=lambda it: it.key))]

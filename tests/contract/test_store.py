@@ -334,6 +334,15 @@ async def _emptied(store: Store[State]) -> State:
 
 
 def _values(state: State) -> Sequence[OfThisHost]:
-    here = (state.networks, state.endpoints, state.attachments, state.bounds, state.uplinks, state.spares)
+    here = (
+        state.networks,
+        state.endpoints,
+        state.attachments,
+        state.bounds,
+        state.exports,
+        state.imports,
+        state.uplinks,
+        state.spares,
+    )
     maps = (*here, state.pools, state.allocations)
     return [it for values in maps for it in values.values()]

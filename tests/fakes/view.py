@@ -27,6 +27,7 @@ from ovsnet.api.orders import (
     RestoreOrder,
     TokenOrder,
 )
+from ovsnet.api.service_orders import ImportOrder, PublishOrder, UnimportOrder, UnpublishOrder
 from ovsnet.api.uplink_orders import UplinkOrder, UplinkRemoval
 from ovsnet.model.cluster import Cluster
 from ovsnet.model.errors import ApplyError, OvsnetError
@@ -162,6 +163,18 @@ class Orders:
     async def wait(self, order: WaitOrder) -> Waited:
         self._done(order)
         return Waited(up=order.timeout > 0, reason="" if order.timeout > 0 else "it is not up")
+
+    async def publish(self, order: PublishOrder) -> Done:
+        return self._done(order)
+
+    async def unpublish(self, order: UnpublishOrder) -> Done:
+        return self._done(order)
+
+    async def import_service(self, order: ImportOrder) -> Done:
+        return self._done(order)
+
+    async def unimport(self, order: UnimportOrder) -> Done:
+        return self._done(order)
 
     def _done(self, order: object) -> Done:
         self.given.append(order)

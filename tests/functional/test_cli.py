@@ -24,6 +24,7 @@ from ovsnet.api.schema import (
     CheckReport,
     EndpointInfo,
     Finding,
+    ImportInfo,
     Lease,
     NetworkDetails,
     NetworkInfo,
@@ -52,6 +53,7 @@ QUESTIONS = {
     "network inspect web": NetworkDetails,
     "ps": tuple[EndpointInfo, ...],
     "lease ls": tuple[Lease, ...],
+    "imports": tuple[ImportInfo, ...],
     "check": CheckReport,
     "config": Settings,
 }

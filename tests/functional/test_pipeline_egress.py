@@ -19,11 +19,12 @@ from tests.functional.pipeline_switch import (
     replacement,
 )
 from tests.states import WEB, endpoint, state
-from tests.unit.pipeline.scenarios import LONELY, NAT, Names
+from tests.unit.pipeline.scenarios import IMPORTED, LONELY, NAT, Names
 
 from ovsnet.model.host import HostFacts, SwitchFacts
 from ovsnet.model.ids import Ofport
 from ovsnet.model.network import Network
+from ovsnet.model.services import Import
 from ovsnet.pipeline.compile import compile_flows
 from ovsnet.pipeline.gateway import GATEWAY_MAC
 
@@ -52,11 +53,12 @@ def switch() -> Iterator[PipelineSwitch]:
         yield it
 
 
-def lead(switch: PipelineSwitch, network: Network) -> Container:
+def lead(switch: PipelineSwitch, network: Network, *imported: Import) -> Container:
     """Have the network's gateway behind the port; returns who plays the host."""
     ofports = {port(it): number(it) for it in (ONE, TWO)}
     facts = HostFacts(SwitchFacts(ofports={**ofports, f"g{network.vni}": Ofport(DOOR)}))
-    flows = compile_flows(state(network, ONE, TWO), facts, Names())
+    wanted = replace(state(network, ONE, TWO), imports={it.key: it for it in imported})
+    flows = compile_flows(wanted, facts, Names())
     switch.switch.ofctl("bundle", BRIDGE, "-", stdin=replacement(flows))
     return switch[DOOR]
 
@@ -97,6 +99,26 @@ def test_an_exposed_host_and_containers_reach_each_other(switch: PipelineSwitch,
         assert host.pings(container.ipv4, "-I", ELSEWHERE), "by any address it has"
         assert switch.echoes(container, host, "10.20.0.1") == 300_000
         assert switch.echoes(container, host, "fd00:20::1") == 300_000
+
+
+@pytest.mark.row(44)
+@pytest.mark.parametrize("network", [NAT, replace(NAT, options=replace(NAT.options, icc=False))], ids=["icc", "lonely"])
+def test_the_addresses_of_imported_services_are_behind_the_gateway_and_answer_from_there(
+    switch: PipelineSwitch, network: Network
+) -> None:
+    host = lead(switch, network, *IMPORTED)
+    services = ("10.20.0.9", "fd00:20::9")
+    host.run("ip", "addr", "add", f"{services[0]}/32", "dev", "lo")
+    host.run("ip", "addr", "add", f"{services[1]}/128", "dev", "lo", "nodad")
+    try:
+        for address in services:
+            assert switch.echoes(switch[1], host, address) == 300_000
+            assert switch[1].neighbour(address) == GATEWAY_MAC
+        lead(switch, network)
+        assert switch[1].never_pings(services[0])
+    finally:
+        host.run("ip", "addr", "del", f"{services[0]}/32", "dev", "lo")
+        host.run("ip", "addr", "del", f"{services[1]}/128", "dev", "lo")
 
 
 def test_nothing_comes_from_the_gateway_that_an_endpoint_would_have_sent_and_nothing_to_all(

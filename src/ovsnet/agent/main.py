@@ -30,6 +30,7 @@ from ovsnet.agent.compose import compiler, planner
 from ovsnet.agent.fabric import Fabric, Here
 from ovsnet.agent.operator import Sides, operator
 from ovsnet.agent.own_store import own_store
+from ovsnet.agent.services import Services
 from ovsnet.agent.uplink_view import UplinkView
 from ovsnet.agent.uplinks import Trials
 from ovsnet.agent.uplinks import applier as uplink_applier
@@ -64,9 +65,9 @@ from ovsnet.linux.nics import Nics
 from ovsnet.linux.routes import host_networks
 from ovsnet.linux.tunnels import TunnelApplier
 from ovsnet.model.delta import diff
-from ovsnet.model.egress import has_gateway_here
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import OvsnetError, Unavailable
+from ovsnet.model.gateways import gateways
 from ovsnet.model.host import Datapath, HostFacts
 from ovsnet.model.ids import Ofport
 from ovsnet.model.state import State
@@ -180,7 +181,7 @@ class Agent:
         self.addresses = Addresses(self.committer, time.time, host_networks, settings, shared=addresses)
         names_at = self._names_at()
         self.attached = AttachedSide(settings, self.committer, self, to.engine, self.switch, self.addresses, names_at)
-        self.networks = self._networks()
+        self.networks, self.services = self._networks(), self._services(to.engine)
         parts = Parts(self.store, self.switch, self.ports, self.loop, self.follower, self.attached, self.fabric)
         self.view = View(parts, to.engine, settings, to.ring, operator(settings, self.fabric, self._sides(), stop.set))
         self._watch(to)
@@ -199,9 +200,12 @@ class Agent:
         shared, kernel = self.fabric.networks if self.fabric else None, self.attached.kernel
         return Networks(self.committer, self.switch.facts, time.time, shared, host_networks, kernel)
 
+    def _services(self, engine: Engine) -> Services:
+        return Services(self.committer, self, engine, self.host_ports, self._settings.attach_deadline)
+
     def _sides(self) -> Sides:
         exposure = Exposure(self.committer, self, host_networks, deadline=self._settings.attach_deadline)
-        return Sides(self.networks, exposure, self.attached, self.uplinks)
+        return Sides(self.networks, exposure, self.attached, self.uplinks, self.services)
 
     def _uplinks(self) -> Uplinks:
         view = UplinkView(Nics(self._settings.instance), UplinkBridges(self.switch), self.switch.facts, self._reserved)
@@ -346,7 +350,7 @@ class Agent:
         """A packet filter rule of this host changed: without ours gateways are closed, or open, and it would hear each
         packet of an uplink twice.
         """
-        if any(has_gateway_here(it) for it in self.store.snapshot().networks.values()):
+        if gateways(self.store.snapshot()):
             self.loop.nudge(Kind.FIREWALL)
         uplinks = self.store.snapshot().uplinks.values()
         if any(it.datapath is Datapath.USERSPACE and it.hold is not Hold.NOTED for it in uplinks):
@@ -360,6 +364,7 @@ class Agent:
         self.attached.learn(facts)
         self._look_at_rules()  # an engine that came back has made its own anew, and of legacy ones nobody hears
         await self.attached.bounds.forget_gone(facts)
+        await self.services.learn(facts)
         self.loop.retry_lasting()  # a network that was disconnected may have had the name that another interface wants
         if self.fabric is not None:
             await self.fabric.learn(facts)

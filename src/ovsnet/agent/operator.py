@@ -14,6 +14,7 @@ from ovsnet.agent.attached import AttachedSide
 from ovsnet.agent.custody import Custody
 from ovsnet.agent.database_server import DatabaseServer
 from ovsnet.agent.fabric import Fabric
+from ovsnet.agent.services import Services
 from ovsnet.agent.shared_store import cluster_store
 from ovsnet.agent.surroundings import Surroundings
 from ovsnet.api.attach_orders import (
@@ -39,6 +40,7 @@ from ovsnet.api.orders import (
     RestoreOrder,
     TokenOrder,
 )
+from ovsnet.api.service_orders import ImportOrder, PublishOrder, UnimportOrder, UnpublishOrder
 from ovsnet.api.uplink_orders import UplinkOrder, UplinkRemoval
 from ovsnet.cluster.identity import identity_files
 from ovsnet.cluster.peers import Peers
@@ -89,6 +91,7 @@ class Sides:
     exposure: Exposure
     attached: AttachedSide
     uplinks: Uplinks
+    services: Services
 
 
 class Operator:
@@ -110,6 +113,7 @@ class Operator:
         self._exposure = sides.exposure
         self._uplinks = sides.uplinks
         self._attached = sides.attached
+        self._services = sides.services
         self._restart = restart
         self._custody = Custody(settings, lambda: opened(settings))
         self._daemon_json = DaemonJson(DAEMON_JSON, Path(settings.state_dir) / "daemon.json.before")
@@ -253,6 +257,22 @@ class Operator:
     async def wait(self, order: WaitOrder) -> Waited:
         """Wait for an interface."""
         return await self._attached.wait(order)
+
+    async def publish(self, order: PublishOrder) -> Done:
+        """Have a port lead to a container."""
+        return await self._services.publish(order)
+
+    async def unpublish(self, order: UnpublishOrder) -> Done:
+        """Have it lead nowhere."""
+        return await self._services.unpublish(order)
+
+    async def import_service(self, order: ImportOrder) -> Done:
+        """Have an address of a network lead to a service."""
+        return await self._services.import_service(order)
+
+    async def unimport(self, order: UnimportOrder) -> Done:
+        """Have it lead nowhere."""
+        return await self._services.unimport(order)
 
     def _names(self, *, enabled: bool) -> str:
         """Change the engine's settings file; what there is to say of it."""

@@ -20,6 +20,7 @@ from ovsnet.api.attach_orders import (
     Waited,
     WaitOrder,
 )
+from ovsnet.api.service_orders import ImportOrder, PublishOrder, UnimportOrder, UnpublishOrder
 from ovsnet.api.uplink_orders import UplinkOrder, UplinkRemoval
 
 
@@ -198,9 +199,22 @@ class Orders(Protocol):
     async def wait(self, order: WaitOrder) -> Waited:
         """Wait for an interface."""
 
+    async def publish(self, order: PublishOrder) -> Done:
+        """Have a port lead to a container."""
+
+    async def unpublish(self, order: UnpublishOrder) -> Done:
+        """Have it lead nowhere."""
+
+    async def import_service(self, order: ImportOrder) -> Done:
+        """Have an address of a network lead to a service."""
+
+    async def unimport(self, order: UnimportOrder) -> Done:
+        """Have it lead nowhere."""
+
 
 LARGEST_BACKUP = 256 << 20
 """Bytes; 100 000 endpoints take about 60 MB."""
+ANY_REFUSAL = (400, 404, 409, 500, 503)
 Carrier = Callable[[Orders, Any, Mapping[str, str]], Awaitable[Any]]
 """Gets who carries it out, the decoded body, and the variables of the path."""
 
@@ -270,7 +284,7 @@ ORDERS = (
         Attached,
         lambda to, body, _: to.attach(body),
         "Attach an interface to a container or a namespace",
-        (400, 404, 409, 500, 503),
+        ANY_REFUSAL,
     ),
     Order(
         "/v1/attachments/detach",
@@ -286,7 +300,7 @@ ORDERS = (
         Done,
         lambda to, body, _: to.change(body),
         "Change an interface while it runs",
-        (400, 404, 409, 500, 503),
+        ANY_REFUSAL,
     ),
     Order(
         "/v1/attachments/route/add",
@@ -294,7 +308,7 @@ ORDERS = (
         Done,
         lambda to, body, _: to.add_route(body),
         "Add a route inside of an attached interface",
-        (400, 404, 409, 500, 503),
+        ANY_REFUSAL,
     ),
     Order(
         "/v1/attachments/route/del",
@@ -302,7 +316,7 @@ ORDERS = (
         Done,
         lambda to, body, _: to.drop_route(body),
         "Take a route of an attached interface away",
-        (400, 404, 409, 500, 503),
+        ANY_REFUSAL,
     ),
     Order(
         "/v1/attachments/rule/add",
@@ -310,7 +324,7 @@ ORDERS = (
         Done,
         lambda to, body, _: to.add_rule(body),
         "Add a routing rule inside of an attached interface",
-        (400, 404, 409, 500, 503),
+        ANY_REFUSAL,
     ),
     Order(
         "/v1/attachments/rule/del",
@@ -318,7 +332,7 @@ ORDERS = (
         Done,
         lambda to, body, _: to.drop_rule(body),
         "Take a routing rule of an attached interface away",
-        (400, 404, 409, 500, 503),
+        ANY_REFUSAL,
     ),
     Order(
         "/v1/attachments/wait",
@@ -327,6 +341,28 @@ ORDERS = (
         lambda to, body, _: to.wait(body),
         "Wait until an interface is up",
         (400, 404, 409, 503),
+    ),
+    Order(
+        "/v1/ports/publish",
+        PublishOrder,
+        Done,
+        lambda to, body, _: to.publish(body),
+        "Have a port of this host lead to a running container",
+        ANY_REFUSAL,
+    ),
+    Order(
+        "/v1/ports/unpublish", UnpublishOrder, Done, lambda to, it, _: to.unpublish(it), "Close it again", ANY_REFUSAL
+    ),
+    Order(
+        "/v1/imports/import",
+        ImportOrder,
+        Done,
+        lambda to, body, _: to.import_service(body),
+        "Have an address and a port of a network lead to a service elsewhere",
+        ANY_REFUSAL,
+    ),
+    Order(
+        "/v1/imports/unimport", UnimportOrder, Done, lambda to, it, _: to.unimport(it), "Close it again", ANY_REFUSAL
     ),
     Order(
         "/v1/networks/{network}/remove",
@@ -342,7 +378,7 @@ ORDERS = (
         Done,
         lambda to, _, path: to.expose_network(path["network"]),
         "Have this host and a network's containers reach each other",
-        (400, 404, 409, 500, 503),
+        ANY_REFUSAL,
     ),
     Order(
         "/v1/networks/{network}/hide",
@@ -350,6 +386,6 @@ ORDERS = (
         Done,
         lambda to, _, path: to.hide_network(path["network"]),
         "Have them not reach each other any more",
-        (400, 404, 409, 500, 503),
+        ANY_REFUSAL,
     ),
 )

@@ -17,6 +17,7 @@ from ovsnet.api.schema import (
     DriftItem,
     EndpointInfo,
     GroupInfo,
+    ImportInfo,
     Lease,
     MemberInfo,
     NameInfo,
@@ -43,6 +44,7 @@ from ovsnet.observe import (
     networks,
     published,
     report,
+    services,
     status,
     uplinks,
 )
@@ -95,6 +97,10 @@ async def _endpoints(view: AgentView, _: Mapping[str, str]) -> tuple[EndpointInf
 
 async def _ports(view: AgentView, _: Mapping[str, str]) -> tuple[PortInfo, ...]:
     return published.all_ports(view.state())
+
+
+async def _imports(view: AgentView, _: Mapping[str, str]) -> tuple[ImportInfo, ...]:
+    return services.all_imports(view.state())
 
 
 async def _attachments(view: AgentView, _: Mapping[str, str]) -> tuple[AttachmentInfo, ...]:
@@ -201,6 +207,7 @@ ROUTES = (
     ),
     Route("/v1/endpoints", tuple[EndpointInfo, ...], _endpoints, "Every container interface on the switch"),
     Route("/v1/ports", tuple[PortInfo, ...], _ports, "Every port of this host that leads to a container"),
+    Route("/v1/imports", tuple[ImportInfo, ...], _imports, "Every service of elsewhere that a network imports"),
     Route(
         "/v1/attachments",
         tuple[AttachmentInfo, ...],

@@ -15,6 +15,7 @@ from ovsnet.observe.names import NameInfo
 from ovsnet.observe.nearby import Nearby, NearbyMember
 from ovsnet.observe.networks import NetworkDetails, NetworkInfo
 from ovsnet.observe.published import PortInfo
+from ovsnet.observe.services import ImportInfo
 from ovsnet.observe.status import Status
 from ovsnet.observe.uplinks import UplinkInfo
 from ovsnet.settings import Settings
@@ -28,6 +29,7 @@ __all__ = [
     "ErrorBody",
     "Finding",
     "GroupInfo",
+    "ImportInfo",
     "Lease",
     "MemberInfo",
     "NameInfo",

@@ -16,7 +16,8 @@ from ovsnet.model.ids import short
 @options.as_json
 @options.api_socket
 def ports(agent: Client, which: str | None, *, as_json: bool) -> None:
-    """List published ports (-p) of containers whose way out is an egress=nat or egress=routed network.
+    """List published ports: by -p of containers whose way out is an egress=nat or egress=routed network, and by 'ovsnet
+    publish'.
 
     Docker does not show them; those it publishes itself are shown by 'docker ps'. With NETWORK or CONTAINER only those
     of one: its name, its Compose service, or the beginning of its id.
@@ -37,7 +38,7 @@ def _known(it: PortInfo) -> Known:
 def table_of(listed: tuple[PortInfo, ...]) -> Table:
     """One line per port and IP version."""
     return Table(
-        heads=("CONTAINER", "NETWORK", "PROTOCOL", "HOST ADDRESS", "HOST PORT", "ADDRESS", "PORT"),
+        heads=("CONTAINER", "NETWORK", "PROTOCOL", "HOST ADDRESS", "HOST PORT", "ADDRESS", "PORT", "BY"),
         rows=[
             (
                 it.container or short(it.container_id) or short(it.endpoint_id),
@@ -45,8 +46,9 @@ def table_of(listed: tuple[PortInfo, ...]) -> Table:
                 it.protocol,
                 it.host_address,
                 str(it.host_port),
-                it.container_address,
+                it.container_address or "(not running)",
                 str(it.container_port),
+                it.by,
             )
             for it in listed
         ],

@@ -28,9 +28,12 @@ from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, Unavailable
 from ovsnet.model.ids import IpAddress, IpInterface, IpNetwork, PoolId, short
 from ovsnet.model.network import Network
+from ovsnet.model.services import IMPORTED
 from ovsnet.model.state import State
 from ovsnet.settings import Settings
 from ovsnet.store.interface import Change, Drop, Put
+
+_NO_CONTAINERS = {HOST: f"{HOST} itself, on the uplink", IMPORTED: f"{IMPORTED}, see 'ovsnet imports'"}
 
 
 class _NothingFree(Exception):
@@ -277,8 +280,8 @@ def _refuse_if_taken(view: PoolView, address: IpAddress) -> None:
 def _holder(endpoint: Endpoint | None, allocation: Allocation | None) -> str:
     """Who has the address and what to do about it. The engine's events know a container's name best."""
     name = (endpoint.container_name if endpoint else "") or (allocation.holder if allocation else "")
-    if name == HOST:
-        return f"{name} itself, on the uplink; choose another --ip"
+    if name in _NO_CONTAINERS:
+        return f"{_NO_CONTAINERS[name]}; choose another --ip"
     if name:
         return f"container {name}; choose another --ip or disconnect it first"
     if endpoint is not None:

@@ -46,7 +46,7 @@ def check_egress(network: Network) -> None:
     what = f"egress={options.egress}"
     if network.internal:
         raise BadRequest(f"{what} does not go with --internal, which keeps containers from what is elsewhere")
-    _check_place(network, what)
+    check_place(network, what)
 
 
 async def check_host(network: Network, host_networks: HostNetworks) -> None:
@@ -88,7 +88,7 @@ class Exposure:
     async def expose(self, name_or_id: str) -> Network:
         """Returns when it is in force; what is refused by the host is undone."""
         network = find_network(self._committer.snapshot().networks, name_or_id)
-        _check_place(network, "expose")
+        check_place(network, "expose")
         if not has_gateway_here(network):
             await check_host(network, self._host_networks)
         exposed = await self._put(network, exposed=True)
@@ -124,8 +124,8 @@ class Exposure:
         return await self._committer.commit(decide)
 
 
-def _check_place(network: Network, what: str) -> None:
-    """What keeps this host from being the gateway of a network, whatever for."""
+def check_place(network: Network, what: str) -> None:
+    """BadRequest for what keeps this host from being the gateway of a network, whatever for."""
     options = network.options
     if options.mode is Mode.UPLINK:
         raise BadRequest(

@@ -214,7 +214,10 @@ def network_removal(state: State, network_id: NetworkId) -> Sequence[Change]:
         return ()
     attached = (Drop(it) for it in state.attachments.values() if it.network_id == network_id)
     bounds = (Drop(it) for it in state.bounds.values() if it.network_id == network_id)
-    return (*attached, *bounds, *(Drop(endpoint) for endpoint in state.endpoints_of(network_id)), Drop(network))
+    exports = (Drop(it) for it in state.exports.values() if it.network_id == network_id)
+    imports = (Drop(it) for it in state.imports.values() if it.network_id == network_id)
+    endpoints = (Drop(it) for it in state.endpoints_of(network_id))
+    return (*attached, *bounds, *exports, *imports, *endpoints, Drop(network))
 
 
 def _check_port(options: NetworkOptions, switch: SwitchFacts) -> None:

@@ -138,6 +138,12 @@ def check_free(
                     f"port {it.title} of this host is taken by container {other.title}; choose another port, or stop "
                     "that container"
                 )
+        for export in state.exports.values():
+            if it.collides(export.publication):
+                raise Conflict(
+                    f"port {it.title} of this host leads to {export.title} by 'ovsnet publish'; choose another port, "
+                    f"or 'ovsnet unpublish {export.publication.title}'"
+                )
         if any(it.collides(one) for one in chosen):
             raise Conflict(f"port {it.title} of this host is asked for twice; leave one out")
 

@@ -19,13 +19,13 @@ from ovsnet.linux.conntrack import forget_udp
 from ovsnet.linux.hostports import HostPorts
 from ovsnet.linux.nft import nft, nothing_there
 from ovsnet.model.delta import Delta
-from ovsnet.model.egress import FIREWALL, GATEWAY_DEVICES, FirewallPlan, Lead, Passage
+from ovsnet.model.egress import FIREWALL, GATEWAY_DEVICES, Detour, FirewallPlan, Lead, Passage
 from ovsnet.model.errors import ApplyError, OvsnetError
 from ovsnet.model.network import Egress
 from ovsnet.model.publication import Transport
 
 OURS = f'"{GATEWAY_DEVICES}*"'
-FOREIGN = FirewallPlan((), (), "by somebody else, or before this agent started")
+FOREIGN = FirewallPlan((), changed="by somebody else, or before this agent started")
 """What is there is not what this process wrote: it differs from everything wanted."""
 DOCKERS = ('"docker0"', '"docker_gwbridge"', '"br-*"')
 """Linux bridges of these names are Docker's: who is behind them is kept apart from us, as from one another."""
@@ -54,6 +54,8 @@ def ruleset(table: str, plan: FirewallPlan) -> str:
     lines += _chain("forward", "filter hook forward priority filter", _forward(plan))
     lines += _chain("arriving", "filter hook input priority filter", _input(plan))
     lines += _chain("leaving", "filter hook output priority filter", _output(plan))
+    if plan.detours:
+        lines += _chain("imported", "nat hook prerouting priority dstnat", portrules.imported(plan.detours))
     if plan.leads:
         lines += _chain("loopback", "filter hook prerouting priority raw", _loopback())
         lines += _chain("published", "nat hook prerouting priority dstnat", portrules.from_outside(plan.leads))
@@ -70,6 +72,7 @@ def _forward(plan: FirewallPlan) -> Iterator[str]:
     natted = _devices(it for it in plan.passages if it.egress is Egress.NAT)
     routed = _devices(it for it in plan.passages if it.egress is Egress.ROUTED)
     leading = _devices(it for it in plan.passages if it.leads_out)
+    led = [it for it in plan.passages if it.device in {lead.device for lead in plan.leads}]
     yield f"iifname != {OURS} oifname != {OURS} accept"
     yield from _domains(plan)
     if natted:
@@ -78,8 +81,11 @@ def _forward(plan: FirewallPlan) -> Iterator[str]:
     if leading:
         # What was published on this host, a port of ours or of one of Docker's containers, is so for ours, too.
         yield f"iifname {leading} ct status dnat accept"
-    if plan.leads:
-        yield f"oifname {leading} ct status dnat accept"
+    if led:
+        yield f"oifname {_devices(led)} ct status dnat accept"
+    answering = _devices(it for it in led if not it.leads_out)
+    if answering:
+        yield f"iifname {answering} ct status dnat ct direction reply accept"
     yield f"iifname {OURS} oifname {OURS} counter {REFUSED}"
     if leading:
         yield f"oifname {leading} ct state established,related accept"
@@ -116,6 +122,7 @@ def _input(plan: FirewallPlan) -> Iterator[str]:
     if plan.leads:
         # Answers to this host itself, which asked for a published port.
         yield f"iifname {OURS} ct status dnat ct direction reply accept"
+    yield from portrules.here("iifname", plan.detours)
     yield from _exposed("iifname", plan)
     yield CONVERSING
     yield f"counter {REFUSED}"
@@ -124,6 +131,7 @@ def _input(plan: FirewallPlan) -> Iterator[str]:
 def _output(plan: FirewallPlan) -> Iterator[str]:
     yield from portrules.not_by_loopback6(plan.leads)
     yield f"oifname != {OURS} accept"
+    yield from portrules.here("oifname", plan.detours)
     yield from _exposed("oifname", plan)
     yield CONVERSING
     yield from TROUBLE
@@ -143,7 +151,8 @@ def _exposed(which: str, plan: FirewallPlan) -> Iterator[str]:
 
 def _lend(plan: FirewallPlan) -> Iterator[str]:
     """Outside they are seen by an address of this host."""
-    if plan.leads:
+    yield from portrules.on_order(plan.leads)
+    if plan.leads or plan.detours:
         yield from portrules.borrowed([it for it in plan.passages if it.leads_out])
     for passage in (it for it in plan.passages if it.egress is Egress.NAT):
         for subnet in passage.subnets:
@@ -210,9 +219,9 @@ class FirewallApplier:
         self._written, self._have = None, {FIREWALL: FOREIGN}
 
     async def _put(self, plan: FirewallPlan) -> None:
-        before = self._written[0].leads if self._written else ()
+        before = _udp_ports(self._written[0]) if self._written else frozenset()
         await nft("-f", "-", stdin=ruleset(self._table, plan))
-        await _begin_anew(set(before) ^ set(plan.leads))
+        await _begin_anew(before ^ _udp_ports(plan))
         if plan.forwards:
             await passes.open_up()
         else:
@@ -243,16 +252,22 @@ class FirewallApplier:
         return ""
 
 
-async def _begin_anew(leads: Collection[Lead]) -> None:
+def _udp_ports(plan: FirewallPlan) -> frozenset[tuple[int, Lead | Detour]]:
+    """What leads somewhere for UDP, by the port that is asked for."""
+    leads = {(it.publication.host_port, it) for it in plan.leads if it.publication.transport is Transport.UDP}
+    detours = {(it.service.port, it) for it in plan.detours if it.service.transport is Transport.UDP}
+    return frozenset[tuple[int, Lead | Detour]]().union(leads, detours)
+
+
+async def _begin_anew(changed: Collection[tuple[int, Lead | Detour]]) -> None:
     """Where a port leads now is so for who has been sending to it, too."""
-    ports = {it.publication.host_port for it in leads if it.publication.transport is Transport.UDP}
-    if ports:
+    if changed:
         with suppress(OSError):  # a kernel that follows no connections remembers none
-            await forget_udp(ports)
+            await forget_udp({port for port, _ in changed})
 
 
 def _answering(plan: FirewallPlan) -> Sequence[str]:
-    return [it.device for it in plan.passages if it.leads_out] if plan.leads else ()
+    return sorted({it.device for it in plan.leads})
 
 
 def _answers(plan: FirewallPlan) -> bool:

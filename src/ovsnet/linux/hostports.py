@@ -11,6 +11,7 @@ import socket
 import struct
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final
@@ -50,6 +51,7 @@ class HostPorts:
         """Hold all of them until `settle`, whatever is kept meanwhile. Conflict names who has one of them, BadRequest
         what cannot be had; nothing is held then.
         """
+        wanted = _places(wanted)
         mine = [it for it in wanted if it not in self._held]
         try:
             for it in mine:
@@ -61,17 +63,16 @@ class HostPorts:
 
     def settle(self, claimed: Collection[Publication]) -> None:
         """They are kept from now on as long as they are wanted."""
-        self._claimed -= set(claimed)
-        self._let_go(set(claimed) - self._wanted - self._claimed)
+        places = set(_places(claimed))
+        self._claimed -= places
+        self._let_go(places - self._wanted - self._claimed)
 
     def keep(self, wanted: Collection[Publication]) -> None:
         """Hold these and what is claimed. Whose place somebody took while we were away is published all the same."""
-        self._wanted = frozenset(wanted)
+        self._wanted = frozenset(_places(wanted))
         self._let_go(self._held.keys() - self._wanted - self._claimed)
         self._missed &= self._wanted
-        for it in wanted:
-            if it in self._held:
-                continue
+        for it in self._wanted - self._held.keys():
             try:
                 self._held[it] = bound(it)
                 self._missed.discard(it)
@@ -85,6 +86,11 @@ class HostPorts:
             held = self._held.pop(it, None)
             if held is not None:
                 held.close()
+
+
+def _places(of: Collection[Publication]) -> tuple[Publication, ...]:
+    """The host's side alone, in the same order: a port that leads elsewhere now is held by the same socket."""
+    return tuple(dict.fromkeys(replace(it, port=0) for it in of))
 
 
 def bound(it: Publication) -> socket.socket | None:

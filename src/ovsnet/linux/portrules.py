@@ -2,15 +2,18 @@
 
     elsewhere, containers ─► prerouting ─┬─► the container's address, by its gateway
     this host itself      ─► output ─────┘   postrouting: who would be answered past us gets the gateway's address
+    containers            ─► prerouting ───► an imported service, where it is
 
 The client keeps its address, but for a container that comes back to its own network, whose answer would take the
-short way, and for 127.0.0.1, which means another host there.
+short way, for 127.0.0.1, which means another host there, and for what was published by order: its container may have
+another way out.
 """
 
 from collections.abc import Iterator, Sequence
 
-from ovsnet.model.egress import Lead, Passage
-from ovsnet.model.publication import Publication, Transport
+from ovsnet.model.egress import Detour, Lead, Passage
+from ovsnet.model.ids import IpAddress
+from ovsnet.model.publication import Publication, Transport, bracketed
 
 LOOPBACK4 = "127.0.0.0/8"
 _HOSTS_ONLY = {4: f"ip daddr != {LOOPBACK4}", 6: "ip6 daddr != { ::1, fe80::/10 }"}
@@ -41,6 +44,31 @@ def not_by_loopback6(leads: Sequence[Lead]) -> Iterator[str]:
         yield f'oifname "lo" ip6 daddr ::1 {it.transport} dport {it.host_port} counter reject with {verdict}'
 
 
+def imported(detours: Sequence[Detour]) -> Iterator[str]:
+    """For packets of containers to the addresses of services."""
+    for it in detours:
+        service = it.service
+        asked = f"{_coming(it)} {service.transport} dport {service.port}"
+        yield f"{asked} counter {_dnat(service.target, service.target_port)}"
+
+
+def here(which: str, detours: Sequence[Detour]) -> Iterator[str]:
+    """Lets containers in that were led to this host itself, as a service is on it, and lets it answer. `which`: the
+    interface by which packets come or go, in nft's word.
+    """
+    fields = {4: "ip", 6: "ip6"}
+    for device, address in sorted({(it.device, it.service.address) for it in detours}, key=str):
+        yield f'{which} "{device}" ct status dnat ct original {fields[address.version]} daddr {address} accept'
+
+
+def on_order(leads: Sequence[Lead]) -> Iterator[str]:
+    """What was published by order gets the gateway's address: so it is answered by it, whatever other way out is."""
+    for it in (one for one in leads if one.borrows):
+        field, led = ("ip" if it.to.version == 4 else "ip6"), it.publication
+        to = f'oifname "{it.device}" {field} daddr {it.to} {led.transport} dport {led.port}'
+        yield f"{to} ct status dnat ct original proto-dst {led.host_port} counter masquerade"
+
+
 def borrowed(passages: Sequence[Passage]) -> Iterator[str]:
     """Who gets the gateway's address on the way to the container."""
     for it in passages:
@@ -57,7 +85,14 @@ def _to(it: Publication) -> str:
     return f"{field} daddr {it.host} {port}"
 
 
+def _coming(it: Detour) -> str:
+    field = "ip" if it.service.address.version == 4 else "ip6"
+    return f'iifname "{it.device}" {field} daddr {it.service.address}'
+
+
 def _lead(it: Lead) -> str:
-    if it.to.version == 4:
-        return f"dnat ip to {it.to}:{it.publication.port}"
-    return f"dnat ip6 to [{it.to}]:{it.publication.port}"
+    return _dnat(it.to, it.publication.port)
+
+
+def _dnat(to: IpAddress, port: int) -> str:
+    return f"dnat {'ip' if to.version == 4 else 'ip6'} to {bracketed(to)}:{port}"

@@ -4,14 +4,14 @@ container ── our bridge ── ovgp… ══ ovgw… ── this host ─�
                                     gateway's addresses and MAC
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import IpAddress, IpNetwork, NetworkId, Vni
 from ovsnet.model.network import Egress, Network
 from ovsnet.model.publication import Publication
+from ovsnet.model.services import Import
 
 GATEWAY_DEVICES: Final = "ovgw"
 """All names of interfaces that carry a gateway begin so, and no other name of ours."""
@@ -29,7 +29,7 @@ def leads_out(network: Network) -> bool:
 
 
 def has_gateway_here(network: Network) -> bool:
-    """True where this host is the network's gateway, and not the switch alone."""
+    """True where this host is the network's gateway by what the network is, and not the switch alone."""
     return leads_out(network) or network.exposed
 
 
@@ -61,10 +61,22 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A published port, and the container's address that it leads to."""
+    """A published port, and the container's address that it leads to by a gateway. `borrows`: the container sees the
+    gateway's address in place of who asks, as its answers need not go by this gateway otherwise.
+    """
 
     publication: Publication
     to: IpAddress
+    device: str
+    borrows: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Detour:
+    """An imported service, and the gateway by which the containers come for it."""
+
+    service: Import
+    device: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,38 +88,14 @@ class FirewallPlan:
 
     passages: tuple[Passage, ...]
     leads: tuple[Lead, ...] = ()
+    detours: tuple[Detour, ...] = ()
     changed: str = ""
 
     @property
     def forwards(self) -> frozenset[int]:
         """The IP versions that this host has to forward."""
-        return frozenset(subnet.version for it in self.passages if it.leads_out for subnet in it.subnets)
+        out = {subnet.version for it in self.passages if it.leads_out for subnet in it.subnets}
+        return frozenset(out | {it.to.version for it in self.leads})
 
 
 FIREWALL: Final = "firewall of gateways"
-
-
-def passages(networks: Iterable[Network]) -> tuple[Passage, ...]:
-    """Of the networks that have a gateway here, in the order of their numbers."""
-    here = sorted((it for it in networks if has_gateway_here(it)), key=lambda it: it.vni)
-    return tuple(
-        Passage(
-            gateway_device(it.vni),
-            tuple(subnet for subnet in (it.ipv4, it.ipv6) if subnet is not None),
-            it.options.egress if leads_out(it) else Egress.NONE,
-            it.exposed,
-            it.options.domain if leads_out(it) else "",
-        )
-        for it in here
-    )
-
-
-def leads(networks: Mapping[NetworkId, Network], endpoints: Iterable[Endpoint]) -> tuple[Lead, ...]:
-    """Of the endpoints that are plugged into a network that leads out, in the order of their ports."""
-    found = []
-    for it in endpoints:
-        network = networks.get(it.network_id) if it.published and it.plugged else None
-        if network is not None and leads_out(network):
-            addresses = {own.version: own.ip for own in (it.ipv4, it.ipv6) if own is not None}
-            found += [Lead(one, addresses[one.version]) for one in it.published if one.version in addresses]
-    return tuple(sorted(found, key=lambda it: (it.publication.host_port, it.publication.title)))

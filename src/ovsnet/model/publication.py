@@ -38,7 +38,7 @@ class PortWish:
     def title(self) -> str:
         """As people write it."""
         span = f"{self.first}-{self.last}" if self.first < self.last else str(self.first or "any port")
-        return f"{'' if self.host is None else _bracketed(self.host) + ':'}{span}/{self.transport}"
+        return f"{'' if self.host is None else bracketed(self.host) + ':'}{span}/{self.transport}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Publication:
     @property
     def title(self) -> str:
         """The host's side, as people write it."""
-        return f"{_bracketed(self.host)}:{self.host_port}/{self.transport}"
+        return f"{bracketed(self.host)}:{self.host_port}/{self.transport}"
 
     def collides(self, other: "Publication") -> bool:
         """True when one packet could be for both."""
@@ -90,10 +90,11 @@ def check_host(address: IpAddress) -> None:
     """BadRequest for an address of the host that cannot lead anywhere."""
     if address.version == 6 and (address.is_loopback or address.is_link_local):
         raise BadRequest(
-            f"{_bracketed(address)} of this host cannot lead to a container: Linux forwards nothing from there; use "
+            f"{bracketed(address)} of this host cannot lead to a container: Linux forwards nothing from there; use "
             "127.0.0.1, or another address of this host"
         )
 
 
-def _bracketed(address: IpAddress) -> str:
+def bracketed(address: IpAddress) -> str:
+    """An address before a port."""
     return f"[{address}]" if address.version == 6 else str(address)

@@ -11,6 +11,8 @@ from ovsnet.model.bound import Bound
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import EndpointId, IpAddress, NetworkId, PoolId
 from ovsnet.model.network import Network
+from ovsnet.model.publication import Transport
+from ovsnet.model.services import Export, Import
 from ovsnet.model.spare import Spare
 from ovsnet.model.uplink import Uplink
 
@@ -51,6 +53,10 @@ class State:
     """By container and network."""
     spares: Mapping[EndpointId, Spare] = field(default_factory=_empty)
     """Pairs that wait for an endpoint, by the ids they are named by."""
+    exports: Mapping[tuple[Transport, IpAddress, int], Export] = field(default_factory=_empty)
+    """By what they take of this host."""
+    imports: Mapping[tuple[NetworkId, IpAddress, Transport, int], Import] = field(default_factory=_empty)
+    """By network and what containers ask for."""
 
     def endpoints_of(self, network_id: NetworkId) -> tuple[Endpoint, ...]:
         """The endpoints of one network, in no particular order."""

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
-from ovsnet.model.egress import has_gateway_here, led_into
+from ovsnet.model.egress import led_into
 from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.gateways import gateways
 from ovsnet.model.host import HostFacts
 from ovsnet.model.ids import EndpointId, IpInterface, Ofport, Vni
 from ovsnet.model.network import Multicast, Network
@@ -185,12 +186,13 @@ def _dns_flows(facts: HostFacts, port: str, plugged: Sequence[Plugged]) -> Mappi
 
 def _passages(state: State, facts: HostFacts, names: PortNames) -> Iterator[egress.Passage]:
     """The gateways on this host whose ports the switch has taken up."""
-    for it in state.networks.values():
-        ofport = facts.switch.ofports.get(names.gateway_port(it.vni)) if has_gateway_here(it) else None
+    for it in gateways(state):
+        ofport = facts.switch.ofports.get(names.gateway_port(it.vni))
         if ofport is not None:
             segment = Segment(it.vni, it.options.vlan)
             of_network = Gateway(it.gateway4, it.gateway6)
-            yield egress.Passage(segment, ofport, of_network, it.ipv4, it.ipv6, it.exposed)
+            imported = frozenset(one.address for one in state.imports.values() if one.network_id == it.id)
+            yield egress.Passage(segment, ofport, of_network, it.ipv4, it.ipv6, it.exposed, imported)
 
 
 def _passage_flows(passage: egress.Passage, plugs: tuple[Plug, ...]) -> Mapping[str, Flow]:

@@ -2,6 +2,7 @@
 
     endpoint ─► guard ─► gateway: to the gateway's MAC ─► port of the gateway
                            └─► echo: its pings, where the host is not exposed to containers
+    addresses of imported services are the gateway's as well: the host leads what is sent there to where they are
     port of the gateway ─► guard ─┬─► neighbour (its ARP and neighbour solicitations: answered here)
                                   └─► gateway ─► forward ─► port of the endpoint
 
@@ -12,9 +13,9 @@ the network itself, so whoever says so lies. To many at once the gateway sends n
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
-from ovsnet.model.ids import Ofport
+from ovsnet.model.ids import IpAddress, Ofport
 from ovsnet.pipeline import answer
 from ovsnet.pipeline.flow import Flow
 from ovsnet.pipeline.gateway import GATEWAY_MAC
@@ -36,7 +37,9 @@ _SOLICITATION = f"icmp_type={NEIGHBOUR_SOLICITATION},icmp_code=0"
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A gateway behind the port `ofport`. `exposed`: containers and the host itself reach each other."""
+    """A gateway behind the port `ofport`. `exposed`: containers and the host itself reach each other. `imported` are
+    the addresses of the network at which services of elsewhere are.
+    """
 
     segment: Segment
     ofport: Ofport
@@ -44,6 +47,7 @@ class Passage:
     ipv4: IPv4Network | None
     ipv6: IPv6Network | None
     exposed: bool
+    imported: frozenset[IpAddress] = frozenset()
 
 
 def passage_flows(it: Passage) -> Iterator[Flow]:
@@ -52,6 +56,8 @@ def passage_flows(it: Passage) -> Iterator[Flow]:
     yield _flow(it, Table.ORIGIN, Priority.NORMAL, port, f"{it.segment.labels},{goto(Table.GUARD)}")
     yield from _sender_flows(it, f"{port},dl_src={GATEWAY_MAC}")
     yield from _solicitation_flows(it, f"icmp6,{port},{_SOLICITATION}")
+    for address in sorted(it.imported, key=str):
+        yield from _service_flows(it, address)
     yield _flow(it, Table.GATEWAY, Priority.EXCEPTION, f"{port},dl_dst={GROUP_BIT}/{GROUP_BIT}", DROP)
     to_gateway = f"{it.segment.match},dl_dst={GATEWAY_MAC}"
     out = f"{OUTPUT_PORT.set_to(it.ofport)},{goto(Table.OUTPUT)}"
@@ -95,6 +101,20 @@ def _sender_flows(it: Passage, sender: str) -> Iterator[Flow]:
         yield _flow(it, Table.GUARD, Priority.EXCEPTION, f"ipv6,{sender},ipv6_src={own6}", goto(Table.IPV6))
         yield _flow(it, Table.GUARD, Priority.NORMAL, f"ipv6,{sender},ipv6_src={it.ipv6}", DROP)
         yield _flow(it, Table.GUARD, Priority.FALLBACK, f"ipv6,{sender}", goto(Table.IPV6))
+
+
+def _service_flows(it: Passage, address: IpAddress) -> Iterator[Flow]:
+    """Endpoints ask who has it and hear of the gateway; what the service answers comes from there with its address."""
+    sender = f"in_port={it.ofport},dl_src={GATEWAY_MAC}"
+    if isinstance(address, IPv4Address):
+        asked = f"arp,{it.segment.match},arp_tpa={address},arp_op={ARP_REQUEST}"
+        yield _flow(it, Table.NEIGHBOUR, Priority.NORMAL, asked, answer.arp(GATEWAY_MAC, address))
+        yield _flow(it, Table.GUARD, Priority.EXCEPTION, f"ip,{sender},nw_src={address}", goto(Table.GATEWAY))
+        return
+    asked = f"icmp6,{it.segment.match},{_SOLICITATION},nd_target={address}"
+    said = answer.solicitation(GATEWAY_MAC, address, router=False)
+    yield _flow(it, Table.NEIGHBOUR, Priority.NORMAL, asked, said)
+    yield _flow(it, Table.GUARD, Priority.EXCEPTION, f"ipv6,{sender},ipv6_src={address}", goto(Table.IPV6))
 
 
 def _solicitation_flows(it: Passage, question: str) -> Iterator[Flow]:

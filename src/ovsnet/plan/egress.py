@@ -2,7 +2,8 @@
 
 from ipaddress import IPv4Interface, IPv6Interface
 
-from ovsnet.model.egress import FIREWALL, FirewallPlan, gateway_device, has_gateway_here, leads, passages
+from ovsnet.model.egress import FIREWALL, FirewallPlan, gateway_device
+from ovsnet.model.gateways import detours, gateways, leads, passages
 from ovsnet.model.host import OWN_NAMESPACE, LinkPlan, Placement, PortPlan, SwitchFacts
 from ovsnet.model.network import Network, PortKind
 from ovsnet.model.state import State
@@ -13,14 +14,16 @@ from ovsnet.plan.links import may_offload
 
 def plan_gateways(state: State, switch: SwitchFacts, instance: str) -> dict[str, tuple[LinkPlan, PortPlan]]:
     """Pairs and their ports, by name."""
-    here = (it for it in state.networks.values() if has_gateway_here(it))
-    return {names.gateway_port(it.vni): (_link(it, offload=may_offload(switch)), _port(it, instance)) for it in here}
+    return {
+        names.gateway_port(it.vni): (_link(it, offload=may_offload(switch)), _port(it, instance))
+        for it in gateways(state)
+    }
 
 
 def plan_firewall(state: State) -> dict[str, FirewallPlan]:
     """Nothing where no network has its gateway here."""
-    found = passages(state.networks.values())
-    return {FIREWALL: FirewallPlan(found, leads(state.networks, state.endpoints.values()))} if found else {}
+    found = passages(state)
+    return {FIREWALL: FirewallPlan(found, leads(state), detours(state))} if found else {}
 
 
 def _link(network: Network, *, offload: bool) -> LinkPlan:

@@ -142,5 +142,7 @@ def _alike(one: State, other: State) -> bool:
         and one.attachments is other.attachments
         and one.bounds is other.bounds
         and one.spares is other.spares
+        and one.exports is other.exports
+        and one.imports is other.imports
         and one.uplinks is other.uplinks
     )

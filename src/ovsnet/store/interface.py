@@ -22,11 +22,12 @@ from ovsnet.model.cluster import (
 )
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.network import Network
+from ovsnet.model.services import Export, Import
 from ovsnet.model.spare import Spare
 from ovsnet.model.state import Counters
 from ovsnet.model.uplink import Uplink
 
-OfThisHost = Network | Endpoint | Pool | Allocation | Attachment | Uplink | Bound | Spare
+OfThisHost = Network | Endpoint | Pool | Allocation | Attachment | Uplink | Bound | Spare | Export | Import
 OfAllHosts = Member | SharedNetwork | Lease | RemoteEndpoint | Beat | Token | Record
 Keyed = OfThisHost | OfAllHosts
 Value = Keyed | Counters | ClusterInfo

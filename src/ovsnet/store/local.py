@@ -1,4 +1,4 @@
-"""What this host was asked for: networks, endpoints, pools, addresses, attachments, bounds, uplinks. Pure."""
+"""What this host was asked for: networks, endpoints, pools, addresses, attachments, bounds, services, uplinks. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -18,6 +18,7 @@ from ovsnet.model.bound import Bound
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import EndpointId, NetworkId, PoolId, SharedId, Vlan, parse_mac
 from ovsnet.model.network import Network
+from ovsnet.model.services import Export, Import
 from ovsnet.model.spare import Spare
 from ovsnet.model.state import Counters, State
 from ovsnet.model.uplink import Uplink
@@ -36,6 +37,7 @@ from ovsnet.store.codec import (
     only,
 )
 from ovsnet.store.interface import Value
+from ovsnet.store.services import decode_export, decode_import, encode_export, encode_import
 from ovsnet.store.uplinks import decode_uplink, encode_uplink
 from ovsnet.store.vocabulary import Columns, Edits, Parent, RowOf, Shape, Vocabulary
 
@@ -237,6 +239,8 @@ LOCAL: Final = Vocabulary(
             Attachment: Shape("Attachment", encode_attachment, decode_attachment),
             Bound: Shape("Bound", _encode_bound, _decode_bound),
             Spare: Shape("Spare", _encode_spare, _decode_spare),
+            Export: Shape("Export", encode_export, decode_export),
+            Import: Shape("Import", encode_import, decode_import),
         }
     ),
     fields=MappingProxyType(
@@ -249,6 +253,8 @@ LOCAL: Final = Vocabulary(
             Attachment: "attachments",
             Bound: "bounds",
             Spare: "spares",
+            Export: "exports",
+            Import: "imports",
         }
     ),
     single=MappingProxyType({Counters: "counters"}),

@@ -15,6 +15,8 @@ from ovsnet.model.ids import EndpointId, HostName, IpAddress, IpInterface, Netwo
 from ovsnet.model.listening import EVERYTHING, NOTHING, Listening, to_groups
 from ovsnet.model.network import Egress, Mode, Multicast, Network, NetworkOptions
 from ovsnet.model.overlay import Overlay, TrunkPort, TunnelKind
+from ovsnet.model.publication import Transport
+from ovsnet.model.services import Import
 from ovsnet.model.state import State
 from ovsnet.pipeline.compile import compile_flows
 from ovsnet.pipeline.flow import Flow, Resource
@@ -28,6 +30,10 @@ V6_ONLY = replace(WEB, ipv4=None, gateway4=None)
 NO_GATEWAY = replace(DB, gateway4=None)
 NAT = replace(WEB, options=NetworkOptions(egress=Egress.NAT))
 SHOWN = replace(LONELY, exposed=True)
+IMPORTED = (
+    Import(NAT.id, ip_address("10.20.0.9"), Transport.TCP, 3322, ip_address("192.0.2.7"), 2211),
+    Import(NAT.id, ip_address("fd00:20::9"), Transport.UDP, 53, ip_address("2001:db8::7"), 53),
+)
 BARE = Network(id=NetworkId("c3" * 32), vni=Vni(12), name="bare")
 
 
@@ -179,6 +185,7 @@ SCENARIOS: Mapping[str, State] = {
     "multicast-flood": state(SHARED_FLOOD, listening(1, to_groups([GROUP]), SHARED_FLOOD)),
     "spaces": state(DB, BLUE, endpoint(3, DB), replace(endpoint(5, BLUE), ipv4=endpoint(3, DB).ipv4)),
     "egress": state(NAT, endpoint(1, NAT), endpoint(2, NAT)),
+    "egress-imported": replace(state(NAT, endpoint(1, NAT)), imports={it.key: it for it in IMPORTED}),
     "egress-exposed": state(SHOWN, endpoint(1, SHOWN), endpoint(2, SHOWN)),
     "names": state(DB, LONELY, endpoint(3, DB), endpoint(4, DB), endpoint(1, LONELY)),
 }

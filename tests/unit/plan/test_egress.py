@@ -1,11 +1,14 @@
 """Gateways on this host, as they are planned."""
 
 from dataclasses import replace
+from ipaddress import ip_address
 
-from ovsnet.model.egress import FIREWALL, Passage, led_into
+from ovsnet.model.egress import FIREWALL, Lead, Passage, led_into
 from ovsnet.model.host import Datapath, HostFacts, HostPlan, SwitchFacts
 from ovsnet.model.ids import NetworkId
 from ovsnet.model.network import Egress, Network, NetworkOptions
+from ovsnet.model.publication import Publication, Transport
+from ovsnet.model.services import Export
 from ovsnet.pipeline.gateway import GATEWAY_MAC
 from ovsnet.plan.host import plan_host
 from tests.states import DB, WEB, endpoint, state
@@ -64,6 +67,18 @@ def test_packets_are_led_into_the_networks_of_the_domains_of_containers_here_and
     assert led_into(networks, {shop.id}) == {shop.id, till.id}
     assert led_into(networks, {DB.id}) == {DB.id}
     assert led_into(networks, ()) == frozenset()
+
+
+def test_a_port_that_was_published_by_order_has_a_gateway_made_that_leads_nowhere_else() -> None:
+    led = Publication(Transport.TCP, ip_address("0.0.0.0"), 9090, 80)
+    export = Export(led, "c" * 64, WEB.id, "c1")
+    it = replace(state(WEB, replace(endpoint(1), container_id="c" * 64)), exports={export.key: export})
+    host = plan_host(it, HostFacts(SwitchFacts(available=True)), bridge="br-test", instance="test")
+    assert "ovgpa" in host.links
+    firewall = host.firewall[FIREWALL]
+    assert firewall.leads == (Lead(led, ip_address("10.20.0.2"), "ovgwa", borrows=True),)
+    assert [it.egress for it in firewall.passages] == [Egress.NONE]
+    assert firewall.forwards == {4}
 
 
 def test_the_longest_number_fits_the_kernel() -> None:
