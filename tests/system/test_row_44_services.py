@@ -89,4 +89,5 @@ def test_an_imported_service_is_led_elsewhere_while_containers_go_on_asking_for_
         assert "is held by an imported service" in said.stderr
         host.ovsnet("unimport", "10.40.0.9:3322")
         assert hears(c1, "10.40.0.9", 3322) == ""
-    assert host.start_container("c2", "--ip", "10.40.0.9", network="out").pings(c1.address("out"))
+    c2 = host.start_container("c2", "--ip", "10.40.0.9", network="out")
+    wait_until(lambda: c2.pings(c1.address("out")), BACK, "the address to be a container's")

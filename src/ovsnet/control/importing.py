@@ -6,6 +6,7 @@ Where the service is may change at any time: containers know the address alone.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ovsnet.control.commit import Committer
 from ovsnet.control.endpoints import Host
@@ -49,7 +50,7 @@ class Imports:
         try:
             await self._settled(wanted.network_id)
         except OvsnetError:
-            await self._committer.commit(lambda state: (_put_back(state, wanted, before), None))
+            await self._committer.commit(lambda state: (_put_back(state, wanted, before, now), None))
             raise
         return wanted, before
 
@@ -59,7 +60,7 @@ class Imports:
 
         def decide(state: State) -> tuple[Sequence[Change], Import]:
             found = _meant(state, asked, network)
-            return _removal(state, found), found
+            return _removal(state, found, self._clock()), found
 
         dropped = await self._committer.commit(decide)
         await self._settled(dropped.network_id)
@@ -160,7 +161,8 @@ def _meant(state: State, asked: Service, name: str) -> Import:
     return found[0]
 
 
-def _removal(state: State, it: Import) -> Sequence[Change]:
+def _removal(state: State, it: Import, now: float) -> Sequence[Change]:
+    """Its address rests after the last service, as an endpoint's does: containers remember the gateway's MAC for it."""
     changes: list[Change] = [Drop(it)]
     network = state.networks.get(it.network_id)
     others = any(
@@ -168,12 +170,12 @@ def _removal(state: State, it: Import) -> Sequence[Change]:
     )
     pool = None if network is None or others else _pool(state, network, it.address)
     allocation = None if pool is None else state.allocations.get((pool.id, it.address))
-    if allocation is not None and allocation.holder == IMPORTED:
-        changes.append(Drop(allocation))
+    if allocation is not None and allocation.held and allocation.holder == IMPORTED:
+        changes.append(Put(replace(allocation, released_at=now)))
     return changes
 
 
-def _put_back(state: State, wanted: Import, before: Import | None) -> Sequence[Change]:
+def _put_back(state: State, wanted: Import, before: Import | None, now: float) -> Sequence[Change]:
     if state.imports.get(wanted.key) != wanted:
         return ()
-    return _removal(state, wanted) if before is None else (Put(before),)
+    return _removal(state, wanted, now) if before is None else (Put(before),)

@@ -54,7 +54,7 @@ class World:
         ]
 
     def reserved(self) -> list[str]:
-        return sorted(str(it.address) for it in self.state.allocations.values() if it.holder == IMPORTED)
+        return sorted(str(it.address) for it in self.state.allocations.values() if it.held and it.holder == IMPORTED)
 
     async def settled(self, revision: int, resources: Sequence[str], deadline: float) -> None:
         if self.refusal is not None:
@@ -94,6 +94,7 @@ async def test_the_address_is_free_with_its_last_service() -> None:
     assert world.reserved() == ["10.20.0.9"]
     await world.imports.drop("10.20.0.9:53/udp", "")
     assert (world.listed(), world.reserved()) == ([], [])
+    assert [it.released_at for it in world.state.allocations.values()] == [1.0], "it rests, as containers remember it"
     with pytest.raises(NotFound, match=r"no service is imported at 10\.20\.0\.9 port 3322; imported are: none"):
         await world.imports.drop(SERVICE, "")
 
@@ -109,12 +110,12 @@ async def test_an_address_that_aux_address_keeps_is_good_and_stays_kept() -> Non
 async def test_what_the_host_refuses_is_put_back() -> None:
     world = World()
     await world.imports.put(SERVICE, TARGET, "")
-    before = (world.state.imports, world.state.allocations)
+    before = (world.state.imports, world.reserved())
     world.refusal = ApplyError("firewall of gateways", "no")
     for service in (SERVICE, "10.20.0.10:22"):
         with pytest.raises(ApplyError):
             await world.imports.put(service, "192.0.2.8:22", "")
-    assert (world.state.imports, world.state.allocations) == before
+    assert (world.state.imports, world.reserved()) == before
 
 
 @pytest.mark.parametrize(
