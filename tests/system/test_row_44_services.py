@@ -26,7 +26,11 @@ with socket.create_server((sys.argv[1], int(sys.argv[2]))) as it:
         peer.sendall(f"{sys.argv[2]} sees {whom[0]}".encode())
         peer.close()
 """
-ASK = "import socket, sys; print(socket.create_connection((sys.argv[1], int(sys.argv[2])), 3).recv(99).decode())"
+ASK = """
+import socket, sys
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), float(sys.argv[3])) as it:
+    print(it.recv(99).decode())
+"""
 
 
 @contextmanager
@@ -42,8 +46,8 @@ def service(wire: Wire, port: int) -> Iterator[None]:
             it.kill()
 
 
-def hears(container: Container, address: str, port: int) -> str:
-    return container.inside("python3", "-c", ASK, address, str(port), check=False).stdout.strip()
+def hears(container: Container, address: str, port: int, patience: float = 3.0) -> str:
+    return container.inside("python3", "-c", ASK, address, str(port), str(patience), check=False).stdout.strip()
 
 
 @pytest.mark.row(44)
@@ -88,6 +92,6 @@ def test_an_imported_service_is_led_elsewhere_while_containers_go_on_asking_for_
         said = host.docker("run", "--rm", "--network", "out", "--ip", "10.40.0.9", "busybox:local", "true", check=False)
         assert "is held by an imported service" in said.stderr
         host.ovsnet("unimport", "10.40.0.9:3322")
-        assert hears(c1, "10.40.0.9", 3322) == ""
+        assert hears(c1, "10.40.0.9", 3322, patience=0.5) == ""
     c2 = host.start_container("c2", "--ip", "10.40.0.9", network="out")
     wait_until(lambda: c2.pings(c1.address("out")), BACK, "the address to be a container's")
