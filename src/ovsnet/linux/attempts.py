@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Collection
 from typing import Final
 
 from ovsnet.linux.linkmessage import Link
-from ovsnet.model.errors import ApplyError
+from ovsnet.model.errors import ApplyError, Unavailable
 
 NO_LINK: Final = frozenset({errno.ENODEV})
 NOTHING_INSIDE: Final = frozenset({errno.EADDRNOTAVAIL, errno.ESRCH, errno.ENODEV})
@@ -20,6 +20,8 @@ async def attempt(name: str, action: Awaitable[None]) -> ApplyError | None:
         return error
     except OSError as error:
         return ApplyError(name, error.strerror or str(error))
+    except Unavailable as error:  # a namespace that cannot be entered is that of one link
+        return ApplyError(name, str(error))
     return None
 
 
