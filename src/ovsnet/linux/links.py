@@ -30,7 +30,7 @@ from ovsnet.linux.ownership import (
     may_adopt,
     step_for_pair,
 )
-from ovsnet.linux.placement import name_taken_inside, sandbox_of
+from ovsnet.linux.placement import Sandbox, name_taken_inside, sandbox_of
 from ovsnet.linux.subscription import NEIGHBOUR
 from ovsnet.model.delta import Delta
 from ovsnet.model.errors import ApplyError, Unavailable
@@ -162,7 +162,8 @@ class LinkApplier:
         if step is Step.REFUSE:
             raise ApplyError(plan.name, taken(link))
         if step is Step.REPAIR:
-            await kernel.change(plan.name, alias=plan.alias, mtu=plan.mtu, state="up")
+            pardoned = {"group": NO_GROUP} if link is not None and link.group == CONDEMNED else {}
+            await kernel.change(plan.name, alias=plan.alias, mtu=plan.mtu, state="up", **pardoned)
             return
         if link is not None:
             await kernel.delete(link.index)
@@ -179,22 +180,29 @@ class LinkApplier:
         return False
 
     async def _settle_internal(self, kernel: Netlink, plan: LinkPlan) -> None:
-        if self._table.get(plan.name) is None and await self._seen_inside(plan):
+        if self._table.get(plan.name) is None and await self._is_inside(plan):
             self._ours.note_inside(plan)
             return
         link = await self._device(plan)
         if not may_adopt(link, self._mark):
             raise ApplyError(plan.name, taken(link))
         # Not up: on the host it would be one more interface of the host in the container's network.
-        await kernel.change(plan.name, alias=plan.alias, mtu=plan.mtu, **_address(plan))
+        group = NO_GROUP if plan.placement is None else HALF_MADE
+        await kernel.change(plan.name, alias=plan.alias, mtu=plan.mtu, group=group, **_address(plan))
         if plan.placement is not None:
             await _move_inside(kernel, link, plan, plan.placement)
             self._ours.note_inside(plan)
 
-    async def _seen_inside(self, plan: LinkPlan) -> bool:
+    async def _is_inside(self, plan: LinkPlan) -> bool:
+        """Whether it is where it belongs; what was begun there is finished."""
         if plan.placement is None:
             return self._ours.is_inside(plan.name)
-        return any(it.alias == plan.alias for it in await links_inside(plan.placement.sandbox))
+        inside = await links_inside(plan.placement.sandbox)
+        link = next((it for it in inside if it.alias == plan.alias), None)
+        if link is not None and link.group == HALF_MADE:
+            async with sandbox_of(plan, plan.placement) as sandbox:
+                await _finish(sandbox, plan, plan.placement)
+        return link is not None
 
     async def _device(self, plan: LinkPlan) -> Link:
         try:
@@ -245,7 +253,13 @@ def _prepare(plan: LinkPlan, here: socket.socket, far_name: str, there: socket.s
 async def _move_inside(kernel: Netlink, link: Link, plan: LinkPlan, placement: Placement) -> None:
     async with sandbox_of(plan, placement) as sandbox:
         await kernel.move(link.index, sandbox.namespace, placement.ifname)
-        await sandbox.finish(placement, plan.alias, plan.mtu)
+        await _finish(sandbox, plan, placement)
+
+
+async def _finish(sandbox: Sandbox, plan: LinkPlan, placement: Placement) -> None:
+    """Of an internal port's device: it has had its mark since before it moved, so its group tells that it is done."""
+    await sandbox.finish(placement, plan.alias, plan.mtu)
+    await sandbox.kernel.change(placement.ifname, group=NO_GROUP)
 
 
 async def _delete_pairs(kernel: Netlink, pairs: Sequence[Link]) -> list[ApplyError | None]:

@@ -123,7 +123,9 @@ def may_adopt(link: Link, mark: str) -> bool:
 def _as_plan(link: Link) -> LinkPlan:
     kind = PortKind.VETH if _is_pair(link) else PortKind.INTERNAL
     works = link.up or kind is PortKind.INTERNAL  # an internal port is down until the engine has it inside
-    return LinkPlan(link.name, kind, link.alias, link.mtu if works else BROKEN)
+    # A device on its way inside is to go on, and what is condemned would go with the next ones.
+    settled = link.group not in (HALF_MADE, CONDEMNED)
+    return LinkPlan(link.name, kind, link.alias, link.mtu if works and settled else BROKEN)
 
 
 def _is_pair(link: Link) -> bool:
