@@ -57,6 +57,7 @@ from ovsnet.linux.firewall import FirewallApplier
 from ovsnet.linux.hostchanges import HostChanges
 from ovsnet.linux.hostports import HostPorts
 from ovsnet.linux.insides import InsideApplier
+from ovsnet.linux.journal import journal_of
 from ovsnet.linux.links import LinkApplier
 from ovsnet.linux.localport import bring_up
 from ovsnet.linux.namespace import find_inside
@@ -147,8 +148,8 @@ class Agent:
             {
                 Kind.BRIDGES: BridgeApplier(self.switch, {int(it): it.name.lower() for it in Table}, bring_up),
                 Kind.LINKS: to.links,
-                Kind.DEVICES: DeviceApplier(),
-                Kind.INSIDES: InsideApplier(),
+                Kind.DEVICES: DeviceApplier(journal=journal_of(settings.run_dir, Kind.DEVICES)),
+                Kind.INSIDES: InsideApplier(journal_of(settings.run_dir, Kind.INSIDES)),
                 Kind.TUNNELS: to.tunnels,
                 Kind.PORTS: self.ports,
                 Kind.FLOWS: self.flows,

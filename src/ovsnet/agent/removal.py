@@ -25,6 +25,7 @@ from ovsnet.linux import dnslink
 from ovsnet.linux.devices import DeviceApplier
 from ovsnet.linux.firewall import FirewallApplier
 from ovsnet.linux.insides import InsideApplier
+from ovsnet.linux.journal import journal_of
 from ovsnet.linux.links import LinkApplier
 from ovsnet.linux.nics import Nics
 from ovsnet.linux.tunnelends import remove_table
@@ -173,8 +174,8 @@ async def _converge(settings: Settings, switch: Switch, links: LinkApplier, tunn
         {
             Kind.BRIDGES: BridgeApplier(switch),
             Kind.LINKS: links,
-            Kind.DEVICES: DeviceApplier(_devices(settings)),
-            Kind.INSIDES: InsideApplier(),
+            Kind.DEVICES: DeviceApplier(_devices(settings), journal_of(settings.run_dir, Kind.DEVICES)),
+            Kind.INSIDES: InsideApplier(journal_of(settings.run_dir, Kind.INSIDES)),
             Kind.TUNNELS: tunnels,
             Kind.PORTS: PortApplier(switch),
             Kind.FLOWS: FlowApplier(settings.bridge, settings.ovs_run_dir),

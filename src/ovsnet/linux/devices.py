@@ -5,17 +5,19 @@
                              back: moved here, or the kernel has done so when its namespace ended ─► its old name
 
 Made ones go with their namespace. A NIC comes back from one that ends under the name it had inside, a moment later; its
-mark says what it was called.
+mark says what it was called. What was begun and not finished is finished, or taken away when nobody wants it any more,
+by this process or the next one (journal.py).
 """
 
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ovsnet.linux.attempts import attempt
+from ovsnet.linux.journal import Journal
 from ovsnet.linux.linkmessage import Link
 from ovsnet.linux.namespace import links_inside, list_links
 from ovsnet.linux.netlink import Netlink
@@ -24,7 +26,7 @@ from ovsnet.linux.placement import Sandbox, name_taken_inside, sandbox_at
 from ovsnet.linux.sandboxes import OWN, is_alive
 from ovsnet.model.delta import Delta
 from ovsnet.model.errors import ApplyError
-from ovsnet.model.host import DevicePlan, Medium
+from ovsnet.model.host import DevicePlan, Medium, Placement
 
 NIC_MARK: Final = "ovsnet-nic "
 MODES: Final[Mapping[Medium, Mapping[str, str | int]]] = {
@@ -56,16 +58,21 @@ class NicMark:
 
 
 class DeviceApplier:
-    """Believes what it wrote, and looks whether it is still there when it is asked to. `known`: what an earlier process
-    wrote.
+    """Believes what it wrote, and looks whether it is still there when it is asked to. `known`: what is said to be
+    there. What an earlier process noted in the journal is finished once more.
     """
 
-    def __init__(self, known: Mapping[str, DevicePlan] | None = None) -> None:
+    def __init__(self, known: Mapping[str, DevicePlan] | None = None, journal: Journal | None = None) -> None:
         self._have = dict(known or {})
+        self._journal = journal or Journal()
+        noted = ((key, _recalled(key, note)) for key, note in self._journal.read())
+        self._begun = {key: it for key, it in noted if it is not None and key not in self._have}
 
     def have(self) -> Mapping[str, DevicePlan]:
-        """What was written, and NICs that came back and have another name yet."""
-        return dict(self._have)
+        """What was written, NICs that came back and have another name yet, and what was begun: as if it were nowhere,
+        so that it differs from what is wanted.
+        """
+        return {**{name: replace(it, sandbox="") for name, it in self._begun.items()}, **self._have}
 
     async def resync(self) -> None:
         """Forget what is gone, and find NICs of ours that have come back."""
@@ -80,35 +87,67 @@ class DeviceApplier:
     async def apply(self, delta: Delta[DevicePlan]) -> Sequence[ApplyError]:
         """First what goes, as a NIC may go from one container to another."""
         async with asyncio.TaskGroup() as tasks:
-            going = [tasks.create_task(attempt(it, self._end(self._have[it]))) for it in delta.remove]
+            going = [tasks.create_task(attempt(it, self._end(self._known(it)))) for it in delta.remove]
         wanted = [*delta.add.values(), *delta.change.values()]
         async with asyncio.TaskGroup() as tasks:
             coming = [tasks.create_task(attempt(it.name, self._settle(it))) for it in wanted]
         return [error for it in (*going, *coming) if (error := it.result()) is not None]
 
+    def _known(self, name: str) -> DevicePlan:
+        return self._have[name] if name in self._have else self._begun[name]
+
     async def _settle(self, plan: DevicePlan) -> None:
-        before = self._have.pop(plan.name, None)
+        before = self._have.get(plan.name) or self._begun.get(plan.name)
         if before is not None and before.sandbox != plan.sandbox:
-            self._have[plan.name] = before
             await self._end(before)
         async with sandbox_at(plan.name, plan.sandbox) as sandbox:
             link = await _inside(plan)
+            if plan.medium is Medium.NIC and link is None:
+                _must(plan)  # before it is noted: without one nothing was begun
+            self._have.pop(plan.name, None)
+            self._begun[plan.name] = plan
+            self._journal.note(plan.name, _noted(plan))
             if link is not None and link.group != HALF_MADE:
-                await sandbox.kernel.change(link.name, state="up")
+                await sandbox.finish(plan.place, link.alias, link.mtu)  # of a NIC only that tells whether it was
             elif plan.medium is Medium.NIC:
                 await _move_inside(sandbox, plan)
             else:
                 await _make(sandbox, plan, link)
-        self._have[plan.name] = plan
+        self._have[plan.name] = self._begun.pop(plan.name)
 
     async def _end(self, plan: DevicePlan) -> None:
         link = await _inside(plan)
+        if link is not None and plan.name in self._have:  # it may stay after all, and be no more what it was
+            self._begun[plan.name] = self._have.pop(plan.name)
         if plan.medium is Medium.NIC:
             await _bring_home(plan, link)
         elif link is not None:
             async with sandbox_at(plan.name, plan.sandbox) as sandbox:
                 await sandbox.kernel.delete_there(link.index)
         self._have.pop(plan.name, None)
+        self._begun.pop(plan.name, None)
+        self._journal.strike(plan.name)
+
+
+def _noted(plan: DevicePlan) -> Mapping[str, str]:
+    """All that is needed to find it and to take it away."""
+    return {
+        "medium": plan.medium,
+        "nic": plan.nic,
+        "sandbox": plan.sandbox,
+        "alias": plan.alias,
+        "ifname": plan.ifname,
+    }
+
+
+def _recalled(name: str, note: Mapping[str, str]) -> DevicePlan | None:
+    """None of what is no such note."""
+    try:
+        place = Placement(note["sandbox"], note["ifname"], ())
+        medium = Medium(note["medium"])
+        return DevicePlan(name, medium, note["nic"], note["sandbox"], note["alias"], place=place)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 async def _inside(plan: DevicePlan) -> Link | None:
