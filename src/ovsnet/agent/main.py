@@ -99,6 +99,8 @@ Python's own figures half of the time that reading a large cluster takes goes in
 """
 FIRST_CONTACT = 10.0
 """Seconds the store has at the start before the doors open without it."""
+SWITCH_CONTACT = 1.0
+"""And the switch, whose database is looked at meanwhile."""
 
 
 async def run(settings: Settings, listener: socket.socket) -> int:
@@ -317,6 +319,8 @@ class Agent:
             await self.store.wait_ready(FIRST_CONTACT)
         except Unavailable as error:
             self._log.error("the store is away; requests fail until it answers", reason=error.reason)
+        with suppress(Unavailable):  # whoever asks in the first moment shall not be told that it is away
+            await self.switch.wait_ready(SWITCH_CONTACT)
 
     async def _reconcile(self) -> None:
         while not self.store.available:
