@@ -245,6 +245,19 @@ async def test_who_keeps_sending_to_a_udp_port_is_led_where_it_leads_now(world: 
         assert said() == ""
 
 
+async def test_who_was_led_to_a_udp_port_is_so_no_more_although_the_process_died_over_it(world: World) -> None:
+    """It had written the rules, and what the kernel remembers was still to be forgotten."""
+    await have(world, NAT, *published(wish(5353, UDP, to=53)))
+    with sending(world.lan, "192.0.2.1") as said, serving(world.web, UDP, 53):
+        assert said() == "192.0.2.9"
+        call("nft", "flush", "chain", "inet", "test-egress", "published")
+        assert said() == "192.0.2.9"
+        world.firewall = FirewallApplier("test")
+        await world.firewall.resync()
+        await have(world, NAT)
+        assert said() == ""
+
+
 async def test_what_was_flushed_is_made_again_and_what_is_there_stays(world: World) -> None:
     with serving(world.web):
         await have(world, NAT, *published(wish()))

@@ -8,19 +8,20 @@ What is not named is closed, so that a gateway that is there before its rules, o
 is made anew in one transaction. Other tables may drop what ours lets pass: see passes.py for Docker's.
 """
 
+import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import structlog
 
 from ovsnet.linux import interface, passes, portrules
-from ovsnet.linux.conntrack import forget_udp
+from ovsnet.linux.conntrack import NOT_FOLLOWED, TOO_MANY, Begun, forget_udp
 from ovsnet.linux.hostports import HostPorts
-from ovsnet.linux.nft import nft, nothing_there
+from ovsnet.linux.nft import nft, nothing_there, says_nothing_there
 from ovsnet.model.delta import Delta
 from ovsnet.model.egress import FIREWALL, GATEWAY_DEVICES, Detour, FirewallPlan, Lead, Passage
 from ovsnet.model.errors import ApplyError, OvsnetError
+from ovsnet.model.ids import IpAddress, IpNetwork
 from ovsnet.model.network import Egress
 from ovsnet.model.publication import Transport
 
@@ -37,6 +38,8 @@ TROUBLE = (
     "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept",
 )
 """What this host says of packets that it cannot forward."""
+LED_UDP = re.compile(r"udp dport (\d+) .*dnat")
+"""In our rules, as nft lists them."""
 LOCALNET = "ipv4/conf/{}/route_localnet"
 FORWARDING = {4: "ipv4/ip_forward", 6: "ipv6/conf/all/forwarding"}
 
@@ -187,10 +190,10 @@ class FirewallApplier:
                 self._have = {FIREWALL: self._written[0] if await self._unchanged(*self._written) else FOREIGN}
             elif not self._looked:
                 self._have = {FIREWALL: FOREIGN} if await self._listed() else {}
+            self._looked = True
         except OvsnetError:
             # Who has containers on other networks need not know: whoever wants a gateway is told when it is made.
             self._have = {FIREWALL: FOREIGN} if self._written else {}
-        self._looked = True
 
     async def _unchanged(self, plan: FirewallPlan, listed: str) -> bool:
         if await self._listed() != listed or not _forwards(plan) or not _answers(plan):
@@ -219,9 +222,10 @@ class FirewallApplier:
         self._written, self._have = None, {FIREWALL: FOREIGN}
 
     async def _put(self, plan: FirewallPlan) -> None:
-        before = _udp_ports(self._written[0]) if self._written else frozenset()
+        known = self._written[0] if self._written else None
+        listed = "" if known else await self._listed()
         await nft("-f", "-", stdin=ruleset(self._table, plan))
-        await _begin_anew(before ^ _udp_ports(plan))
+        await _begin_anew(known, plan, listed)
         if plan.forwards:
             await passes.open_up()
         else:
@@ -241,15 +245,55 @@ class FirewallApplier:
     async def _take_away(self) -> None:
         self._ports.keep(())
         await passes.close()
+        known = self._written[0] if self._written else None
+        listed = "" if known else await self._listed()
         with nothing_there():
             await nft("delete", "table", "inet", self._table)
+        await _begin_anew(known, FirewallPlan(()), listed)
         self._written, self._have = None, {}
 
     async def _listed(self) -> str:
         """Without the counters; "" when it is gone."""
-        with suppress(ApplyError):
+        try:
             return await nft("--stateless", "list", "table", "inet", self._table)
-        return ""
+        except ApplyError as error:
+            if says_nothing_there(error):
+                return ""
+            raise
+
+
+async def _begin_anew(known: FirewallPlan | None, plan: FirewallPlan, listed: str) -> None:
+    """Where a port leads now is so for who has been sending to it, too. `known` is what was written before; where that
+    is not known, the rules as they were `listed` tell something of it.
+    """
+    changed = _changed(known, plan, listed)
+    if known is not None and not changed:
+        return
+    subnets = [it for one in (known, plan) if one is not None for it in _subnets(one)]
+    leads = {_way(it) for _, it in _udp_ports(plan)}
+
+    def doomed(it: Begun) -> bool:
+        if (it.answers, it.port, it.by) in leads:
+            return False
+        led = it.answers != it.to and any(it.answers in subnet for subnet in subnets)
+        return led or it.port in changed
+
+    try:
+        await forget_udp(doomed)
+    except OSError as error:
+        reason = f"the connections that UDP ports had before cannot be ended: {error.strerror or error}"
+        if error.errno in TOO_MANY:  # the next time would be no better, and ports shall lead where they lead now
+            log.warning("who has been sending by UDP is led as before", reason=reason)
+        elif error.errno not in NOT_FOLLOWED:
+            raise ApplyError(FIREWALL, reason) from error
+
+
+def _changed(known: FirewallPlan | None, plan: FirewallPlan, listed: str) -> frozenset[int]:
+    """UDP ports of this host that lead elsewhere from now on, as far as it is known where they led."""
+    now = _udp_ports(plan)
+    if known is not None:
+        return frozenset(port for port, _ in now ^ _udp_ports(known))
+    return frozenset((*(port for port, _ in now), *map(int, LED_UDP.findall(listed))))
 
 
 def _udp_ports(plan: FirewallPlan) -> frozenset[tuple[int, Lead | Detour]]:
@@ -259,11 +303,15 @@ def _udp_ports(plan: FirewallPlan) -> frozenset[tuple[int, Lead | Detour]]:
     return frozenset[tuple[int, Lead | Detour]]().union(leads, detours)
 
 
-async def _begin_anew(changed: Collection[tuple[int, Lead | Detour]]) -> None:
-    """Where a port leads now is so for who has been sending to it, too."""
-    if changed:
-        with suppress(OSError):  # a kernel that follows no connections remembers none
-            await forget_udp({port for port, _ in changed})
+def _way(it: Lead | Detour) -> tuple[IpAddress, int, int]:
+    """Who answers, the port he is asked by, and the one he has."""
+    if isinstance(it, Detour):
+        return it.service.target, it.service.port, it.service.target_port
+    return it.to, it.publication.host_port, it.publication.port
+
+
+def _subnets(plan: FirewallPlan) -> Iterable[IpNetwork]:
+    return (subnet for it in plan.passages if it.leads_out for subnet in it.subnets)
 
 
 def _answering(plan: FirewallPlan) -> Sequence[str]:

@@ -33,13 +33,18 @@ async def nft(*words: str, stdin: str = "") -> str:
     return done.output.decode()
 
 
+def says_nothing_there(refusal: ApplyError) -> bool:
+    """Whether nft found nothing of that name, and was not refused for another reason."""
+    return "No such file or directory" in refusal.reason
+
+
 @contextmanager
 def nothing_there() -> Iterator[None]:
     """What is to go and has gone is as wanted."""
     try:
         yield
     except ApplyError as error:
-        if "No such file or directory" not in error.reason:
+        if not says_nothing_there(error):
             raise
 
 

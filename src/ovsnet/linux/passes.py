@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from ovsnet import processes
-from ovsnet.linux.nft import nft
+from ovsnet.linux.nft import nft, says_nothing_there
 from ovsnet.model.egress import GATEWAY_DEVICES
 from ovsnet.model.errors import ApplyError, Unavailable
 
@@ -26,6 +26,8 @@ LEGACY: Final[Mapping[str, Path]] = {
     "ip6tables-legacy": Path("/proc/net/ip6_tables_names"),
 }
 """The program, and where the kernel names the tables it has: to ask the program would make them."""
+NO_CHAIN: Final = 1
+"""How iptables(8) ends then; otherwise where it cannot say."""
 DEADLINE = 10.0
 
 
@@ -131,8 +133,10 @@ class Nftables:
     async def _listed(self, chain: str) -> Sequence[Mapping[str, Any]] | None:
         try:
             found = await nft("-j", "-a", "list", "chain", self._family, "filter", chain)
-        except ApplyError:
-            return None
+        except ApplyError as error:
+            if says_nothing_there(error):
+                return None
+            raise
         listed: Sequence[Mapping[str, Any]] = json.loads(found)["nftables"]
         return listed
 
@@ -175,7 +179,7 @@ class Legacy:
             done = await processes.run((self._program, "-w", "5", *words), deadline=DEADLINE)
         except TimeoutError as error:
             raise Unavailable(self._program, f"no answer within {DEADLINE:g} s") from error
-        if done.code and missing:
+        if done.code == NO_CHAIN and missing:
             return None
         if done.code:
             raise ApplyError(self._program, done.complaint.partition("\n")[0])
