@@ -83,7 +83,7 @@ contract: venv  ## one suite per protocol, run on its fake and on the real thing
 
 functional: venv  ## our parts against a real ovsdb-server and ovs-vswitchd (root)
 	@$(SAY) "functional tests"
-	@$(PYTEST) tests/functional $(call rows,userspace) $(ARGS)
+	@$(PYTEST) tests/functional -m "not long" $(call rows,userspace) $(ARGS)
 
 system: venv  ## throw-away hosts, each with its own Docker Engine and Open vSwitch (root)
 	@$(SAY) "system tests: hosts with real engines"
@@ -95,7 +95,7 @@ kernel: venv  ## a machine with a kernel of its own: the Open vSwitch kernel dat
 
 long: venv  ## what `make test` leaves out for its time: rare faults, machines with the kernel datapath as a cluster
 	@$(SAY) "long tests"
-	@result=0; $(PYTEST) tests/rig tests/system -m "long and not kernel and not matrix" --durations=10 \
+	@result=0; $(PYTEST) tests/functional tests/rig tests/system -m "long and not kernel and not matrix" --durations=10 \
 		$(call rows,userspace) $(ARGS) || result=$$?; \
 	$(PYTEST) tests/rig tests/system -m "long and kernel and not matrix" --durations=10 $(call rows,kernel) $(ARGS) \
 		|| result=$$?; exit $$result

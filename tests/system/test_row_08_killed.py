@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
+from tests.functional.boundary import Fate
+from tests.functional.mortal import MODULE
 from tests.rig.container import Container
+from tests.rig.host import PROJECT
 from tests.rig.namespace_host import NamespaceHost
 from tests.rig.process import wait_until
 from tests.rig.rig import Rig
@@ -109,3 +112,43 @@ def test_with_the_store_stuck_a_run_fails_soon_and_says_so(web: NamespaceHost) -
     web.agent.wait_ready()
     left_as(web, before, deadline=COLLECTED)
     web.docker("run", "--rm", "--network", "web", "busybox:local", "true")
+
+
+FUSE = "/run/fuse"
+EVERY = range(1, 46, 4)
+
+
+@pytest.fixture
+def mortal(rig: Rig) -> Iterator[NamespaceHost]:
+    """A host whose agent dies when it is told to (tests/functional/mortal.py), with a network."""
+    host = rig.host()
+    python = (f"PYTHONPATH={PROJECT}/src:{PROJECT}", f"{PROJECT}/.venv/bin/python")
+    options = ("--set", f"orphan_age={ORPHAN_AGE}", "--set", "orphan_period=1")
+    host.agent.adopt(host.spawn("env", *python, "-m", MODULE, FUSE, "keeper", *options, label="agent"))
+    host.agent.wait_ready()
+    networks.with_gateway_bridge(host)
+    networks.create(host, "web", "10.20.0.0/24", "-o", "egress=nat")
+    yield host
+    rig.discard(host)
+
+
+@pytest.mark.long
+@pytest.mark.row(8, 10)
+def test_a_container_comes_and_goes_although_the_agent_is_killed_in_the_middle_of_it(mortal: NamespaceHost) -> None:
+    """The engine asks again by itself when its call breaks off; what it gives up can be done again at once."""
+    run = ("run", "-d", "--init", "-p", "8080:80", "--network", "web", "--name", "c1", "busybox:local", "sleep", "999")
+    mortal.docker(*run)
+    mortal.docker("rm", "-f", "c1")
+    clean(mortal)
+    before, died = traces(mortal), 0
+    for number in EVERY:
+        mortal.shell(f"rm -f {FUSE}.struck; echo '{number} {Fate.DIES_AFTER}' >{FUSE}.new; mv {FUSE}.new {FUSE}")
+        if not mortal.docker(*run, check=False).ok:
+            mortal.docker("rm", "-f", "c1", check=False)
+            mortal.docker(*run)
+        assert Container(mortal, "c1").address("web"), number
+        mortal.docker("rm", "-f", "c1")
+        mortal.agent.wait_ready()
+        left_as(mortal, before, deadline=COLLECTED)
+        died += mortal.exists(f"{FUSE}.struck")
+    assert died > len(EVERY) // 2
