@@ -23,6 +23,7 @@ import structlog
 from ovsnet import __version__
 from ovsnet.agent import logs, supervise
 from ovsnet.agent.after_round import AfterRound
+from ovsnet.agent.appliers import quiet_appliers
 from ovsnet.agent.askers import Askers
 from ovsnet.agent.attached import AttachedSide, announce_inside
 from ovsnet.agent.calls import Behind, plugin_calls, spares_of
@@ -52,14 +53,9 @@ from ovsnet.docker.server import PluginServer
 from ovsnet.engine.client import Engine
 from ovsnet.engine.events import Follower
 from ovsnet.engine.facts import EngineFacts
-from ovsnet.linux.devices import DeviceApplier
-from ovsnet.linux.firewall import FirewallApplier
 from ovsnet.linux.hostchanges import HostChanges
 from ovsnet.linux.hostports import HostPorts
-from ovsnet.linux.insides import InsideApplier
-from ovsnet.linux.journal import journal_of
 from ovsnet.linux.links import LinkApplier
-from ovsnet.linux.localport import bring_up
 from ovsnet.linux.namespace import find_inside
 from ovsnet.linux.nft import RuleChanges
 from ovsnet.linux.nics import Nics
@@ -74,7 +70,6 @@ from ovsnet.model.ids import Ofport
 from ovsnet.model.state import State
 from ovsnet.model.uplink import Hold, HostAddress, HostRoute, UplinkPlan
 from ovsnet.ovs.announce import announce
-from ovsnet.ovs.bridge import BridgeApplier
 from ovsnet.ovs.openflow import FlowApplier
 from ovsnet.ovs.ports import PortApplier
 from ovsnet.ovs.programs import management_socket
@@ -82,7 +77,6 @@ from ovsnet.ovs.receivebuffers import ReceiveBuffers
 from ovsnet.ovs.reportwatch import send_out, watch_reports
 from ovsnet.ovs.switch import Switch
 from ovsnet.ovs.uplinks import Uplinks as UplinkBridges
-from ovsnet.pipeline.tables import Table
 from ovsnet.plan.uplinks import plan_uplinks
 from ovsnet.reconcile.converge import Converger, Round
 from ovsnet.reconcile.loop import Loop
@@ -148,15 +142,12 @@ class Agent:
         self.uplink_applier = uplink_applier(settings, self.switch, self._note_move)
         self.converger = Converger(
             {
-                Kind.BRIDGES: BridgeApplier(self.switch, {int(it): it.name.lower() for it in Table}, bring_up),
+                **quiet_appliers(settings, self.switch, self.host_ports),
                 Kind.LINKS: to.links,
-                Kind.DEVICES: DeviceApplier(journal=journal_of(settings.run_dir, Kind.DEVICES)),
-                Kind.INSIDES: InsideApplier(journal_of(settings.run_dir, Kind.INSIDES)),
                 Kind.TUNNELS: to.tunnels,
                 Kind.PORTS: self.ports,
                 Kind.FLOWS: self.flows,
                 Kind.UPLINKS: self.uplink_applier,
-                Kind.FIREWALL: FirewallApplier(settings.instance, self.host_ports),
             },
             self.wanted,
             self.facts,
