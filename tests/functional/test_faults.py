@@ -192,16 +192,14 @@ class Way:
     async def _judge(self, life: Life, at: int, refused: str, when: str) -> None:
         """Where the fault has been, and at the end: what is there for a while only must be gone by then."""
         struck = self.host.boundary.struck
+        self.host.send_by_udp(SENT_TO)
         if refused or not self.expected or at == len(self.stations) - 1 or struck != self.judged or when:
             drift = [] if refused else await life.drift()
             shown = self.host.shown()
-            if _leads(self.stations[at].state):
-                shown["led"] = []  # whoever is led there is led rightly
             self.seen.append(shown)
             differences = differing(self.expected[at], shown) if self.expected else []
             self.wrong += [f"{when}station {at}: {it}" for it in (refused, *drift, *differences) if it]
             self.judged = "" if when else struck
-        self.host.send_by_udp(SENT_TO)
 
     def _after_round(self, _: Round) -> None:
         """What was refused for too long is wanted no more: whoever asked for it has been told so."""
@@ -209,11 +207,6 @@ class Way:
             self.taken_back = True
             self.wanted.go(self.goal - 1)
             self.life.loop.nudge()
-
-
-def _leads(state: State) -> bool:
-    """Whether the port to which somebody sends again and again is published."""
-    return any(one.host_port == SENT_TO for it in state.endpoints.values() for one in it.published)
 
 
 @pytest.fixture(scope="module")
