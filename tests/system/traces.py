@@ -13,15 +13,18 @@ from tests.rig.process import wait_until
 from tests.system.networks import API, BRIDGE, ask
 
 OFCTL = "ovs-ofctl -O OpenFlow15"
+SPARES = "ovs-vsctl --timeout=10 --bare --columns=name find port external_ids:ovsnet-spare=true"
+"""Asked for before and after all else: some may be made, or taken away, in between."""
 COMMANDS = (
+    SPARES,
     f"ovs-vsctl --timeout=10 list-ports {BRIDGE}",
-    "ovs-vsctl --timeout=10 --bare --columns=name find port external_ids:ovsnet-spare=true",
     f"{OFCTL} --no-stats dump-flows {BRIDGE}",
     f"{OFCTL} dump-groups {BRIDGE} | tail -n +2",
     f"{OFCTL} dump-meters {BRIDGE} | tail -n +2",
     "ip -d -j link show",
     "nft list ruleset",
     *(f"{' '.join(API)} http://ovsnet/v1/{what}" for what in ("networks", "endpoints", "leases", "status")),
+    SPARES,
 )
 COUNTER = re.compile(r"counter packets \d+ bytes \d+")
 
@@ -45,8 +48,8 @@ class Traces:
 def traces(host: Host) -> Traces:
     """What is there now; the agent and the switch must be running."""
     script = "set -e -o pipefail; " + "; printf '\\f'; ".join(COMMANDS)
-    ports, spares, flows, groups, meters, links, rules, *said = host.shell(script).stdout.split("\f")
-    waiting = frozenset(end + name[2:] for name in _lines(spares) for end in ("ov", "oc"))
+    before, ports, flows, groups, meters, links, rules, *said, after = host.shell(script).stdout.split("\f")
+    waiting = frozenset(end + name[2:] for name in _lines(before) | _lines(after) for end in ("ov", "oc"))
     networks, endpoints, leases, status = map(json.loads, said)
     return Traces(
         ports=_lines(ports) - waiting,
