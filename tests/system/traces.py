@@ -13,8 +13,8 @@ from tests.rig.process import wait_until
 from tests.system.networks import API, BRIDGE, ask
 
 OFCTL = "ovs-ofctl -O OpenFlow15"
-SPARES = "ovs-vsctl --timeout=10 --bare --columns=name find port external_ids:ovsnet-spare=true"
-"""Asked for before and after all else: some may be made, or taken away, in between."""
+SPARES = "ovsdb-client --timeout=10 --format=csv --no-headings dump unix:/run/ovsnet/store.sock OVSNet Spare spare_id"
+"""Asked for before and after all else: some may be wanted, or not any more, in between."""
 COMMANDS = (
     SPARES,
     f"ovs-vsctl --timeout=10 list-ports {BRIDGE}",
@@ -49,7 +49,8 @@ def traces(host: Host) -> Traces:
     """What is there now; the agent and the switch must be running."""
     script = "set -e -o pipefail; " + "; printf '\\f'; ".join(COMMANDS)
     before, ports, flows, groups, meters, links, rules, *said, after = host.shell(script).stdout.split("\f")
-    waiting = frozenset(end + name[2:] for name in _lines(before) | _lines(after) for end in ("ov", "oc"))
+    spares = (it.strip('"') for it in _lines(before) | _lines(after) if it.startswith('"'))
+    waiting = frozenset(end + it[:11] for it in spares for end in ("ov", "oc"))
     networks, endpoints, leases, status = map(json.loads, said)
     return Traces(
         ports=_lines(ports) - waiting,
