@@ -49,7 +49,7 @@ def traces(host: Host) -> Traces:
     """What is there now; the agent and the switch must be running."""
     script = "set -e -o pipefail; " + "; printf '\\f'; ".join(COMMANDS)
     before, ports, flows, groups, meters, links, rules, *said, after = host.shell(script).stdout.split("\f")
-    spares = (it.strip('"') for it in _lines(before) | _lines(after) if it.startswith('"'))
+    spares = (it.strip('"') for it in _lines(before) | _lines(after))  # quoted where they begin with a digit
     waiting = frozenset(end + it[:11] for it in spares for end in ("ov", "oc"))
     networks, endpoints, leases, status = map(json.loads, said)
     return Traces(
