@@ -117,6 +117,7 @@ bench: venv  ## measure everything, against other networks (root, two hours); AR
 	@scripts/bench $(ARGS)
 
 docs: venv  ## documents against code: tables, options, verbs, errors
+	@$(if $(RECORD),$(BIN)/python scripts/generate_status.py)
 	@$(SAY) "documents"
 	@$(PYTEST) tests/test_docs*.py $(ARGS)
 
