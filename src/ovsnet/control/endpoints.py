@@ -10,7 +10,7 @@ from ovsnet.control.commit import Committer
 from ovsnet.control.egress import resources_of
 from ovsnet.control.kernel import Kernel
 from ovsnet.control.requests import EndpointRequest, Joined
-from ovsnet.control.spares import fitting, macs_of
+from ovsnet.control.spares import fitting, macs_in_use
 from ovsnet.ipam.macs import next_mac
 from ovsnet.model.egress import FIREWALL, leads_out
 from ovsnet.model.endpoint import Endpoint
@@ -187,8 +187,7 @@ def _decide_create(
     if spare is not None:
         made = replace(wanted, mac=spare.mac, spare=spare.id)
         return (Drop(spare), Put(made)), made
-    in_use = macs_of(state) | {it.mac for it in state.endpoints.values()}
-    mac, counters = next_mac(state.counters, prefix, in_use)
+    mac, counters = next_mac(state.counters, prefix, macs_in_use(state))
     made = replace(wanted, mac=mac)
     return (Put(counters), Put(made)), made
 

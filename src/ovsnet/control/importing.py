@@ -104,7 +104,7 @@ def _network(state: State, address: IpAddress, name: str) -> Network:
 
 
 def _has(network: Network, address: IpAddress) -> bool:
-    return any(address in it for it in (network.ipv4, network.ipv6) if it is not None and it.version == address.version)
+    return any(address in it for it in (network.ipv4, network.ipv6) if it is not None)
 
 
 def _check_target(state: State, wanted: Import) -> None:
@@ -138,11 +138,7 @@ def _reserved(state: State, network: Network, address: IpAddress, now: float) ->
 
 
 def _pool(state: State, network: Network, address: IpAddress) -> Pool | None:
-    return next((it for it in state.pools.values() if it.serves(network) and _within(it, address)), None)
-
-
-def _within(pool: Pool, address: IpAddress) -> bool:
-    return pool.subnet.version == address.version and address in pool.subnet
+    return next((it for it in state.pools.values() if it.serves(network) and address in it.subnet), None)
 
 
 def _meant(state: State, asked: Service, name: str) -> Import:

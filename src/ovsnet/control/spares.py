@@ -139,9 +139,9 @@ def fitting(state: State, network: Network, *, offload: bool) -> Spare | None:
     return next(fit, None)
 
 
-def macs_of(state: State) -> frozenset[Mac]:
-    """MACs that are given already, though no endpoint has them."""
-    return frozenset(it.mac for it in state.spares.values())
+def macs_in_use(state: State) -> frozenset[Mac]:
+    """MACs that are given already: to endpoints, to attachments, and to those that wait for an endpoint."""
+    return frozenset(it.mac for those in (state.endpoints, state.attachments, state.spares) for it in those.values())
 
 
 def lacks(state: State, want: Want) -> Mapping[int, int]:
@@ -167,8 +167,7 @@ def filled(state: State, want: Want, new: New) -> Sequence[Change]:
     """What makes the spares of this state those that are wanted."""
     changes: list[Change] = [Drop(it) for it in misfits(state, want)]
     counters, now = state.counters, new.now()
-    in_use = {it.mac for it in state.endpoints.values()} | {it.mac for it in state.attachments.values()}
-    in_use |= macs_of(state)
+    in_use = macs_in_use(state)
     for mtu, missing in lacks(state, want).items():
         for _ in range(missing):
             mac, counters = next_mac(counters, new.prefix(), in_use)

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from ovsnet.control.attachments import devices
 from ovsnet.control.attachments.targets import Found
 from ovsnet.control.endpoints import check_free, check_segment
-from ovsnet.control.spares import macs_of
+from ovsnet.control.spares import macs_in_use
 from ovsnet.ipam.macs import next_mac
 from ovsnet.model.attaching import Wanted
 from ovsnet.model.attachment import Attachment, Tagging, Target
@@ -195,7 +195,7 @@ def admit(
     _check_port_name(state, made)
     changes: list[Change] = []
     if not made.mac:
-        mac, counters = next_mac(state.counters, prefix, _macs(state))
+        mac, counters = next_mac(state.counters, prefix, macs_in_use(state))
         made = replace(made, mac=mac)
         changes.append(Put(counters))
     if endpoint is None:
@@ -307,8 +307,3 @@ def _neighbours(others: Iterable[Attachment], made: Attachment) -> Iterable[Atta
     trunks = (Tagging.TRUNK, Tagging.NATIVE)
     near = (it for it in others if it.vlan == made.vlan or it.tagging in trunks or made.tagging in trunks)
     return (it for it in near if it.id != made.id)
-
-
-def _macs(state: State) -> frozenset[Mac]:
-    here = [*(it.mac for it in state.endpoints.values()), *(it.mac for it in state.attachments.values())]
-    return macs_of(state).union(here)
