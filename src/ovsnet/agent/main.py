@@ -87,9 +87,10 @@ JOIN_MARGIN = 1.5
 """Seconds of a call's deadline kept back, so that a join that failed can be withdrawn and answered."""
 SLOW_SWITCH = 12.0
 """Seconds an ovs-vswitchd that lives may need for one change: a burst of starting containers holds it up."""
-RARELY = (50_000, 20, 50)
+RARELY = (50_000, 5, 200)
 """When cycles are looked for (gc.set_threshold). There are few, and hundreds of thousands of values that live long: by
-Python's own figures half of the time that reading a large cluster takes goes into looking through them again.
+Python's own figures half of the time that reading a large cluster takes goes into looking through them again. What
+was in use at the first look, such as a request to the kernel, is looked at once more soon.
 """
 FIRST_CONTACT = 10.0
 """Seconds the store has at the start before the doors open without it."""

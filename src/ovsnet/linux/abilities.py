@@ -4,14 +4,13 @@ Whether something is built in, a module that can be loaded, or not there at all,
 """
 
 import asyncio
-import ctypes
 import errno
-import os
 import socket
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+from ovsnet.linux.libc import libc, must
 from ovsnet.linux.namespace import CLONE_NEWNET
 from ovsnet.linux.netlink import Netlink
 from ovsnet.linux.shaping import OURS, ROOT
@@ -62,9 +61,6 @@ async def _has_discipline(kernel: Netlink, kind: str) -> bool:
 
 def _socket_apart() -> int:
     """A netlink socket in a namespace of its own, which lives as long as the socket. For a thread that ends then."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNET) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
+    must(libc().unshare(CLONE_NEWNET))
     kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC
     return socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE).detach()

@@ -11,7 +11,6 @@ checks see to it that nobody comes that way with an address that belongs on the 
 """
 
 import asyncio
-import ctypes
 import os
 import socket
 import threading
@@ -20,6 +19,7 @@ from contextlib import ExitStack, suppress
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
+from ovsnet.linux.libc import libc, must
 from ovsnet.linux.namespace import CLONE_NEWNET, links_inside, list_links, opened, run_inside
 from ovsnet.linux.netlink import Netlink, NewEnd
 from ovsnet.model.errors import Unavailable
@@ -171,25 +171,15 @@ def _make(path: Path) -> None:
         return
     path.parent.mkdir(exist_ok=True)
     folder = os.fsencode(path.parent)
-    if _libc().mount(b"", folder, b"none", _MS_SHARED | _MS_REC, None) != 0:
-        _must(_libc().mount(folder, folder, b"none", _MS_BIND | _MS_REC, None))
-        _must(_libc().mount(b"", folder, b"none", _MS_SHARED | _MS_REC, None))
+    if libc().mount(b"", folder, b"none", _MS_SHARED | _MS_REC, None) != 0:
+        must(libc().mount(folder, folder, b"none", _MS_BIND | _MS_REC, None))
+        must(libc().mount(b"", folder, b"none", _MS_SHARED | _MS_REC, None))
     path.touch()
-    _must(_libc().unshare(CLONE_NEWNET))
-    _must(_libc().mount(b"/proc/thread-self/ns/net", os.fsencode(path), b"none", _MS_BIND, None))
+    must(libc().unshare(CLONE_NEWNET))
+    must(libc().mount(b"/proc/thread-self/ns/net", os.fsencode(path), b"none", _MS_BIND, None))
 
 
 def _unmake(path: Path) -> None:
     with suppress(FileNotFoundError):
-        _libc().umount2(os.fsencode(path), _MNT_DETACH)
+        libc().umount2(os.fsencode(path), _MNT_DETACH)
         path.unlink()
-
-
-def _must(result: int) -> None:
-    if result != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-
-
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)

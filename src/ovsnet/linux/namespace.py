@@ -6,7 +6,6 @@ namespace it was made in, and may be used outside.
 """
 
 import asyncio
-import ctypes
 import errno
 import os
 import socket
@@ -15,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+from ovsnet.linux.libc import libc, must
 from ovsnet.linux.linkmessage import Link, list_request, messages, single_request
 from ovsnet.linux.wire import DONE, ERROR
 from ovsnet.model.errors import Unavailable
@@ -98,8 +98,5 @@ def _listed(kernel: socket.socket) -> Iterator[Link]:
 
 
 def _enter_and_do(namespace: int, job: Callable[[], T]) -> T:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(namespace, CLONE_NEWNET) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
+    must(libc().setns(namespace, CLONE_NEWNET))
     return job()

@@ -23,7 +23,7 @@ class Belief:
     def __init__(self) -> None:
         self._have: dict[str, Resource] = {}
         self._canonical: dict[str, Resource] = {}
-        self._places: dict[_Place, dict[str, Flow]] = {}
+        self._places: dict[_Place, tuple[str, ...]] = {}
         self._strangers: set[str] = set()
         self._unread: dict[str, Resource] = {}
 
@@ -55,10 +55,10 @@ class Belief:
         if canonical is not None:
             self._strangers.discard(key)
         if isinstance(canonical, Flow):
-            place = self._places.get(_place(canonical), {})
-            place.pop(key, None)
-            if not place:
-                self._places.pop(_place(canonical), None)
+            place = _place(canonical)
+            others = tuple(it for it in self._places.pop(place, ()) if it != key)
+            if others:
+                self._places[place] = others
 
     def clear(self) -> None:
         """Nothing is there."""
@@ -67,10 +67,13 @@ class Belief:
 
     def read(self, key: str, canonical: Resource) -> None:
         """The canonical form of what is believed under `key`."""
+        if canonical == self._have.get(key):
+            canonical = self._have[key]  # most are: ten flows for each endpoint need not be kept twice
         self._canonical[key] = canonical
         self._unread.pop(key, None)
         if isinstance(canonical, Flow):
-            self._places.setdefault(_place(canonical), {})[key] = canonical
+            place = _place(canonical)
+            self._places[place] = (*(it for it in self._places.get(place, ()) if it != key), key)
 
     def adopt(self, wanted: Mapping[str, Resource], canonical: Mapping[str, Resource]) -> frozenset[str]:
         """Give strangers that equal wanted values their wanted keys, and return these keys.
@@ -125,7 +128,8 @@ class Belief:
         return self._agrees_on_group(report) if isinstance(report, GroupReport) else self._agrees_on_flow(report)
 
     def _agrees_on_flow(self, report: FlowReport) -> bool:
-        there = self._places.get((report.table, report.match), {}).values()
+        forms = (self._canonical[key] for key in self._places.get((report.table, report.match), ()))
+        there = [it for it in forms if isinstance(it, Flow)]
         if not is_ours(report.cookie):
             # A foreign flow goes as it came, but what appears in our place has replaced ours.
             return report.gone or not there
