@@ -20,7 +20,7 @@ HOSTS ?=
 SAY := printf '\n== %s\n'
 
 .PHONY: help setup status venv demo demo-clean test test-full lint format types imports unit contract functional \
-	system kernel long matrix survival bench docs generate clean
+	system cluster kernel long matrix survival bench docs generate clean
 
 help:  ## this list
 	@printf 'ovsnet: Docker networks on Open vSwitch. Two commands are enough to begin: make demo, make test.\n\n'
@@ -45,16 +45,16 @@ demo-clean:  ## take away everything the demos made
 	@scripts/demo-cluster clean
 	@scripts/demo clean
 
-status: venv  ## run the functional, system, kernel and long tests and write what they showed into docs/status.md (root)
-	@result=0; for stage in functional system kernel long; do $(MAKE) $$stage RECORD=1 || result=$$?; done; \
+status: venv  ## run the functional, system, cluster, kernel and long tests and write what they showed into docs/status.md (root)
+	@result=0; for stage in functional system cluster kernel long; do $(MAKE) $$stage RECORD=1 || result=$$?; done; \
 	$(BIN)/python scripts/generate_status.py; exit $$result
 
 test: setup venv  ## everything CI runs, under 30 minutes: style, types, imports, and all tests on real parts
-	@scripts/run-tests lint types imports unit contract +kernel,functional system docs
+	@scripts/run-tests lint types imports unit contract +kernel,functional +cluster system docs
 
 test-full: setup venv  ## `make test`, then the long matrices: engine and OVS versions, soak (hours)
 	@scripts/setup-machine matrix
-	@scripts/run-tests lint types imports unit contract +kernel,functional system long docs matrix
+	@scripts/run-tests lint types imports unit contract +kernel,functional +cluster system long docs matrix
 
 lint: venv  ## style of the code: ruff, and the formatting
 	@$(SAY) "style"
@@ -87,7 +87,13 @@ functional: venv  ## our parts against a real ovsdb-server and ovs-vswitchd (roo
 
 system: venv  ## throw-away hosts, each with its own Docker Engine and Open vSwitch (root)
 	@$(SAY) "system tests: hosts with real engines"
-	@$(PYTEST) tests/rig tests/system -m "not kernel and not matrix and not long" --durations=30 $(call rows,userspace) $(ARGS)
+	@$(PYTEST) tests/rig tests/system -m "not cluster and not kernel and not matrix and not long" --durations=30 \
+		$(call rows,userspace) $(ARGS)
+
+cluster: venv  ## the same with three hosts that are one cluster (root)
+	@$(SAY) "system tests: clusters"
+	@$(PYTEST) tests/rig tests/system -m "cluster and not kernel and not matrix and not long" --durations=30 \
+		$(call rows,userspace) $(ARGS)
 
 kernel: venv  ## a machine with a kernel of its own: the Open vSwitch kernel datapath (root)
 	@$(SAY) "kernel datapath tests"

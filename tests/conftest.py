@@ -11,6 +11,8 @@ pytest_plugins = ["tests.rig.fixtures", "tests.rows"]
 TESTS = Path(__file__).parent
 # What a test is by where it stands; a mark on the test itself ("kernel", "matrix") comes on top.
 TIERS = {"functional": "functional", "system": "system", "rig": "system"}
+# What a test is by what it asks for: those with several hosts run beside those with one.
+CLUSTERS = {"session_cluster", "own_cluster"}
 
 # Programs that outlive an agent are units of systemd's where the agent is one. In a test it is none, whoever runs it.
 os.environ.pop("INVOCATION_ID", None)
@@ -28,6 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             tier = TIERS.get(item.path.relative_to(TESTS).parts[0])
             if tier:
                 item.add_marker(tier)
+            if CLUSTERS & set(getattr(item, "fixturenames", ())):
+                item.add_marker("cluster")
 
 
 @pytest.hookimpl(trylast=True)
