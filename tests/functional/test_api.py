@@ -345,6 +345,7 @@ async def test_the_report_holds_everything_and_no_secrets(settings: Settings, mo
             "members.json",
             "doctor.json",
         ),
+        *("rules-egress.nft", "rules-tunnels.nft"),
         *("flows.txt", "groups.txt", "ovsdb-bridge.json", "ovsdb-port.json", "ovsdb-interface.json"),
         *("log.txt", "host.txt"),
     } == set(files)

@@ -13,7 +13,8 @@ SECRET = "correct-horse-battery-staple"  # noqa: S105 - nobody's
 MEMBERS = {
     "check.json", "cluster.json", "config.json", "doctor.json", "endpoints.json", "flows.txt", "groups.txt", "host.txt",
     "log.txt", "members.json",
-    "ovsdb-bridge.json", "ovsdb-interface.json", "ovsdb-port.json", "state.json", "status.json", "version.json",
+    "ovsdb-bridge.json", "ovsdb-interface.json", "ovsdb-port.json", "rules-egress.nft", "rules-tunnels.nft",
+    "state.json", "status.json", "version.json",
 }  # fmt: skip
 
 
@@ -44,7 +45,7 @@ def test_every_verb_that_shows_something_shows_the_same_as_json(host: NamespaceH
 def careless(module_host: NamespaceHost) -> NamespaceHost:
     """A host with secrets wherever people put them, some where we get to see them."""
     host = module_host
-    networks.create(host, "web", "10.20.0.0/24", "--label", f"password={SECRET}")
+    networks.create(host, "web", "10.20.0.0/24", "-o", "egress=nat", "--label", f"password={SECRET}")
     options = ("-e", f"PASSWORD={SECRET}", "--label", f"password={SECRET}", "--hostname", "c1", "--dns-search", SECRET)
     command = ("sh", "-c", f": {SECRET}; sleep 1000000")
     host.start_container("c1", *options, network="web", command=command)
@@ -74,6 +75,7 @@ def test_the_report_holds_what_a_maintainer_needs_and_no_secret(careless: Namesp
         assert endpoint.encode() in files[name], name
     assert b"table=60" in files["flows.txt"]
     assert b"bucket" in files["groups.txt"]
+    assert b"masquerade" in files["rules-egress.nft"]
     assert b"agent serves" in files["log.txt"]
     assert b"password" in files["state.json"]  # the label's key is there, so its value was left out, not lost
 

@@ -33,12 +33,17 @@ _DST, _OIF, _GATEWAY, _PRIORITY, _SOURCE, _METRICS, _HOPS, _TIMES, _TABLE, _VIA,
     *(8, 9, 12, 15, 18, 20),
 )
 _EXPIRES, _PAD = 23, 24
+_HELD, _LED = frozenset({_FAR, _LOCAL}), frozenset({_DST, _OIF, _TABLE})
 _UNDERSTOOD = frozenset(
     {_DST, _OIF, _GATEWAY, _PRIORITY, _SOURCE, _METRICS, _TIMES, _TABLE, _VIA, _PREFERENCE, _EXPIRES, _PAD}
 )
 _EVERY = frozenset(range(1, 64))
 _RULE_IIF, _RULE_OIF = 3, 17
 _UNICAST = 1
+_NOT_ANY_HOSTS = frozenset({3, 4, 5})
+"""RTN_BROADCAST, RTN_ANYCAST, RTN_MULTICAST: routes that name no network of their own."""
+_EVERYWHERE = 0
+"""RT_SCOPE_UNIVERSE."""
 _LARGE_TABLE = 252
 """RT_TABLE_COMPAT: its number is in the attribute."""
 _ON_LINK = 4
@@ -63,6 +68,33 @@ class Placed:
     """The kernel still asks whether somebody else has the address."""
     automatic: bool = False
     """A link-local address that every interface gives itself. Kernels before 5.18 do not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An address of this host, and the index of the interface that has it. `everywhere`: it is of global scope.
+    `subnet`: what is on the link, as its first or any other address in the machine's bytes, and the prefix length.
+    """
+
+    index: int
+    packed: bytes
+    everywhere: bool
+    subnet: tuple[bytes, int]
+
+    @property
+    def address(self) -> IpAddress:
+        return ip_address(self.packed)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where a route leads, as an address in the machine's bytes and a prefix length, of any table. `index` is that of
+    its interface, 0 where it has none or several.
+    """
+
+    index: int
+    table: int
+    subnet: tuple[bytes, int]
 
 
 def addresses_request(sequence: int) -> bytes:
@@ -105,6 +137,14 @@ def read_address(message: Frame, link_name: str) -> Placed:
     )
     automatic = found.get(_ORIGIN, b"")[:1] == bytes([_OF_KERNEL])
     return Placed(index, address=address, tentative=bool(flags & TENTATIVE), automatic=automatic)
+
+
+def read_held(message: Frame) -> Held:
+    """Who has one address: the little of it that a list of thousands is asked for."""
+    _, length, _, scope, index = _ADDRESS.unpack_from(message.body)
+    found = attributes(message.body, _ADDRESS.size, _HELD)
+    far = found.get(_FAR, b"")  # on a line between two that of the other end
+    return Held(index, found.get(_LOCAL, far), scope == _EVERYWHERE, (far, length))
 
 
 def put_address(sequence: int, index: int, it: HostAddress) -> bytes:
@@ -162,6 +202,17 @@ def read_routes(message: Frame) -> Iterator[Placed]:
     strange = bool(source_length or found.keys() - _UNDERSTOOD or _has_words(found.get(_METRICS, b"")))
     for index in {number(found.get(_OIF, b"")), *_hops(found.get(_HOPS, b""))} - {0}:
         yield Placed(index, route=route, strange=strange)
+
+
+def read_way(message: Frame) -> Way | None:
+    """Where one route leads, likewise; None for what leads to no network."""
+    family, length, _, _, table, _, _, kind, _ = _ROUTE.unpack_from(message.body)
+    if kind in _NOT_ANY_HOSTS:
+        return None
+    found = attributes(message.body, _ROUTE.size, _LED)
+    nowhere = bytes(4 if family == socket.AF_INET else 16)
+    index = number(found.get(_OIF, b""))
+    return Way(index, number(found.get(_TABLE, b"")) or table, (found.get(_DST, nowhere), length))
 
 
 def put_route(sequence: int, index: int, it: HostRoute) -> bytes:

@@ -7,12 +7,12 @@ table `local`, multicast.
 
 import errno
 import os
-import socket
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Final, TypeVar
 
+from ovsnet.linux.hostlists import DATAGRAM, asked, listed
 from ovsnet.linux.hostmessage import (
     NEWADDR,
     NEWROUTE,
@@ -31,15 +31,11 @@ from ovsnet.linux.hostmessage import (
 )
 from ovsnet.linux.linkmessage import Link
 from ovsnet.linux.namespace import list_links
-from ovsnet.linux.wire import DONE, ERROR, Frame, frames
+from ovsnet.linux.wire import frames
 from ovsnet.model.endpoint import link_local
 from ovsnet.model.ids import Mac
 from ovsnet.model.uplink import HostAddress, HostRoute
 
-DEADLINE = 3.0
-DATAGRAM = 1 << 16
-TRIES = 5
-"""Listings that were disturbed by changes are made again so often."""
 LOCAL_TABLE: Final = 255
 NO_MAC: Final = "00:00:00:00:00:00"
 KERNEL: Final = 2
@@ -84,7 +80,7 @@ def read(link: Link) -> Has:
 
 def ruled(name: str) -> bool:
     """Whether a routing rule names the interface."""
-    return any(name in rule_names(it) for version in (4, 6) for it in _listed(NEWRULE, rules_request(1, version)))
+    return any(name in rule_names(it) for version in (4, 6) for it in listed(NEWRULE, rules_request(1, version)))
 
 
 def give(link: Link, addresses: Collection[HostAddress]) -> None:
@@ -138,49 +134,21 @@ def _rank(route: HostRoute) -> tuple[bool, int, int]:
 
 
 def _addresses(link: Link) -> list[Placed]:
-    return [read_address(it, link.name) for it in _listed(NEWADDR, addresses_request(1))]
+    return [read_address(it, link.name) for it in listed(NEWADDR, addresses_request(1))]
 
 
 def _routes() -> Iterator[Placed]:
     for version in (4, 6):
-        for message in _listed(NEWROUTE, routes_request(1, version)):
+        for message in listed(NEWROUTE, routes_request(1, version)):
             yield from read_routes(message)
-
-
-def _listed(kind: int, request: bytes) -> list[Frame]:
-    """All of that kind; listed anew while it changes under our eyes. OSError when the kernel refuses."""
-    for _ in range(TRIES):
-        found = _exchange(request)
-        if not any(it.interrupted for it in found):
-            break
-    return [it for it in found if it.type == kind]
-
-
-def _exchange(request: bytes) -> list[Frame]:
-    found: list[Frame] = []
-    with _kernel() as kernel:
-        kernel.send(request)
-        while True:
-            for it in frames(kernel.recv(DATAGRAM)):
-                if it.error:
-                    raise OSError(it.error, os.strerror(it.error))
-                if it.type in (DONE, ERROR):
-                    return [*found, it]
-                found.append(it)
 
 
 def _write(requests: Sequence[bytes], fine: frozenset[int]) -> None:
     """One after the other, each whether or not those before were refused; the first refusal is raised."""
     refused: list[int] = []
-    with _kernel() as kernel:
+    with asked() as kernel:
         for request in requests:
             kernel.send(request)
             refused += [it.error for it in frames(kernel.recv(DATAGRAM)) if it.error and it.error not in fine]
     for code in refused:
         raise OSError(code, os.strerror(code))
-
-
-def _kernel() -> socket.socket:
-    kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-    kernel.settimeout(DEADLINE)
-    return kernel

@@ -8,10 +8,10 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import IPv6Interface, ip_address, ip_network
+from ipaddress import IPv6Interface, ip_address
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,19 +23,15 @@ from ovsnet.linux.linkmessage import delete_request
 from ovsnet.linux.vxlan import Change
 from ovsnet.linux.wire import ACKNOWLEDGE, ERROR, frames
 from ovsnet.model.host import Route, Rule, TunnelPlan
-from ovsnet.model.ids import IpAddress, IpInterface, IpNetwork, Mac
+from ovsnet.model.ids import IpAddress, IpInterface, Mac
 
 NODAD = 0x02
 """IFA_F_NODAD: the address is usable at once."""
 ON_LINK = 253
 """RT_SCOPE_LINK: without a gateway."""
-NOT_ANY_HOSTS = frozenset({3, 4, 5})
-"""RTN_BROADCAST, RTN_ANYCAST, RTN_MULTICAST: routes that name no network of their own."""
 
 OUR_PROTOCOL = 0x6F
 """By it a routing rule of ours is known (FRA_PROTOCOL)."""
-EVERYWHERE = 0
-"""RT_SCOPE_UNIVERSE."""
 AT_ONCE = 100
 """So many changes go into one datagram: were all refused, the answers would just fit into the socket's buffer."""
 
@@ -49,15 +45,6 @@ class NewEnd:
     group: int = 0
     mac: Mac | None = None
     namespace: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An address of this host, and the index of the interface that has it. `everywhere`: it is of global scope."""
-
-    address: IpAddress
-    index: int
-    everywhere: bool
 
 
 class Netlink:
@@ -199,39 +186,6 @@ class Netlink:
         if len(found) != 1:
             raise OSError(errno.ENODEV, f"there is no interface {name} any more")
         return found
-
-    async def networks(self, *, besides: Collection[int] = ()) -> AsyncIterator[IpNetwork]:
-        """Where the routes of all tables lead, defaults left out, and the subnets of all addresses; not those of the
-        interfaces with these indexes.
-        """
-        with _refusals():
-            async with asyncio.timeout(self._deadline):
-                for family in (socket.AF_INET, socket.AF_INET6):
-                    async for route in await self._kernel.route("dump", family=family):
-                        elsewhere = route.get("oif") not in besides and route["type"] not in NOT_ANY_HOSTS
-                        if route.get("dst") and elsewhere:
-                            yield ip_network((route.get("dst"), route["dst_len"]))
-                    async for address in await self._kernel.addr("dump", family=family):
-                        if address["index"] not in besides:
-                            yield ip_network((address.get("address"), address["prefixlen"]), strict=False)
-
-    async def addresses(self) -> AsyncIterator[Held]:
-        """All addresses of this host, of each interface in the kernel's order: primary ones first."""
-        with _refusals():
-            async with asyncio.timeout(self._deadline):
-                async for it in await self._kernel.addr("dump"):
-                    own = ip_address(it.get("local") or it.get("address"))  # "address" is the far end's on a line
-                    yield Held(own, it["index"], everywhere=it["scope"] == EVERYWHERE)
-
-    async def has_default_route(self, index: int) -> bool:
-        """Whether a default route, of any table and family, leads through the interface of that index."""
-        with _refusals():
-            async with asyncio.timeout(self._deadline):
-                for family in (socket.AF_INET, socket.AF_INET6):
-                    async for route in await self._kernel.route("dump", family=family):
-                        if not route["dst_len"] and route.get("oif") == index and route["type"] not in NOT_ANY_HOSTS:
-                            return True
-        return False
 
     async def source_towards(self, address: IpAddress) -> IpAddress | None:
         """The address this host would send from to another one; OSError when it has no route there."""

@@ -1,7 +1,9 @@
 """What this host already reaches, so that a pool can be chosen that overlaps none of it."""
 
+import asyncio
+
+from ovsnet.linux.hostlists import networks
 from ovsnet.linux.namespace import list_links
-from ovsnet.linux.netlink import Netlink
 from ovsnet.model.egress import GATEWAY_DEVICES
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import IpNetwork
@@ -15,8 +17,7 @@ async def host_networks() -> frozenset[IpNetwork]:
     """
     try:
         gateways = {it.index for it in list_links() if it.name.startswith(GATEWAY_DEVICES)}
-        async with Netlink() as kernel:
-            found = {it async for it in kernel.networks(besides=gateways)}
+        found = await asyncio.to_thread(networks, gateways)
     except OSError as error:
         raise Unavailable("the kernel's netlink", f"routes cannot be listed: {error.strerror}") from error
     return frozenset(it for it in found if _counts(it))

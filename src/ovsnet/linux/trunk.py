@@ -4,12 +4,13 @@ A NIC that is a port of a switch has no use for addresses: the kernel's own stac
 host that is reached by it would be cut off. So such a NIC is refused, and no address is ever taken away.
 """
 
+import asyncio
 import errno
 import socket
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ovsnet.linux import interface
+from ovsnet.linux import hostlists, interface
 from ovsnet.linux.linkmessage import Link
 from ovsnet.linux.namespace import list_links
 from ovsnet.linux.netlink import Netlink
@@ -46,11 +47,11 @@ async def look_at(name: str) -> Nic:
         return Nic(name, obstacle=f"this host has no interface '{name}'; 'ip link' lists those it has")
     master = next((it for it in links if it.index == link.master), None)
     try:
-        async with Netlink() as kernel:
-            addresses = [it.address async for it in kernel.addresses() if it.index == link.index and it.everywhere]
-            routes = await kernel.has_default_route(link.index)
+        everything = await asyncio.to_thread(hostlists.held)
+        routes = await asyncio.to_thread(hostlists.has_default_route, link.index)
     except OSError as error:
         raise Unavailable(NEIGHBOUR, f"addresses of {name} cannot be listed: {error.strerror}") from error
+    addresses = [it.address for it in everything if it.index == link.index and it.everywhere]
     obstacle = obstacle_of(link, master, addresses, has_default_route=routes)
     return Nic(name, there=True, up=link.up, mtu=link.mtu, joins=_joins(name), obstacle=obstacle)
 

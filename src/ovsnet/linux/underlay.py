@@ -5,13 +5,15 @@ peer. Reads only.
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ovsnet.linux import interface
+from ovsnet.linux.hostlists import held
+from ovsnet.linux.hostmessage import Held
 from ovsnet.linux.namespace import link_at
-from ovsnet.linux.netlink import Held, Netlink
+from ovsnet.linux.netlink import Netlink
 from ovsnet.linux.subscription import NEIGHBOUR
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import IpAddress
@@ -48,11 +50,9 @@ class Underlay:
 
 async def underlay_of(address: IpAddress) -> Underlay | None:
     """The interface of this host that has the address; None when none has it."""
-    async with _addresses() as held:
-        async for it in held:
-            if it.address == address:
-                return _described(it)
-    return None
+    having = (it for it in await _held() if it.packed == address.packed)
+    found = next(having, None)
+    return None if found is None else _described(found)
 
 
 async def address_of(device: str) -> IpAddress | None:
@@ -61,15 +61,13 @@ async def address_of(device: str) -> IpAddress | None:
         index = socket.if_nametoindex(device)
     except OSError:
         return None
-    async with _addresses() as held:
-        found = [it.address async for it in held if it.index == index and it.everywhere]
+    found = [it.address for it in await _held() if it.index == index and it.everywhere]
     return min(found, key=lambda it: it.version, default=None)
 
 
 async def addresses_everywhere() -> Sequence[Held]:
     """The addresses of this host that are of global scope, in the kernel's order."""
-    async with _addresses() as held:
-        return [it async for it in held if it.everywhere]
+    return [it for it in await _held() if it.everywhere]
 
 
 async def source_towards(address: IpAddress) -> IpAddress | None:
@@ -111,11 +109,9 @@ async def path_mtu(peer: IpAddress, *, patience: float = 0.5) -> int | None:
     return smallest
 
 
-@asynccontextmanager
-async def _addresses() -> AsyncIterator[AsyncIterator[Held]]:
+async def _held() -> Sequence[Held]:
     try:
-        async with Netlink() as kernel:
-            yield kernel.addresses()
+        return await asyncio.to_thread(held)
     except OSError as error:
         raise Unavailable(NEIGHBOUR, f"addresses cannot be listed: {error.strerror}") from error
 

@@ -1,7 +1,7 @@
 """The bundle for a bug report: one gzip'ed tar file.
 
-In it: what the agent knows, what the switch has of ours, versions. Never in it: environment variables, values
-of labels (people keep passwords there), foreign rows and flows.
+In it: what the agent knows, what the switch and the packet filter have of ours, versions. Never in it: environment
+variables, values of labels (people keep passwords there), foreign rows, flows and rules.
 """
 
 import asyncio
@@ -11,13 +11,15 @@ import platform
 import tarfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from ovsnet import __version__, processes
+from ovsnet.linux import firewall, tunnelends
+from ovsnet.linux.nft import NFT
 from ovsnet.model.network import Network
 from ovsnet.model.state import State
 from ovsnet.observe import doctor
@@ -60,8 +62,11 @@ def _programs(settings: Settings) -> dict[str, tuple[str, ...]]:
     vsctl = ("ovs-vsctl", f"--db=unix:{settings.ovsdb_socket}", "--no-wait", timeout, "--format=json")
     mark = f"external_ids:{OWNER_KEY}={settings.instance}"
     rows = {f"ovsdb-{it.lower()}.json": (*vsctl, "find", it, mark) for it in TABLES}
+    tables = {"egress": firewall.table_of(settings.instance), "tunnels": tunnelends.table_of(settings.instance)}
+    rules = {f"rules-{name}.nft": (NFT, "list", "table", "inet", it) for name, it in tables.items()}
     return {
         **rows,
+        **rules,
         "flows.txt": (*ofctl, "dump-flows", management, f"cookie={OWNER:#x}/{OWNER_MASK:#x}"),
         "groups.txt": (*ofctl, "dump-groups", management),
     }
@@ -94,16 +99,13 @@ def _text(path: Path) -> list[str]:
 
 
 def _plain(state: State) -> dict[str, Any]:
-    return {
-        "revision": state.revision,
-        "networks": [_without_label_values(it) for it in state.networks.values()],
-        "endpoints": list(state.endpoints.values()),
-        "attachments": list(state.attachments.values()),
-        "spares": list(state.spares.values()),
-        "pools": list(state.pools.values()),
-        "allocations": list(state.allocations.values()),
-        "counters": state.counters,
-    }
+    """All of it, whatever is added to it later; the keys of its mappings are parts of their values."""
+    parts = {it.name: _values(getattr(state, it.name)) for it in fields(state)}
+    return {**parts, "networks": [_without_label_values(it) for it in state.networks.values()]}
+
+
+def _values(part: Any) -> Any:
+    return list(part.values()) if isinstance(part, Mapping) else part
 
 
 def _without_label_values(network: Network) -> Network:
