@@ -85,6 +85,7 @@ def _networks(network_id: str, vni: int) -> st.SearchStrategy[Network]:
         name=texts,
         labels=labels,
         exposed=st.booleans(),
+        space_number=st.integers(0, 254),
         created_at=times,
     )
 

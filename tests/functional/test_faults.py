@@ -24,7 +24,7 @@ from tests.unit.pipeline.scenarios import SHARED_DB, B, C, overlay, remote
 from ovsnet.model.attachment import Attachment, Target, TargetKind
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import Medium, Route, Rule
-from ovsnet.model.ids import EndpointId, Mac, Vlan
+from ovsnet.model.ids import EndpointId, Mac, NetworkId, Vlan, Vni
 from ovsnet.model.network import Egress, Network, NetworkOptions
 from ovsnet.model.overlay import TunnelKind
 from ovsnet.model.publication import Publication, Transport
@@ -42,6 +42,7 @@ pytestmark = [
 
 SENT_TO = 5353
 NAT = replace(DB, options=NetworkOptions(egress=Egress.NAT))
+APART = replace(NAT, id=NetworkId("c3" * 32), vni=Vni(12), name="apart", space="blue", space_number=1)
 
 
 class Ends(StrEnum):
@@ -92,6 +93,13 @@ def published(host: World) -> tuple[Station, Station]:
     web = Publication(Transport.TCP, IPv4Address(0), 8080, 80)
     name = Publication(Transport.UDP, IPv4Address(0), SENT_TO, 53)
     return station(NAT, replace(it, published=(web, name))), station(NAT, replace(it, published=(web,)))
+
+
+def apart(host: World) -> tuple[Station, Station]:
+    """The same in an address space of its own, beside a network of the same subnet."""
+    it = replace(endpoint(4, APART), sandbox=host.c1.sandbox, ifname="eth0")
+    web = Publication(Transport.TCP, IPv4Address(0), 8080, 80)
+    return station(NAT, APART, replace(it, published=(web,))), station(APART, it)
 
 
 def attachment(number: int, host: World, **more: Any) -> Attachment:
@@ -147,7 +155,7 @@ def tunnels(_: World) -> tuple[Station, Station]:
     return Station(here, before), Station(here, overlay(remote(6, B), remote(7, C), kind=TunnelKind.KERNEL))
 
 
-SCENES = {it.__name__: it for it in (veths, internal, published, attached, devices, tunnels)}
+SCENES = {it.__name__: it for it in (veths, internal, published, apart, attached, devices, tunnels)}
 
 
 # ------------------------------------------------------------------------- one way with one fault
@@ -251,7 +259,12 @@ async def swept(host: World, scene: str, ends: Ends, stride: int = 1) -> tuple[i
         number += stride
 
 
-QUICK = (("veths", Ends.AFTER, 7), ("published", Ends.WITHDRAWN, 17), ("attached", Ends.REFUSED, 11))
+QUICK = (
+    ("veths", Ends.AFTER, 7),
+    ("published", Ends.WITHDRAWN, 17),
+    ("apart", Ends.AFTER, 17),
+    ("attached", Ends.REFUSED, 11),
+)
 """And at every how many changes something goes wrong."""
 
 

@@ -108,6 +108,7 @@ def test_uninstall_leaves_nothing_of_ours_and_all_of_the_others(fresh_host: Name
     networks.create(host, "web", *SUBNETS, "--internal", "-o", "vlan=20")
     networks.start(host, "c1", "c2", network="web")
     networks.create(host, "out", "10.40.0.0/24", "-o", "egress=nat")
+    networks.create(host, "apart", "10.40.0.0/24", "-o", "egress=nat", "--ipam-opt", "space=x")
     networks.start(host, "c4", network="out")
     containers_are_on_the_lan(host)
     assert host.shell(EVERYTHING).stdout != before

@@ -117,7 +117,7 @@ def details(found: NetworkDetails) -> Iterator[str]:
         "rate": it.rate,
         "internal": _yes(it.internal),
         "exposed": _yes(it.exposed),
-        "space": it.space,
+        "space": f"{it.space} (routing table {it.routing_table})" if it.routing_table else it.space,
         "subnets": ", ".join(it.subnets),
         "gateways": ", ".join(it.gateways),
         "from LAN": ", ".join(it.from_lan),

@@ -2,17 +2,19 @@
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from ovsnet.control.commit import Committer
 from ovsnet.model.egress import FIREWALL, has_gateway_here, leads_out
 from ovsnet.model.errors import BadRequest, Conflict, NotFound, OvsnetError
 from ovsnet.model.ids import IpNetwork
-from ovsnet.model.network import Mode, Network, find_network
+from ovsnet.model.network import Egress, Mode, Network, find_network
+from ovsnet.model.spaces import number_for
 from ovsnet.model.state import State
 from ovsnet.plan import names
 from ovsnet.store.interface import Change, Put
 
+EXPOSE: Final = "expose"
 HostNetworks = Callable[[], Awaitable[Collection[IpNetwork]]]
 
 
@@ -61,17 +63,43 @@ async def check_host(network: Network, host_networks: HostNetworks) -> None:
 
 
 def check_apart(network: Network, state: State) -> None:
-    """Conflict where this host is the gateway of a network with the same addresses, whatever domains they are in."""
+    """Conflict where this host is the gateway of a network with the same addresses in the same address space, whatever
+    domains they are in, or where their domain is in another space.
+    """
     for other in state.networks.values():
         if other.id == network.id or not has_gateway_here(other):
+            continue
+        if other.space != network.space:
+            _check_domain(network, other)
             continue
         for subnet, its in ((network.ipv4, other.ipv4), (network.ipv6, other.ipv6)):
             if subnet is not None and its is not None and subnet.overlaps(its):
                 raise Conflict(
                     f"network {network.title}: its subnet {subnet} overlaps {its} of network {other.title}, and this "
-                    "host is the gateway of both, with one table of routes for all routing domains; choose another "
-                    "--subnet, or egress=docker"
+                    "host is the gateway of both, with one table of routes for an address space; choose another "
+                    "--subnet, or give it an address space of its own: --ipam-driver ovsnet --ipam-opt space=NAME -o "
+                    "egress=nat"
                 )
+
+
+def _check_domain(network: Network, other: Network) -> None:
+    domain = network.options.domain
+    if domain and other.options.domain == domain and leads_out(network):
+        raise Conflict(
+            f"network {network.title}: routing domain {domain} is in {_space(other)}, by network {other.title}, and "
+            f"not in {_space(network)}; choose another domain, or the same --ipam-opt space"
+        )
+
+
+def _space(of: Network) -> str:
+    return f"the address space {of.space!r}" if of.space else "the address space of networks that name none"
+
+
+def numbered(network: Network, state: State) -> Network:
+    """With the number of its address space, where this host must tell it from others."""
+    if not network.space or not leads_out(network):
+        return network
+    return replace(network, space_number=number_for(network, state.networks.values()))
 
 
 class Exposure:
@@ -88,7 +116,7 @@ class Exposure:
     async def expose(self, name_or_id: str) -> Network:
         """Returns when it is in force; what is refused by the host is undone."""
         network = find_network(self._committer.snapshot().networks, name_or_id)
-        check_place(network, "expose")
+        check_place(network, EXPOSE)
         if not has_gateway_here(network):
             await check_host(network, self._host_networks)
         exposed = await self._put(network, exposed=True)
@@ -124,6 +152,27 @@ class Exposure:
         return await self._committer.commit(decide)
 
 
+def _check_space(network: Network, what: str) -> None:
+    """Where another network may have the same addresses."""
+    options, space = network.options, f"does not go with the address space {network.space!r}"
+    if not network.space or (options.egress is Egress.NAT and what != EXPOSE):
+        return
+    if what == EXPOSE:
+        raise BadRequest(
+            f"expose {space}: its addresses may be those of another network, too, and this host could not say which "
+            "it means; publish a port, with -p or 'ovsnet publish', or leave --ipam-opt space out"
+        )
+    if options.egress is Egress.ROUTED:
+        raise BadRequest(
+            f"{what} {space}: who is elsewhere has one route to an address, which may be another network's, too; use "
+            "egress=nat, or leave --ipam-opt space out"
+        )
+    raise BadRequest(
+        f"{what} {space} and egress={options.egress}: this host tells equal addresses apart on networks with "
+        "egress=nat only; make the network with that, or leave --ipam-opt space out"
+    )
+
+
 def check_place(network: Network, what: str) -> None:
     """BadRequest for what keeps this host from being the gateway of a network, whatever for."""
     options = network.options
@@ -136,11 +185,7 @@ def check_place(network: Network, what: str) -> None:
             f"{what} does not go with mode=underlay in this version, where every host would be the same gateway on one "
             "VLAN; use mode=overlay, or egress=docker"
         )
-    if network.space:
-        raise BadRequest(
-            f"{what} does not go with the address space {network.space!r} in this version: this host has one table of "
-            "routes, and its subnet may be another network's, too; leave --ipam-opt space out, or use egress=docker"
-        )
+    _check_space(network, what)
     families = ((network.ipv4, network.gateway4), (network.ipv6, network.gateway6))
     if not network.addressed or any(subnet is not None and gateway is None for subnet, gateway in families):
         raise BadRequest(f"{what} needs a subnet with a gateway for every IP version of the network; add --gateway")

@@ -336,7 +336,7 @@ def _decide_create(
     taken = taken_vnis(cluster(), state)
     if vni is not None:
         check_vni(vni, taken)
-    made = replace(network, vni=vni or free_vni(network.id, taken))
+    made = replace(egress.numbered(network, state), vni=vni or free_vni(network.id, taken))
     return (*uplink_networks.held_by_host(made, state, made.created_at), Put(made)), made
 
 
@@ -350,7 +350,8 @@ def _decide_part(part: Network, cluster: Callable[[], Cluster], state: State) ->
     if leads_out(part):
         egress.check_apart(part, left)
     removals = [change for it in old for change in network_removal(state, it.id)]
-    return (*removals, *_renumbered(left, part, taken_vnis(cluster(), left)), Put(part)), part
+    made = egress.numbered(part, left)
+    return (*removals, *_renumbered(left, made, taken_vnis(cluster(), left)), Put(made)), made
 
 
 def _renumbered(state: State, part: Network, taken: Mapping[Vni, str]) -> Sequence[Change]:
@@ -360,7 +361,8 @@ def _renumbered(state: State, part: Network, taken: Mapping[Vni, str]) -> Sequen
 
 
 def _same(again: Network, known: Network) -> Network:
-    same = replace(again, name=known.name, labels=known.labels, exposed=known.exposed, created_at=known.created_at)
+    here = replace(again, exposed=known.exposed, space_number=known.space_number, created_at=known.created_at)
+    same = replace(here, name=known.name, labels=known.labels)
     if same != known:
         raise Conflict(f"network {known.title} exists with other settings; remove it first or choose another name")
     return known

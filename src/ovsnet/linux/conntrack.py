@@ -30,13 +30,14 @@ FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
 @dataclass(frozen=True, slots=True)
 class Begun:
     """A UDP connection: the address and the port it was begun to, and from which ones it is answered. Those are others
-    where it was led elsewhere.
+    where it was led elsewhere; its mark tells to which address space.
     """
 
     to: IpAddress
     port: int
     answers: IpAddress
     by: int
+    mark: int = 0
 
 
 async def forget_udp(doomed: Callable[[Begun], bool]) -> None:
@@ -56,7 +57,8 @@ async def _forget(family: int, doomed: Callable[[Begun], bool]) -> None:
         udp = NFCTAttrTuple(family=family, proto=socket.IPPROTO_UDP)
         for entry in [it async for it in await kernel.dump_entries(tuple_orig=udp) if doomed(_begun(it))]:
             try:
-                await kernel.delete(entry)
+                # By the answers: those are in no zone, whatever the question is in.
+                await kernel.entry("del", tuple_reply=entry.tuple_reply)
             except NetlinkError as error:
                 if error.code != errno.ENOENT:  # one that was to be forgotten is forgotten
                     raise
@@ -64,4 +66,4 @@ async def _forget(family: int, doomed: Callable[[Begun], bool]) -> None:
 
 def _begun(entry: ConntrackEntry) -> Begun:
     asked, answered = entry.tuple_orig, entry.tuple_reply
-    return Begun(ip_address(asked.daddr), asked.dport, ip_address(answered.saddr), answered.sport)
+    return Begun(ip_address(asked.daddr), asked.dport, ip_address(answered.saddr), answered.sport, entry.mark or 0)

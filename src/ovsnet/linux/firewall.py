@@ -14,16 +14,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import structlog
 
-from ovsnet.linux import interface, passes, portrules
+from ovsnet.linux import interface, passes, portrules, spacerules, spaces
 from ovsnet.linux.conntrack import NOT_FOLLOWED, TOO_MANY, Begun, forget_udp
 from ovsnet.linux.hostports import HostPorts
-from ovsnet.linux.nft import nft, nothing_there, says_nothing_there
+from ovsnet.linux.nft import chain, nft, nothing_there, says_nothing_there
 from ovsnet.model.delta import Delta
 from ovsnet.model.egress import FIREWALL, GATEWAY_DEVICES, Detour, FirewallPlan, Lead, Passage
 from ovsnet.model.errors import ApplyError, OvsnetError
 from ovsnet.model.ids import IpAddress, IpNetwork
 from ovsnet.model.network import Egress
 from ovsnet.model.publication import Transport
+from ovsnet.model.spaces import COMMON, number_in
 
 OURS = f'"{GATEWAY_DEVICES}*"'
 FOREIGN = FirewallPlan((), changed="by somebody else, or before this agent started")
@@ -54,21 +55,19 @@ def table_of(instance: str) -> str:
 def ruleset(table: str, plan: FirewallPlan) -> str:
     """The commands that make the table what it must be, whatever it was."""
     lines = [f"table inet {table} {{ }}", f"delete table inet {table}", f"table inet {table} {{"]
-    lines += _chain("forward", "filter hook forward priority filter", _forward(plan))
-    lines += _chain("arriving", "filter hook input priority filter", _input(plan))
-    lines += _chain("leaving", "filter hook output priority filter", _output(plan))
+    apart = spacerules.spaces_of(plan.passages)
+    lines += spacerules.chains(apart)
+    lines += chain("forward", "filter hook forward priority filter", _forward(plan))
+    lines += chain("arriving", "filter hook input priority filter", _input(plan))
+    lines += chain("leaving", "filter hook output priority filter", _output(plan))
     if plan.detours:
-        lines += _chain("imported", "nat hook prerouting priority dstnat", portrules.imported(plan.detours))
+        lines += chain("imported", "nat hook prerouting priority dstnat", portrules.imported(plan.detours, apart))
     if plan.leads:
-        lines += _chain("loopback", "filter hook prerouting priority raw", _loopback())
-        lines += _chain("published", "nat hook prerouting priority dstnat", portrules.from_outside(plan.leads))
-        lines += _chain("own", "nat hook output priority -100", portrules.from_here(plan.leads))
-    lines += _chain("lend", "nat hook postrouting priority srcnat", _lend(plan))
+        lines += chain("loopback", "filter hook prerouting priority raw", _loopback())
+        lines += chain("published", "nat hook prerouting priority dstnat", portrules.from_outside(plan.leads, apart))
+        lines += chain("own", "nat hook output priority -100", portrules.from_here(plan.leads, apart))
+    lines += chain("lend", "nat hook postrouting priority srcnat", _lend(plan))
     return "\n".join((*lines, "}")) + "\n"
-
-
-def _chain(name: str, hook: str, rules: Iterable[str]) -> list[str]:
-    return [f"chain {name} {{ type {hook}; policy accept;", *rules, "}"]
 
 
 def _forward(plan: FirewallPlan) -> Iterator[str]:
@@ -77,6 +76,7 @@ def _forward(plan: FirewallPlan) -> Iterator[str]:
     leading = _devices(it for it in plan.passages if it.leads_out)
     led = [it for it in plan.passages if it.device in {lead.device for lead in plan.leads}]
     yield f"iifname != {OURS} oifname != {OURS} accept"
+    yield from spacerules.answers(spacerules.spaces_of(plan.passages))
     yield from _domains(plan)
     if natted:
         # What the kernel can tell no connection by would leave with the container's own address.
@@ -122,10 +122,11 @@ def _domains(plan: FirewallPlan) -> Iterator[str]:
 
 def _input(plan: FirewallPlan) -> Iterator[str]:
     yield f"iifname != {OURS} accept"
+    yield from spacerules.answers(spacerules.spaces_of(plan.passages))
     if plan.leads:
         # Answers to this host itself, which asked for a published port.
         yield f"iifname {OURS} ct status dnat ct direction reply accept"
-    yield from portrules.here("iifname", plan.detours)
+    yield from portrules.here(plan.detours)
     yield from _exposed("iifname", plan)
     yield CONVERSING
     yield f"counter {REFUSED}"
@@ -134,7 +135,7 @@ def _input(plan: FirewallPlan) -> Iterator[str]:
 def _output(plan: FirewallPlan) -> Iterator[str]:
     yield from portrules.not_by_loopback6(plan.leads)
     yield f"oifname != {OURS} accept"
-    yield from portrules.here("oifname", plan.detours)
+    yield from portrules.from_here_back(plan.detours)
     yield from _exposed("oifname", plan)
     yield CONVERSING
     yield from TROUBLE
@@ -160,7 +161,7 @@ def _lend(plan: FirewallPlan) -> Iterator[str]:
     for passage in (it for it in plan.passages if it.egress is Egress.NAT):
         for subnet in passage.subnets:
             field = "ip" if subnet.version == 4 else "ip6"
-            yield f"{field} saddr {subnet} oifname != {OURS} counter masquerade"
+            yield f"{spacerules.asked_in(passage)}{field} saddr {subnet} oifname != {OURS} counter masquerade"
 
 
 def _devices(of: Iterable[Passage]) -> str:
@@ -189,16 +190,16 @@ class FirewallApplier:
                 self._keep_ports(self._written[0])
                 self._have = {FIREWALL: self._written[0] if await self._unchanged(*self._written) else FOREIGN}
             elif not self._looked:
-                self._have = {FIREWALL: FOREIGN} if await self._listed() else {}
+                self._have = {FIREWALL: FOREIGN} if await spaces.some_there() or await self._listed() else {}
             self._looked = True
-        except OvsnetError:
+        except (OvsnetError, OSError):
             # Who has containers on other networks need not know: whoever wants a gateway is told when it is made.
             self._have = {FIREWALL: FOREIGN} if self._written else {}
 
     async def _unchanged(self, plan: FirewallPlan, listed: str) -> bool:
         if await self._listed() != listed or not _forwards(plan) or not _answers(plan):
             return False
-        return not plan.forwards or await passes.there()
+        return (not plan.forwards or await passes.there()) and await spaces.there(plan.passages)
 
     async def apply(self, delta: Delta[FirewallPlan]) -> Sequence[ApplyError]:
         """All of it, or the reason why not."""
@@ -215,7 +216,7 @@ class FirewallApplier:
             return [ApplyError(FIREWALL, str(error))]
         except OSError as error:
             self._forget()
-            return [ApplyError(FIREWALL, f"this host cannot be made to forward: {error.strerror}")]
+            return [ApplyError(FIREWALL, f"this host cannot be made to route so: {error.strerror}")]
         return []
 
     def _forget(self) -> None:
@@ -225,6 +226,7 @@ class FirewallApplier:
         known = self._written[0] if self._written else None
         listed = "" if known else await self._listed()
         await nft("-f", "-", stdin=ruleset(self._table, plan))
+        await spaces.put(plan.passages)
         await _begin_anew(known, plan, listed)
         if plan.forwards:
             await passes.open_up()
@@ -249,6 +251,7 @@ class FirewallApplier:
         listed = "" if known else await self._listed()
         with nothing_there():
             await nft("delete", "table", "inet", self._table)
+        await spaces.put(())
         await _begin_anew(known, FirewallPlan(()), listed)
         self._written, self._have = None, {}
 
@@ -270,10 +273,11 @@ async def _begin_anew(known: FirewallPlan | None, plan: FirewallPlan, listed: st
     if known is not None and not changed:
         return
     subnets = [it for one in (known, plan) if one is not None for it in _subnets(one)]
-    leads = {_way(it) for _, it in _udp_ports(plan)}
+    apart = spacerules.spaces_of(plan.passages)
+    leads = {_way(it, apart) for _, it in _udp_ports(plan)}
 
     def doomed(it: Begun) -> bool:
-        if (it.answers, it.port, it.by) in leads:
+        if (it.answers, it.port, it.by, number_in(it.mark)) in leads:
             return False
         led = it.answers != it.to and any(it.answers in subnet for subnet in subnets)
         return led or it.port in changed
@@ -303,11 +307,11 @@ def _udp_ports(plan: FirewallPlan) -> frozenset[tuple[int, Lead | Detour]]:
     return frozenset[tuple[int, Lead | Detour]]().union(leads, detours)
 
 
-def _way(it: Lead | Detour) -> tuple[IpAddress, int, int]:
-    """Who answers, the port he is asked by, and the one he has."""
+def _way(it: Lead | Detour, apart: Mapping[str, int]) -> tuple[IpAddress, int, int, int]:
+    """Who answers, the port he is asked by, the one he has, and the number of his address space."""
     if isinstance(it, Detour):
-        return it.service.target, it.service.port, it.service.target_port
-    return it.to, it.publication.host_port, it.publication.port
+        return it.service.target, it.service.port, it.service.target_port, COMMON
+    return it.to, it.publication.host_port, it.publication.port, apart.get(it.device, COMMON)
 
 
 def _subnets(plan: FirewallPlan) -> Iterable[IpNetwork]:

@@ -15,6 +15,8 @@ GET_JOINING, SET_JOINING = 0x2B, 0x2C
 """ETHTOOL_GGRO, ETHTOOL_SGRO."""
 SYSCTLS = Path("/proc/sys/net")
 LINKS = Path("/sys/class/net")
+MARKED_SOURCES = {"ipv4/conf/{}/rp_filter": "2", "ipv4/conf/{}/src_valid_mark": "1"}
+"""A source is good that some route of the host's leads to (RFC 3704, loose), of those that its packet's mark asks."""
 
 SILENT = {
     "ipv6/conf/{}/disable_ipv6": "1",
@@ -59,6 +61,17 @@ def allow_ipv6(name: str, *, allowed: bool) -> None:
     address.
     """
     _write(f"ipv6/conf/{name}/disable_ipv6", "0" if allowed else "1")
+
+
+def check_sources_by_mark(name: str) -> None:
+    """Have the host take packets from senders whom a rule about marks leads to, or to whom another interface does."""
+    for path, value in MARKED_SOURCES.items():
+        _write(path.format(name), value)
+
+
+def checks_sources_by_mark(name: str) -> bool:
+    """Whether it does; also where there is no such interface."""
+    return all(setting(path.format(name)) in (value, "") for path, value in MARKED_SOURCES.items())
 
 
 def setting(path: str) -> str:

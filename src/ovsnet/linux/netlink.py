@@ -8,7 +8,7 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv6Interface, ip_address
@@ -27,11 +27,14 @@ from ovsnet.model.ids import IpAddress, IpInterface, Mac
 
 NODAD = 0x02
 """IFA_F_NODAD: the address is usable at once."""
+NO_ROUTE = 0x200
+"""IFA_F_NOPREFIXROUTE."""
 ON_LINK = 253
 """RT_SCOPE_LINK: without a gateway."""
 
 OUR_PROTOCOL = 0x6F
 """By it a routing rule of ours is known (FRA_PROTOCOL)."""
+VERSIONS = {4: socket.AF_INET, 6: socket.AF_INET6}
 AT_ONCE = 100
 """So many changes go into one datagram: were all refused, the answers would just fit into the socket's buffer."""
 
@@ -123,13 +126,14 @@ class Netlink:
         """Delete all links of a group in one step: fifty cost the kernel hardly more time than one."""
         await self._delete(delete_request(1, group=group))
 
-    async def add_address(self, name: str, address: IpInterface) -> None:
-        """Give a link an address, at once usable."""
-        flags = {"flags": NODAD} if isinstance(address, IPv6Interface) else {}
+    async def add_address(self, name: str, address: IpInterface, *, reached: bool = True) -> None:
+        """Give a link an address, at once usable. `reached`: with a route to its subnet."""
+        flags = (NODAD if isinstance(address, IPv6Interface) else 0) | (0 if reached else NO_ROUTE)
         with _refusals():
             async with asyncio.timeout(self._deadline):
                 (index,) = await self._index(name)
-                await self._kernel.addr("replace", index=index, address=str(address), **flags)
+                more = {"flags": flags} if flags else {}
+                await self._kernel.addr("replace", index=index, address=str(address), **more)
 
     async def add_route(self, name: str, route: Route, *, metric: int = 0) -> None:
         """Have a route through a link that is up; again it changes nothing. The lower its `metric`, the sooner it is
@@ -166,6 +170,16 @@ class Netlink:
         with _refusals():
             async with asyncio.timeout(self._deadline):
                 await self._kernel.rule("del", **_match(rule))
+
+    async def rules(self) -> AsyncIterator[Rule]:
+        """The routing rules of ours that go by a mark alone."""
+        with _refusals():
+            async with asyncio.timeout(self._deadline):
+                for version, family in VERSIONS.items():
+                    async for it in await self._kernel.rule("dump", family=family):
+                        if it.get("protocol") == OUR_PROTOCOL and it.get("fwmark"):
+                            way = {"mark": it.get("fwmark"), "mask": it.get("fwmask"), "priority": it.get("priority")}
+                            yield Rule(version, it.get("table"), **way)
 
     async def put_discipline(self, name: str, kind: str, handle: int, parent: int, **numbers: Any) -> None:
         """Give a link a queueing discipline of that number, or change the one it has."""

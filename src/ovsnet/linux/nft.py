@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 import structlog
@@ -31,6 +31,11 @@ async def nft(*words: str, stdin: str = "") -> str:
     if done.code:
         raise ApplyError(NFT, done.complaint.partition("\n")[0])
     return done.output.decode()
+
+
+def chain(name: str, hook: str, rules: Iterable[str]) -> list[str]:
+    """A base chain, as nft takes it."""
+    return [f"chain {name} {{ type {hook}; policy accept;", *rules, "}"]
 
 
 def says_nothing_there(refusal: ApplyError) -> bool:

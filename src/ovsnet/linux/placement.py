@@ -6,7 +6,7 @@ addresses, and others that it was given are put back.
 """
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from ovsnet.linux import interface, shaping
 from ovsnet.linux.namespace import is_gone, opened, run_inside
 from ovsnet.linux.netlink import Netlink
 from ovsnet.model.errors import ApplyError
-from ovsnet.model.host import InsidePlan, LinkPlan, Placement, Routers
+from ovsnet.model.host import InsidePlan, LinkPlan, Placement, Route, Routers
 from ovsnet.model.shaping import UNSHAPED
 
 
@@ -33,12 +33,20 @@ class Sandbox:
         name = placement.ifname
         await run_inside(self.namespace, lambda: set_up_ipv6(placement))
         for address in placement.addresses:
-            await self.kernel.add_address(name, address)
+            await self.kernel.add_address(name, address, reached=not placement.table)
         await self.kernel.change(name, alias=alias, state="up")
-        for route in placement.routes:
+        if placement.table:
+            await run_inside(self.namespace, lambda: interface.check_sources_by_mark(name))
+        for route in (*placement.routes, *own_routes(placement)):
             await self.kernel.add_route(name, route)
         if placement.shape != UNSHAPED:
             await shaping.put(self.kernel, name, placement.shape, mtu)
+
+
+def own_routes(placement: Placement) -> Iterator[Route]:
+    """To the subnets of its addresses, where the kernel does not make them by itself."""
+    for address in placement.addresses if placement.table else ():
+        yield Route(address.network, table=placement.table)
 
 
 def set_up_ipv6(placement: Placement | InsidePlan) -> None:

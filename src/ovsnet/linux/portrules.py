@@ -9,30 +9,32 @@ short way, for 127.0.0.1, which means another host there, and for what was publi
 another way out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from ovsnet.model.egress import Detour, Lead, Passage
+from ovsnet.linux.spacerules import lead
+from ovsnet.model.egress import GATEWAY_DEVICES, Detour, Lead, Passage
 from ovsnet.model.ids import IpAddress
 from ovsnet.model.publication import Publication, Transport, bracketed
+from ovsnet.model.spaces import COMMON
 
 LOOPBACK4 = "127.0.0.0/8"
 _HOSTS_ONLY = {4: f"ip daddr != {LOOPBACK4}", 6: "ip6 daddr != { ::1, fe80::/10 }"}
 """What nobody but this host may mean by an address of it. Link-local senders cannot be answered from another link."""
 
 
-def from_outside(leads: Sequence[Lead]) -> Iterator[str]:
+def from_outside(leads: Sequence[Lead], spaces: Mapping[str, int]) -> Iterator[str]:
     """For packets that come to this host. What is published on its loopback is for nobody else, whatever he sends."""
     for it in leads:
         if not it.publication.host.is_loopback:
             limit = f" {_HOSTS_ONLY[it.publication.version]}" if it.publication.host.is_unspecified else ""
-            yield f"{_to(it.publication)}{limit} counter {_lead(it)}"
+            yield f"{_to(it.publication)}{limit} counter {_lead(it, spaces)}"
 
 
-def from_here(leads: Sequence[Lead]) -> Iterator[str]:
+def from_here(leads: Sequence[Lead], spaces: Mapping[str, int]) -> Iterator[str]:
     """For packets of this host's own programs."""
     for it in leads:
         limit = " ip6 daddr != ::1" if it.publication.version == 6 else ""
-        yield f"{_to(it.publication)}{limit} counter {_lead(it)}"
+        yield f"{_to(it.publication)}{limit} counter {_lead(it, spaces)}"
 
 
 def not_by_loopback6(leads: Sequence[Lead]) -> Iterator[str]:
@@ -44,21 +46,24 @@ def not_by_loopback6(leads: Sequence[Lead]) -> Iterator[str]:
         yield f'oifname "lo" ip6 daddr ::1 {it.transport} dport {it.host_port} counter reject with {verdict}'
 
 
-def imported(detours: Sequence[Detour]) -> Iterator[str]:
-    """For packets of containers to the addresses of services."""
+def imported(detours: Sequence[Detour], spaces: Mapping[str, int]) -> Iterator[str]:
+    """For packets of containers to the addresses of services. Where those are, the host's usual routes say."""
     for it in detours:
         service = it.service
         asked = f"{_coming(it)} {service.transport} dport {service.port}"
-        yield f"{asked} counter {_dnat(service.target, service.target_port)}"
+        yield f"{asked} counter {lead(spaces, COMMON)}{_dnat(service.target, service.target_port)}"
 
 
-def here(which: str, detours: Sequence[Detour]) -> Iterator[str]:
-    """Lets containers in that were led to this host itself, as a service is on it, and lets it answer. `which`: the
-    interface by which packets come or go, in nft's word.
-    """
-    fields = {4: "ip", 6: "ip6"}
+def here(detours: Sequence[Detour]) -> Iterator[str]:
+    """Lets containers in that were led to this host itself, as a service is on it."""
     for device, address in sorted({(it.device, it.service.address) for it in detours}, key=str):
-        yield f'{which} "{device}" ct status dnat ct original {fields[address.version]} daddr {address} accept'
+        yield f'iifname "{device}" {_led_by(address)} accept'
+
+
+def from_here_back(detours: Sequence[Detour]) -> Iterator[str]:
+    """Lets it answer them: by any gateway, as the packet filter is told the one before a mark led the packet on."""
+    for address in sorted({it.service.address for it in detours}, key=str):
+        yield f'oifname "{GATEWAY_DEVICES}*" ct direction reply {_led_by(address)} accept'
 
 
 def on_order(leads: Sequence[Lead]) -> Iterator[str]:
@@ -85,13 +90,17 @@ def _to(it: Publication) -> str:
     return f"{field} daddr {it.host} {port}"
 
 
+def _led_by(address: IpAddress) -> str:
+    return f"ct status dnat ct original {'ip' if address.version == 4 else 'ip6'} daddr {address}"
+
+
 def _coming(it: Detour) -> str:
     field = "ip" if it.service.address.version == 4 else "ip6"
     return f'iifname "{it.device}" {field} daddr {it.service.address}'
 
 
-def _lead(it: Lead) -> str:
-    return _dnat(it.to, it.publication.port)
+def _lead(it: Lead, spaces: Mapping[str, int]) -> str:
+    return lead(spaces, spaces.get(it.device, COMMON)) + _dnat(it.to, it.publication.port)
 
 
 def _dnat(to: IpAddress, port: int) -> str:

@@ -44,7 +44,7 @@ def led_into(networks: Collection[Network], used: Collection[NetworkId]) -> froz
 @dataclass(frozen=True, slots=True)
 class Passage:
     """What may pass a network's gateway. `egress` is NONE where nothing may but to and from this host; those of one
-    `domain` lead to each other, "" is none.
+    `domain` lead to each other, "" is none. `space` is the number of its address space, 0 for the common one.
     """
 
     device: str
@@ -52,6 +52,7 @@ class Passage:
     egress: Egress
     exposed: bool
     domain: str = ""
+    space: int = 0
 
     @property
     def leads_out(self) -> bool:

@@ -25,6 +25,7 @@ def passages(state: State) -> tuple[Passage, ...]:
             it.options.egress if leads_out(it) else Egress.NONE,
             it.exposed,
             it.options.domain if leads_out(it) else "",
+            it.space_number,
         )
         for it in sorted(gateways(state), key=lambda it: it.vni)
     )

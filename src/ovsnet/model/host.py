@@ -176,7 +176,10 @@ class Routers(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a lost container interface must be put back: namespace path, name, and what it has inside."""
+    """Where a lost container interface must be put back: namespace path, name, and what it has inside.
+
+    `table`: the routing table by which the subnets of its addresses are reached, 0 for the usual one.
+    """
 
     sandbox: str
     ifname: str
@@ -184,6 +187,7 @@ class Placement:
     routes: tuple[Route, ...] = ()
     routers: Routers = Routers.IGNORED
     shape: Shape = UNSHAPED
+    table: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,8 +144,9 @@ class Network:
     """One Docker network of our driver on this host.
 
     `space` is the name of the address space its subnets are unique in, "" for the one all networks are in that name
-    none. `shared` is the network of the cluster it is a part of, "" for one of this host alone. `exposed`: this host
-    and the containers reach each other. `name` and `labels` come later, from the engine's events ("" until then).
+    none; `space_number` is that space's on this host, where it leads out by us (`spaces.py`). `shared` is the network
+    of the cluster it is a part of, "" for one of this host alone. `exposed`: this host and the containers reach each
+    other. `name` and `labels` come later, from the engine's events ("" until then).
     """
 
     id: NetworkId
@@ -159,6 +160,7 @@ class Network:
     space: str = ""
     shared: SharedId = NOT_SHARED
     exposed: bool = False
+    space_number: int = 0
     name: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     created_at: float = 0.0

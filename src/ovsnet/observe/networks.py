@@ -9,13 +9,15 @@ from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.ids import NO_HOST, HostName, IpAddress, IpNetwork
 from ovsnet.model.network import Network, find_network
 from ovsnet.model.shaping import rate_words
+from ovsnet.model.spaces import table_of
 from ovsnet.model.state import State
 
 
 class NetworkInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A network. `name` is "" until the engine told it; `vlan` is 0 where ports are untagged; `mtu` is in bytes; `rate`
     is what bounds each endpoint, "" for nothing. `domain` is its routing domain, "" for none. `exposed`: this host and
-    its containers reach each other. `space` is the name of the address space of its subnets, "" for the common one.
+    its containers reach each other. `space` is the name of the address space of its subnets, "" for the common one, and
+    `routing_table` that of this host for what leads there, 0 for the usual one.
     With mode=uplink `uplink` is the NIC, and `from_lan` says how the LAN gives addresses: dhcp v4, dhcp v6, slaac.
     """
 
@@ -34,6 +36,7 @@ class NetworkInfo(msgspec.Struct, frozen=True, kw_only=True):
     internal: bool
     exposed: bool = False
     space: str = ""
+    routing_table: int = 0
     uplink: str = ""
     from_lan: tuple[str, ...] = ()
     subnets: tuple[str, ...]
@@ -132,6 +135,7 @@ def _info(network: Network, endpoints: int) -> NetworkInfo:
         internal=network.internal,
         exposed=network.exposed,
         space=network.space,
+        routing_table=table_of(network.space_number),
         uplink=options.uplink,
         from_lan=(*(f"dhcp v{it}" for it in options.dhcp), *(["slaac"] if options.slaac else [])),
         subnets=_texts(network.ipv4, network.ipv6),

@@ -6,6 +6,7 @@ from ovsnet.model.egress import FIREWALL, FirewallPlan, gateway_device
 from ovsnet.model.gateways import detours, gateways, leads, passages
 from ovsnet.model.host import OWN_NAMESPACE, LinkPlan, Placement, PortPlan, SwitchFacts
 from ovsnet.model.network import Network, PortKind
+from ovsnet.model.spaces import table_of
 from ovsnet.model.state import State
 from ovsnet.pipeline.gateway import GATEWAY_MAC
 from ovsnet.plan import names
@@ -41,7 +42,7 @@ def _link(network: Network, *, offload: bool) -> LinkPlan:
         peer=device,
         mac=GATEWAY_MAC,
         checksum_offload=offload,
-        placement=Placement(OWN_NAMESPACE, device, tuple(addresses)),
+        placement=Placement(OWN_NAMESPACE, device, tuple(addresses), table=table_of(network.space_number)),
     )
 
 

@@ -45,11 +45,12 @@ from ovsnet.store.vocabulary import Columns, Edits, Parent, RowOf, Shape, Vocabu
 def _encode_network(it: Network, _row: RowOf) -> Columns:
     options = it.options
     on_lan = {"uplink": options.uplink, "dhcp": list(options.dhcp), "slaac": options.slaac}
-    return {**encode_network(it), **on_lan, "shared": it.shared, "exposed": it.exposed}
+    here = {"shared": it.shared, "exposed": it.exposed, "space_number": it.space_number}
+    return {**encode_network(it), **on_lan, **here}
 
 
 def _decode_network(row: Any) -> Network:
-    here = {"shared": SharedId(row.shared), "exposed": row.exposed}
+    here = {"shared": SharedId(row.shared), "exposed": row.exposed, "space_number": row.space_number}
     network = Network(id=NetworkId(row.net_id), **here, **decode_network(row))
     dhcp = tuple(sorted(int(it) for it in row.dhcp))
     return replace(network, options=replace(network.options, uplink=row.uplink, dhcp=dhcp, slaac=row.slaac))
@@ -220,7 +221,7 @@ def _strays(after: State, pools: Mapping[Any, Value | None]) -> Iterable[str]:
             yield f"pool {allocation.pool_id} cannot go: address {allocation.address} is still known in it"
 
 
-_VITAL_OF_NETWORKS: Final = frozenset({"uplink", "exposed", "rate", "domain"})
+_VITAL_OF_NETWORKS: Final = frozenset({"uplink", "exposed", "rate", "domain", "space_number"})
 
 LOCAL: Final = Vocabulary(
     database="OVSNet",

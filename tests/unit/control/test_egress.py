@@ -11,11 +11,14 @@ from ovsnet.control.egress import Exposure
 from ovsnet.control.endpoints import Endpoints
 from ovsnet.control.networks import Networks
 from ovsnet.control.requests import EndpointRequest, NetworkRequest
+from ovsnet.model.addressing import LOCAL_SPACE, Pool, space_of
 from ovsnet.model.errors import ApplyError, BadRequest, Conflict, NotFound
 from ovsnet.model.host import SwitchFacts
-from ovsnet.model.ids import EndpointId, IpNetwork, NetworkId
+from ovsnet.model.ids import EndpointId, IpNetwork, NetworkId, PoolId
 from ovsnet.model.network import Egress, Mode, Network, NetworkOptions
+from ovsnet.model.spaces import LAST, number_for
 from ovsnet.model.state import State
+from ovsnet.store.interface import Put
 from ovsnet.store.local import LOCAL
 from ovsnet.store.memory import MemoryStore
 from tests.states import EMPTY, WEB, WEB_ID, state
@@ -104,6 +107,67 @@ async def test_networks_of_which_this_host_is_the_gateway_have_no_address_in_com
     )
 
 
+def committer(*values: Network) -> Committer[State]:
+    return Committer(MemoryStore(LOCAL, state(*values)))
+
+
+def spaced(name: str, letter: str, subnet: str = "10.40.0.0/24", **options: str) -> tuple[NetworkRequest, Pool]:
+    """A request for a network, and the pool by which its address space is known."""
+    options.setdefault("egress", "nat")
+    where = IPv4Network(subnet)
+    request = replace(
+        REQUEST, id=NetworkId(letter * 64), options=options, space4=LOCAL_SPACE, ipv4=where, gateway4=where[1]
+    )
+    return request, Pool(PoolId(letter), space_of(LOCAL_SPACE, name), where, created_at=ord(letter))
+
+
+async def make(door: Networks, known: Committer[State], request: NetworkRequest, pool: Pool) -> Network:
+    await known.commit(lambda _: ([Put(pool)], None))
+    return await door.create(request)
+
+
+async def test_in_address_spaces_of_their_own_they_have_and_each_space_has_a_number_that_stays() -> None:
+    known = committer()
+    door = Networks(known, SwitchFacts, lambda: 1000.0)
+    made = [await make(door, known, *spaced(name, letter)) for name, letter in (("", "a"), ("blue", "b"), ("red", "c"))]
+    assert [it.space_number for it in made] == [0, 1, 2]
+    with pytest.raises(Conflict, match=r"overlaps 10\.40\.0\.0/24 of network bbbb.*--ipam-opt space=NAME"):
+        await make(door, known, *spaced("blue", "d", "10.40.0.128/25"))
+    apart, pool = spaced("blue", "8", "10.41.0.0/24")
+    assert (await make(door, known, apart, pool)).space_number == 1
+    assert (await door.create(apart)).space_number == 1, "again"
+    await door.delete(made[1].id)
+    assert (await make(door, known, *spaced("green", "e"))).space_number == 3, "one of blue is still there"
+    await door.delete(made[2].id)
+    assert (await make(door, known, *spaced("lime", "f"))).space_number == 2
+    docker, its_pool = spaced("blue", "9", egress="docker")
+    assert (await make(door, known, docker, its_pool)).space_number == 0
+
+
+async def test_a_domain_is_in_one_address_space() -> None:
+    known = committer()
+    door = Networks(known, SwitchFacts, lambda: 1000.0)
+    await make(door, known, *spaced("blue", "b", domain="shop"))
+    with pytest.raises(Conflict, match="routing domain shop is in the address space 'blue', by network bbbb"):
+        await make(door, known, *spaced("red", "c", domain="shop"))
+    with pytest.raises(Conflict, match="and not in the address space of networks that name none"):
+        await make(door, known, *spaced("", "d", domain="shop"))
+
+
+async def test_who_is_elsewhere_has_one_route_to_an_address_so_routed_networks_are_in_the_common_space() -> None:
+    known = committer()
+    door = Networks(known, SwitchFacts, lambda: 1000.0)
+    with pytest.raises(BadRequest, match=r"does not go with the address space 'blue': .* use egress=nat"):
+        await make(door, known, *spaced("blue", "b", egress="routed"))
+
+
+def test_a_host_is_the_gateway_of_networks_in_so_many_spaces_and_no_more() -> None:
+    others = [replace(NAT, space=f"s{at}", space_number=at) for at in range(1, LAST + 1)]
+    assert number_for(replace(NAT, space="s7"), others) == 7
+    with pytest.raises(Conflict, match="networks in 254 address spaces"):
+        number_for(replace(NAT, space="one more"), others)
+
+
 async def test_a_repetition_does_not_mind_its_own_route() -> None:
     door = networks()
     made = await door.create(REQUEST)
@@ -150,7 +214,8 @@ async def test_what_the_host_refuses_is_not_exposed_afterwards() -> None:
     [
         (replace(WEB, options=NetworkOptions(mode=Mode.UPLINK, uplink="eth0")), "mode=uplink"),
         (replace(WEB, options=NetworkOptions(mode=Mode.UNDERLAY)), "mode=underlay"),
-        (replace(WEB, space="blue"), "address space 'blue'"),
+        (replace(WEB, space="blue"), "expose does not go with the address space 'blue': .* publish a port"),
+        (replace(NAT, space="blue", space_number=1), "expose does not go with the address space 'blue'"),
         (replace(WEB, gateway6=None), "for every IP version"),
     ],
 )

@@ -5,6 +5,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from ovsnet.cli.network import details
 from ovsnet.model.cluster import Cluster, RemoteEndpoint
 from ovsnet.model.errors import Conflict, NotFound
 from ovsnet.model.ids import EndpointId, HostName, Mac, NetworkId, SharedId
@@ -24,6 +25,13 @@ def test_both_families_are_shown() -> None:
     web = inspect(state(WEB), "web").network
     assert web.subnets == ("10.20.0.0/24", "fd00:20::/64")
     assert web.gateways == ("10.20.0.1", "fd00:20::1")
+
+
+def test_a_space_with_a_gateway_here_is_shown_with_its_routing_table() -> None:
+    blue = replace(WEB, space="blue", space_number=2)
+    assert [(it.space, it.routing_table) for it in all_networks(state(blue))] == [("blue", 28418)]
+    shown = list(details(inspect(state(blue), "web")))
+    assert "space     blue (routing table 28418)" in shown
 
 
 def test_inspect_shows_who_has_left_and_the_labels() -> None:

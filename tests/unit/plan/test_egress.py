@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from ovsnet.model.egress import FIREWALL, Lead, Passage, led_into
 from ovsnet.model.host import Datapath, HostFacts, HostPlan, SwitchFacts
-from ovsnet.model.ids import NetworkId
+from ovsnet.model.ids import NetworkId, Vni
 from ovsnet.model.network import Egress, Network, NetworkOptions
 from ovsnet.model.publication import Publication, Transport
 from ovsnet.model.services import Export
@@ -31,6 +31,13 @@ def test_a_gateway_has_both_addresses_its_mac_and_a_port_before_any_container_co
     assert link.mac == GATEWAY_MAC
     assert not link.checksum_offload
     assert host.ports["ovgpa"].external_ids["ovsnet-network-name"] == "web"
+
+
+def test_a_gateway_in_a_space_of_its_own_has_its_subnets_in_another_table() -> None:
+    host = plan(NAT, replace(NAT, id=NetworkId("c"), vni=Vni(12), space="blue", space_number=3))
+    tables = [host.links[it].placement.table for it in ("ovgpa", "ovgpc")]  # type: ignore[union-attr]
+    assert tables == [0, 28419]
+    assert [it.space for it in host.firewall[FIREWALL].passages] == [0, 3]
 
 
 def test_a_network_that_uses_dockers_way_out_has_none_until_it_is_exposed() -> None:
