@@ -261,6 +261,11 @@ async def test_dockers_packet_filter_lets_it_pass_behind_peoples_own_rules(
         ours = ["-A DOCKER-USER -i ovgw+ -j ACCEPT", "-A DOCKER-USER -o ovgw+ -j ACCEPT"]
         assert rules[2:4] == ours, "after what people put there, and before the return"
         assert await world.have(NAT) == []
+        for it in programs:  # as an engine does that starts, which puts it back with its next command
+            call(it, "-D", "FORWARD", "-j", "DOCKER-USER")
+        assert reaches(world.web, *OUTSIDE)
+        for it in programs:
+            call(it, "-I", "FORWARD", "-j", "DOCKER-USER")
         assert call(programs[0], "-S", "DOCKER-USER").splitlines() == rules
 
         call(programs[0], "-F", "DOCKER-USER")

@@ -1,9 +1,11 @@
 """Docker's packet filter drops what is forwarded and not its own; there our gateways get a pass.
 
     DOCKER-USER   … what people put there …   -i ovgw+ ACCEPT   -o ovgw+ ACCEPT   (RETURN)
+    FORWARD       … Docker's jumps …          the same, if it drops by default
 
 What may pass is said in our own table (firewall.py), whose drops hold whatever is accepted here. The pass is the last
-thing in the chain that Docker leaves to others; where there is none it is in FORWARD, if that drops by default. What
+thing in the chain that Docker leaves to others, and the last in FORWARD: there it is for hosts without that chain, and
+for the moments in which an engine that starts has taken the jump to it out and not yet put it back. What
 names our interfaces is ours. Both of Docker's ways to iptables are served: nf_tables with nft, legacy with itself.
 """
 
@@ -63,10 +65,10 @@ async def open_up() -> None:
     """Have a pass in every packet filter that this host has."""
     for it in filters():
         for way in WAYS:
-            chain, rules = await _chain(it)
-            if chain and all(rule.way != way for rule in rules):
+            for chain, rules in (await _places(it)).items():  # places of rules move with each that is put before them
                 ends = bool(rules) and rules[-1].returns
-                await it.add(chain, way, rules[-1].place if ends else None)
+                if way in _lacking(rules):
+                    await it.add(chain, way, rules[-1].place if ends else None)
 
 
 async def close() -> None:
@@ -81,20 +83,22 @@ async def close() -> None:
 async def there() -> bool:
     """Whether every packet filter has it."""
     for it in filters():
-        chain, rules = await _chain(it)
-        if chain and not {rule.way for rule in rules} >= set(WAYS):
+        if any(_lacking(rules) for rules in (await _places(it)).values()):
             return False
     return True
 
 
-async def _chain(it: Filter) -> tuple[str, Sequence[Rule]]:
-    """Where it has to be; "" for nowhere."""
-    rules = await it.rules(USERS)
-    if rules is not None:
-        return USERS, rules
+async def _places(it: Filter) -> Mapping[str, Sequence[Rule]]:
+    """The chains in which it has to be, with their rules."""
+    found = {USERS: await it.rules(USERS)}
     if await it.drops():
-        return FORWARD, await it.rules(FORWARD) or ()
-    return "", ()
+        found[FORWARD] = await it.rules(FORWARD)
+    return {chain: rules for chain, rules in found.items() if rules is not None}
+
+
+def _lacking(rules: Sequence[Rule]) -> Sequence[str]:
+    there = {it.way for it in rules}
+    return [it for it in WAYS if it not in there]
 
 
 def filters() -> Iterator[Filter]:
