@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from ovsnet.observe import member_findings
+from ovsnet.observe.confinement import AS_ROOT, confinement
 from ovsnet.observe.findings import Finding, ok, problem, warning
 from ovsnet.observe.readings import DHCP_CLIENT, Readings, read_host
 from ovsnet.observe.trunk_findings import trunk
@@ -23,7 +24,6 @@ SHOWN = 5
 """So many leftover interfaces are named."""
 DENIED = "Permission denied"
 """strerror(EACCES), also in what the programs print."""
-AS_ROOT = "run 'sudo ovsnet doctor'"
 START_OVS = "start Open vSwitch (Debian: systemctl restart openvswitch-switch)"
 
 
@@ -55,6 +55,7 @@ def diagnose(host: Readings, settings: Settings) -> tuple[Finding, ...]:
         lambda it, chosen: member_findings.ports(it.member, chosen),
         lambda it, chosen: member_findings.members(it.member, chosen),
         lambda it, chosen: trunk(it.trunk, chosen),
+        lambda it, _: confinement(it.confinement),
     )
     return tuple(_within_rights(it(host, settings), host) for it in subjects)
 

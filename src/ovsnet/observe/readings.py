@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPException
@@ -17,24 +16,17 @@ from pathlib import Path
 
 from ovsnet.linux.trunk import Nic, look_at
 from ovsnet.model.errors import OvsnetError
+from ovsnet.observe.confinement import ConfinementReading
+from ovsnet.observe.confinement_readings import read_confinement
 from ovsnet.observe.member_readings import MemberReadings, read_member
+from ovsnet.observe.programs import DEADLINE, Said, run
 from ovsnet.observe.trunk_findings import TrunkReading
 from ovsnet.observe.unixget import get
 from ovsnet.plan.names import ALIAS_PREFIX, OWNER_KEY
 from ovsnet.settings import Settings
 
-DEADLINE = 3.0
-"""Seconds each program or socket gets."""
 DHCP_CLIENT = "dhcpcd"
 PROGRAMS = ("ovs-vsctl", "ovs-ofctl", "ovs-appctl", "ovsdb-server", "ovsdb-tool", DHCP_CLIENT)
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a program or a socket answered; `why` says why there is no answer, "" where there is one."""
-
-    text: str = ""
-    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +93,7 @@ class Readings:
     """Interfaces with a default route, and their MTU in bytes."""
     member: MemberReadings = field(default_factory=MemberReadings)
     trunk: TrunkReading = field(default_factory=TrunkReading)
+    confinement: ConfinementReading = field(default_factory=ConfinementReading)
 
 
 def read_host(settings: Settings) -> Readings:
@@ -120,28 +113,8 @@ def read_host(settings: Settings) -> Readings:
         uplinks=_uplinks(),
         member=read_member(settings),
         trunk=_trunk(settings),
+        confinement=read_confinement(),
     )
-
-
-def run(arguments: Sequence[str], **environment: str) -> Said:
-    """The output of a program, or in one line why there is none."""
-    try:
-        done = subprocess.run(
-            arguments,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-            check=False,
-            env={**os.environ, "LC_ALL": "C", **environment},
-        )
-    except FileNotFoundError:
-        return Said(why=f"{arguments[0]} is not installed")
-    except subprocess.TimeoutExpired:
-        return Said(why=f"{arguments[0]} did not answer within {DEADLINE:g} s")
-    if done.returncode:
-        complaint = done.stderr.strip().splitlines() or [f"{arguments[0]} ended with {done.returncode}"]
-        return Said(why=complaint[-1])
-    return Said(text=done.stdout.strip())
 
 
 def _module() -> str:

@@ -6,7 +6,8 @@ import pytest
 
 from ovsnet.observe.doctor import diagnose
 from ovsnet.observe.findings import Finding, Level, worst
-from ovsnet.observe.readings import Disk, Engine, Firewall, Readings, Said, Switch
+from ovsnet.observe.programs import Said
+from ovsnet.observe.readings import Disk, Engine, Firewall, Readings, Switch
 from ovsnet.settings import Settings
 
 SETTINGS = Settings()
