@@ -31,6 +31,8 @@ class Shape:
     root: str = "/"
     images: str = "busybox"
     dockerd_args: str = ""
+    kernel_args: str = ""
+    """Of kernel machines only."""
 
     def options(self) -> tuple[str, ...]:
         """As ./hosts and ./uml take them."""
@@ -48,6 +50,7 @@ class Shape:
             *("--root", self.root),
             *("--images", self.images),
             *(("--dockerd-args", self.dockerd_args) if self.dockerd_args else ()),
+            *(("--kernel-args", self.kernel_args) if self.kernel_args else ()),
         )
 
 
