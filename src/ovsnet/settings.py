@@ -63,7 +63,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tunnel: Annotated[
         str,
         _help(
-            "auto, ovs (a VXLAN port of Open vSwitch) or kernel (vxlan devices as ports; auto takes them for netdev)",
+            "auto, ovs (a port of Open vSwitch) or kernel (vxlan devices as ports; auto takes them for netdev unless "
+            "the cluster's tunnels are Geneve)",
             pattern="^(auto|ovs|kernel)$",
         ),
     ] = "auto"

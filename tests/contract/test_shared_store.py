@@ -18,6 +18,7 @@ from ovsnet.model.cluster import (
     Beat,
     Cluster,
     ClusterInfo,
+    Encapsulation,
     Lease,
     Member,
     Record,
@@ -36,7 +37,7 @@ from ovsnet.store.shared import SHARED
 Open = Callable[[], AbstractAsyncContextManager[Store[Cluster]]]
 H1, H2 = HostName("h1"), HostName("h2")
 WEB = SharedNetwork(SharedId("a1" * 32), Vni(7), H1, ipv4=IPv4Network("10.20.0.0/24"), name="web")
-INFO = ClusterInfo("c1", 4789, 1, 1.5)
+INFO = ClusterInfo("c1", 4789, 1, 1.5, Encapsulation.GENEVE)
 ONE = Member(H1, IPv4Address("10.0.0.1"), IPv4Address("10.0.0.1"), role=Role.VOTER)
 TWO = Member(H2, IPv4Address("10.0.0.2"), IPv6Address("fd00::2"), subnets=(IPv6Network("fd01::/64"),))
 C1 = RemoteEndpoint(

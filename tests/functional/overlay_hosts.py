@@ -37,10 +37,11 @@ from tests.functional.switch import Switch, private_switch
 from tests.states import endpoint, state
 from tests.unit.pipeline.scenarios import SHARED_WEB, TRUNK, Names, compiled, ofports, overlay, remote, vtep
 
+from ovsnet.model.cluster import Encapsulation
 from ovsnet.model.host import HostFacts, PortPlan, TunnelPlan
 from ovsnet.model.ids import HostName, IpAddress
 from ovsnet.model.listening import EVERYTHING, Listening
-from ovsnet.model.network import Network, PortKind
+from ovsnet.model.network import Network
 from ovsnet.model.overlay import Overlay, TunnelKind
 from ovsnet.model.state import State
 from ovsnet.pipeline.remote import is_on_trunk
@@ -61,16 +62,19 @@ TRUNKS = "trunks"
 WIRE_MTU = 1600
 """Octets of an IP packet between hosts: room for a container's 1500 and a tunnel around it."""
 TRUNK_MTU = 1500
+BEGINNINGS = {Encapsulation.VXLAN: b"\x08\0\0\0", Encapsulation.GENEVE: b"\0\0\x65\x58"}
+"""Of a header: there is a VNI (RFC 7348 5); version 0, no options, an Ethernet frame (RFC 8926 3.4)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tunnelled:
-    """A packet between hosts (RFC 7348), and the frame in it."""
+    """A packet between hosts (RFC 7348, RFC 8926), and the frame in it."""
 
     source: str
     target: str
     vni: int
     frame: bytes
+    encapsulation: Encapsulation = Encapsulation.VXLAN
 
 
 class Host(PipelineSwitch):
@@ -105,7 +109,7 @@ class Host(PipelineSwitch):
             if names.TRUNK_KEY in tunnel.external_ids and tunnel.name not in self._ports:
                 self._plug_trunk(tunnel, wanted)
             if names.is_tunnel(tunnel.name) and not tunnel.bfd and tunnel.name not in self._ports:
-                self._plug_tunnel(tunnel, wanted)
+                self._plug_tunnel(tunnel, wanted, there)
         for it in wanted.endpoints.values():
             if number(it) not in self.containers:
                 self._plug(it)
@@ -134,13 +138,12 @@ class Host(PipelineSwitch):
         )
         self._ports.add(plan.name)
 
-    def _plug_tunnel(self, plan: PortPlan, wanted: State) -> None:
+    def _plug_tunnel(self, plan: PortPlan, wanted: State, there: Overlay) -> None:
         known = Names()
-        kind = TunnelKind.OVS if plan.kind is PortKind.VXLAN else TunnelKind.KERNEL
-        calls = {names.tunnel_port(kind, it.vni): known.tunnel_port(kind, it.vni) for it in wanted.networks.values()}
+        calls = {names.tunnel_port(there, it.vni): known.tunnel_port(there, it.vni) for it in wanted.networks.values()}
         columns = [f"ofport_request={ofports(wanted)[calls[plan.name]]}"]
-        if plan.kind is PortKind.VXLAN:
-            columns += ["type=vxlan", *(f'options:{key}="{value}"' for key, value in plan.options.items())]
+        if plan.options:
+            columns += [f"type={plan.kind}", *(f'options:{key}="{value}"' for key, value in plan.options.items())]
         self.switch.vsctl("add-port", BRIDGE, plan.name, "--", "set", "Interface", plan.name, *columns)
         self._ports.add(plan.name)
 
@@ -212,6 +215,8 @@ class TrunkWire(Wire):
 class Fabric:
     """The hosts and what is between them."""
 
+    encapsulation = Encapsulation.VXLAN
+
     def __init__(self, hosts: Mapping[HostName, Host], wire: Wire, kinds: Kinds, family: int) -> None:
         self.hosts = hosts
         self.wire = wire
@@ -240,7 +245,8 @@ class Fabric:
         ]
         others = [it for it in there if it.host != here]
         trunk = TRUNK if is_on_trunk(network) else ""
-        return overlay(*others, peers=peers, kind=self.kinds[here], family=self.family, here=here, trunk=trunk)
+        made = overlay(*others, peers=peers, kind=self.kinds[here], family=self.family, here=here, trunk=trunk)
+        return replace(made, encapsulation=self.encapsulation, udp_port=self.encapsulation.usual_port)
 
     def carry(
         self,
@@ -380,7 +386,8 @@ def _unwrapped(frame: bytes) -> Tunnelled | None:
         head, ends = 54, [str(IPv6Address(frame[at : at + 16])) for at in (22, 38)]
     else:
         return None
-    if int.from_bytes(frame[head + 2 : head + 4]) != 4789:
+    port, header, inner = int.from_bytes(frame[head + 2 : head + 4]), frame[head + 8 : head + 16], frame[head + 16 :]
+    wrapping = next((it for it in Encapsulation if it.usual_port == port), None)
+    if wrapping is None or header[:4] != BEGINNINGS[wrapping]:
         return None
-    vxlan = frame[head + 8 :]
-    return Tunnelled(ends[0], ends[1], int.from_bytes(vxlan[4:7]), vxlan[8:])
+    return Tunnelled(ends[0], ends[1], int.from_bytes(header[4:7]), inner, wrapping)

@@ -18,7 +18,17 @@ from ovsnet.control.commit import Committer
 from ovsnet.control.membership.steward import Steward, Terms
 from ovsnet.control.sharing.publishing import Publisher
 from ovsnet.control.sharing.shared_networks import SharedNetworks, TrunkView
-from ovsnet.model.cluster import Cluster, Lease, Member, Record, RemoteEndpoint, Role, SharedNetwork
+from ovsnet.model.cluster import (
+    Cluster,
+    ClusterInfo,
+    Encapsulation,
+    Lease,
+    Member,
+    Record,
+    RemoteEndpoint,
+    Role,
+    SharedNetwork,
+)
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import Conflict, Unavailable
 from ovsnet.model.ids import EndpointId, HostName, Mac, NetworkId, SharedId, Vni
@@ -43,7 +53,9 @@ def hosts(tmp_path: Path) -> Iterator[Hosts]:
 
 @pytest.fixture
 async def founder(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Host:
-    """Its database was made by an earlier version: no names of endpoints, no trunks, no records."""
+    """Its database was made by an earlier version: VXLAN only, no names of endpoints, no trunks, no
+    records.
+    """
     with monkeypatch.context() as past:
         text = older()
         past.setattr(schema, "text", lambda: text)
@@ -53,6 +65,7 @@ async def founder(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Host:
 def older() -> str:
     made = json.loads(schema.text())
     made["version"] = OLDER
+    del made["tables"]["Cluster"]["columns"]["encapsulation"]
     del made["tables"]["Endpoint"]["columns"]["names"]
     del made["tables"]["Member"]["columns"]["trunk_mtu"]
     del made["tables"]["Network"]["columns"]["space"]
@@ -108,6 +121,17 @@ async def test_a_network_of_a_named_space_waits_for_the_column_that_sets_it_apar
         with pytest.raises(Unavailable, match="no column space in Network yet; it gets one when all hosts run this"):
             await store.commit(base, [Put(replace(WEB, id=SharedId("b2" * 32), vni=Vni(8), space="blue"))])
         assert set(store.snapshot().networks) == {WEB.id}
+
+
+@pytest.mark.row(68)
+async def test_geneve_waits_for_the_column_that_tells_it_from_vxlan(founder: Host) -> None:
+    """Only who begins a cluster chooses, with a database of its own version; nobody else may come to write it."""
+    async with store_of(founder) as store:
+        info = ClusterInfo("c1", 6081, created_at=1.0)
+        with pytest.raises(Unavailable, match="no column encapsulation in Cluster yet"):
+            await store.commit(store.snapshot(), [Put(replace(info, encapsulation=Encapsulation.GENEVE))])
+        await store.commit(store.snapshot(), [Put(info)])
+        assert store.snapshot().info == info
 
 
 HERE = State(

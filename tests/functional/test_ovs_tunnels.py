@@ -17,6 +17,7 @@ pytestmark = pytest.mark.functional
 
 OPTIONS = {"remote_ip": "flow", "key": "flow", "local_ip": "10.99.0.1", "dst_port": "4789"}
 TUNNEL = PortPlan("ovxlan0", PortKind.VXLAN, external_ids=OURS, options=OPTIONS)
+GENEVE = PortPlan("ovxgeneve0", PortKind.GENEVE, external_ids=OURS, options={**OPTIONS, "dst_port": "6081"})
 OVER_IPV6 = replace(TUNNEL, options={**OPTIONS, "local_ip": "fd99::1", "csum": "true"})
 DEVICE = PortPlan("ovxa", PortKind.VETH, external_ids={**OURS, "ovsnet-network": "n"})
 FOREIGN = ("add-port", "br-other", "theirs", "--", "set", "Interface", "theirs", "type=vxlan")
@@ -48,13 +49,20 @@ def make_device(rig: Rig, vni: int = 10) -> None:
 # ---------------------------------------------------------------- Open vSwitch's own
 
 
-@pytest.mark.parametrize("wanted", [TUNNEL, OVER_IPV6], ids=["IPv4", "IPv6"])
+@pytest.mark.parametrize("wanted", [TUNNEL, OVER_IPV6, GENEVE], ids=["IPv4", "IPv6", "Geneve"])
 async def test_a_tunnel_is_made_as_planned_and_needs_nothing_more(rig: Rig, wanted: PortPlan) -> None:
     await converge(rig.ports, wanted)
-    assert rig.ports.have() == {"ovxlan0": wanted}
-    assert ofport(rig) > 0
+    assert rig.ports.have() == {wanted.name: wanted}
+    assert rig.switch.facts().ofports[wanted.name] > 0
     assert not await converge(rig.ports, wanted)
-    assert rig.real.vsctl("get", "Interface", "ovxlan0", "type") == "vxlan\n"
+    assert rig.real.vsctl("get", "Interface", wanted.name, "type") == f"{wanted.kind}\n"
+
+
+@pytest.mark.row(68)
+async def test_a_host_that_changed_to_a_cluster_of_another_encapsulation_has_its_tunnel(rig: Rig) -> None:
+    for wanted in (TUNNEL, GENEVE, TUNNEL):
+        await converge(rig.ports, wanted)
+        assert rig.ports.have() == {wanted.name: wanted}
 
 
 async def test_a_new_process_finds_its_tunnel(rig: Rig) -> None:
@@ -185,17 +193,19 @@ WATCHED = PortPlan(
 )
 
 
-async def test_a_way_is_watched_beside_the_tunnel_and_nobody_answers(rig: Rig) -> None:
-    await converge(rig.ports, TUNNEL, WATCHED)
-    assert rig.ports.have() == {it.name: it for it in (TUNNEL, WATCHED)}
-    assert not await converge(rig.ports, TUNNEL, WATCHED)
+@pytest.mark.parametrize("tunnel", [TUNNEL, GENEVE], ids=["VXLAN", "Geneve"])
+async def test_a_way_is_watched_beside_the_tunnel_and_nobody_answers(rig: Rig, tunnel: PortPlan) -> None:
+    watched = replace(WATCHED, kind=tunnel.kind, options={**WATCHED.options, "dst_port": tunnel.options["dst_port"]})
+    await converge(rig.ports, tunnel, watched)
+    assert rig.ports.have() == {it.name: it for it in (tunnel, watched)}
+    assert not await converge(rig.ports, tunnel, watched)
 
     await until(rig, lambda: bool(rig.real.vsctl("get", "Interface", WATCHED.name, "bfd_status:state").strip()))
     (path,) = rig.switch.paths().values()
     assert (list(rig.switch.paths()), path.state) == (["127.0.0.2"], PathState.UNKNOWN)
     assert path.since is not None
 
-    await converge(rig.ports, TUNNEL)
+    await converge(rig.ports, tunnel)
     assert rig.switch.paths() == {}
 
 

@@ -25,11 +25,15 @@ API = ("curl", "-sSf", "--unix-socket", "/run/ovsnet/api.sock")
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """How hosts are told to reach each other: an address is this plus the host's number; the rest as `init` has it."""
+    """How hosts are told to reach each other: an address is this plus the host's number; the rest as `init` has it.
+
+    The UDP port 0 is the usual one.
+    """
 
     address: str = "10.99.0."
     vtep: str = ""
     udp_port: int = 4789
+    encapsulation: str = ""
 
 
 TUNNEL_SEGMENT = Wiring()
@@ -62,7 +66,10 @@ class Cluster:
     def form(self) -> None:
         """The first host begins the cluster, the others join."""
         first, *others = self.hosts
-        init = ("cluster", "init", "--udp-port", str(self.wiring.udp_port))
+        wiring = self.wiring
+        port = ("--udp-port", str(wiring.udp_port)) if wiring.udp_port else ()
+        kind = ("--encapsulation", wiring.encapsulation) if wiring.encapsulation else ()
+        init = ("cluster", "init", *port, *kind)
         command = join_command(first.ovsnet(*init, *self._place(first)).stdout)
         for host in others:
             host.ovsnet(*command[1:], *self._place(host), timeout=90)

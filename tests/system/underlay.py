@@ -2,7 +2,7 @@
 
 with Underlay(rig) as underlay:
     c1.pings(…)
-for it in underlay.tunnelled(): …     what hosts sent each other in VXLAN, once each
+for it in underlay.tunnelled(): …     what hosts sent each other in tunnels, once each
 """
 
 import re
@@ -74,13 +74,17 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Tunnelled:
-    """A frame of a container in a packet between hosts (RFC 7348)."""
+    """A frame of a container in a packet between hosts (RFC 7348, RFC 8926): the VNI is in one place.
+
+    `header` is the eight octets before the frame.
+    """
 
     packet: Packet
     source: str
     target: str
     vni: int
     frame: bytes = field(repr=False)
+    header: bytes
 
     @property
     def kind(self) -> int:
@@ -125,7 +129,7 @@ class Underlay:
         return [it for it in self.packets() if it.segment == "trunks" and it.frame[12:14] == b"\x81\x00"]
 
     def tunnelled(self, port: int = VXLAN) -> Sequence[Tunnelled]:
-        """What hosts sent each other in VXLAN for containers; not that by which they watch the paths between them."""
+        """What hosts sent each other in tunnels for containers; not that by which they watch the paths between them."""
         datagrams = ((it, it.datagram) for it in self.packets())
         opened = (_opened(it, inner) for it, inner in datagrams if inner is not None and inner.port == port)
         return [it for it in opened if it.vni != PATH_VNI]
@@ -139,11 +143,11 @@ class Underlay:
 
 
 @contextmanager
-def tunnels_cut(rig: Rig, host: Host) -> Iterator[None]:
+def tunnels_cut(rig: Rig, host: Host, port: int = VXLAN) -> Iterator[None]:
     """What this host sends in tunnels and what others send it gets lost while the block runs; the rest arrives."""
     number = host.name[1:]
     cable = f"u{number}-1" if isinstance(host, KernelHost) else f"v{number}"
-    rules = (f"add rule bridge cut tunnels {way} {cable} udp dport {VXLAN} drop" for way in ("iifname", "oifname"))
+    rules = (f"add rule bridge cut tunnels {way} {cable} udp dport {port} drop" for way in ("iifname", "oifname"))
     chain = "add table bridge cut; add chain bridge cut tunnels { type filter hook forward priority 0; }"
     nft = ("ip", "netns", "exec", f"{rig.name}-net", "nft")
     run(*nft, "; ".join((chain, *rules)))
@@ -170,7 +174,7 @@ def _listening() -> socket.socket:
 
 def _opened(packet: Packet, datagram: Datagram) -> Tunnelled:
     header, frame = datagram.payload[:8], datagram.payload[8:]
-    return Tunnelled(packet, datagram.source, datagram.target, int.from_bytes(header[4:7]), frame)
+    return Tunnelled(packet, datagram.source, datagram.target, int.from_bytes(header[4:7]), frame, header)
 
 
 # ---------------------------------------------------------------- taking packets apart

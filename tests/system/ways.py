@@ -6,7 +6,7 @@ from tests.rig.host import Host
 from tests.rig.process import wait_until
 from tests.rig.rig import Rig
 from tests.system.networks import ask
-from tests.system.underlay import tunnels_cut
+from tests.system.underlay import VXLAN, tunnels_cut
 
 PATIENCE = 60.0
 """Seconds for what takes three: a machine may have half a processor."""
@@ -29,13 +29,13 @@ def seen_after(host: Host, peer: Host, state: str) -> float:
     return round(time.monotonic() - began, 1)
 
 
-def told_of_a_cut(rig: Rig, host: Host, peer: Host) -> tuple[float, float]:
+def told_of_a_cut(rig: Rig, host: Host, peer: Host, *, port: int = VXLAN) -> tuple[float, float]:
     """The peer's tunnels are cut for a while: it is told, with a warning, and nobody counts as dead.
 
     Returns the seconds until the path was seen to be down, and up again.
     """
     seen_after(host, peer, "up")
-    with tunnels_cut(rig, peer):
+    with tunnels_cut(rig, peer, port):
         down = seen_after(host, peer, "down")
         status = ask(host, "status")
         assert any(f"path to host {member_of(peer)} is down since 20" in it for it in status["warnings"]), status

@@ -10,7 +10,7 @@ A host that is in no cluster has none of it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,7 +21,7 @@ from time import time
 import structlog
 
 from ovsnet import __version__
-from ovsnet.agent import lan
+from ovsnet.agent import lan, tunnels
 from ovsnet.agent.credentials import troubles
 from ovsnet.agent.database_server import DatabaseServer
 from ovsnet.agent.memory import Memory
@@ -67,14 +67,14 @@ from ovsnet.linux.tunnelends import Ends, TunnelEnds, ends_of
 from ovsnet.linux.underlay import Underlay, path_mtu, underlay_of
 from ovsnet.model.cluster import Member
 from ovsnet.model.errors import OvsnetError, Unavailable
-from ovsnet.model.host import Datapath, SwitchFacts
+from ovsnet.model.host import SwitchFacts
 from ovsnet.model.ids import EndpointId, HostName, IpNetwork, SharedId
 from ovsnet.model.overlay import Overlay, TunnelKind
 from ovsnet.model.paths import Path
 from ovsnet.model.state import State
 from ovsnet.observe.cluster import ClusterFacts
 from ovsnet.observe.findings import Level
-from ovsnet.observe.member_words import behind, fenced, joined_packets
+from ovsnet.observe.member_words import behind, fenced
 from ovsnet.settings import Settings
 from ovsnet.store.census import Census
 from ovsnet.store.ovsdb import OvsdbStore
@@ -212,9 +212,8 @@ class Fabric:
 
     def overlay(self) -> Overlay | None:
         """The way to other hosts; the same value as long as nothing in it changed."""
-        kind = tunnel_kind(self._settings, self._here.switch())
         trunk, current = self.trunk.port(), self.store.available
-        wanted, cluster = self.wanted(), self.store.snapshot()
+        wanted, cluster, kind = self.wanted(), self.store.snapshot(), self._kind()
         return self._view.overlay(wanted, cluster, self.liveness.dead, self.vtep_device, kind, trunk, current=current)
 
     def _known(self) -> frozenset[SharedId]:
@@ -240,10 +239,10 @@ class Fabric:
             waiting=self.publisher.lag,
             problems=(
                 *(*stewards, *self.replicas.problems(), *self._fenced(), *self._unpublished()),
-                *self.trunk.problems(),
+                *(*self.trunk.problems(), *self._stuck_tunnels()),
             ),
             warnings=(
-                *self._joined_packets(),
+                *tunnels.warnings(self._settings, self._here.switch(), self._underlay, cluster.info.encapsulation),
                 *self.trunk.warnings(),
                 *behind(self.steward.behind, __version__),
                 *self._on_the_way(),
@@ -259,12 +258,11 @@ class Fabric:
         can = self.store.available and self.me in self.store.snapshot().members
         return self.publisher.problems() if can else ()
 
-    def _joined_packets(self) -> tuple[str, ...]:
-        underlay, switch = self._underlay, self._here.switch()
-        kernel = tunnel_kind(self._settings, switch) is TunnelKind.KERNEL
-        if underlay is None or not underlay.joins or not kernel or switch.tso or switch.datapath is Datapath.KERNEL:
-            return ()
-        return (joined_packets(underlay.device),)
+    def _kind(self) -> TunnelKind:
+        return tunnels.tunnel_kind(self._settings, self._here.switch(), self.store.snapshot().info.encapsulation)
+
+    def _stuck_tunnels(self) -> Iterator[str]:
+        return tunnels.problems(self._kind(), self._here.switch(), self._underlay, self._here.ports.foreign_carrier)
 
     def _fenced(self) -> tuple[str, ...]:
         if self.me not in self.store.snapshot().members:
@@ -390,10 +388,3 @@ class Fabric:
             self._underlay = underlay
             self._changed()
         return Said(__version__, underlay.mtu, await self._here.host_networks(), self.trunk.mtu())
-
-
-def tunnel_kind(settings: Settings, switch: SwitchFacts) -> TunnelKind:
-    """What carries packets to other hosts: as set, or what is faster on this datapath."""
-    if settings.tunnel != "auto":
-        return TunnelKind(settings.tunnel)
-    return TunnelKind.KERNEL if switch.datapath is Datapath.USERSPACE else TunnelKind.OVS

@@ -46,7 +46,7 @@ from ovsnet.cluster.identity import identity_files
 from ovsnet.cluster.peers import Peers
 from ovsnet.control.commit import Committer
 from ovsnet.control.egress import Exposure
-from ovsnet.control.membership.enrolment import Enrolment, Wish
+from ovsnet.control.membership.enrolment import Enrolment, Tunnels, Wish
 from ovsnet.control.networks import Networks
 from ovsnet.control.uplink_rules import Wish as UplinkWish
 from ovsnet.control.uplinks import Uplinks
@@ -123,7 +123,7 @@ class Operator:
         word, expires, place = await self._enrolment.init(
             Wish(order.advertise, order.vtep, order.name),
             os.uname().nodename,
-            udp_port=order.udp_port,
+            tunnels=Tunnels(order.encapsulation, order.udp_port),
             token_life=order.token_hours * HOUR,
         )
         message = self._names(enabled=True) if order.docker_dns else ""

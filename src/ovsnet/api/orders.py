@@ -6,9 +6,10 @@ nothing but its socket.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from ovsnet.api.attach_orders import (
     Attached,
@@ -22,17 +23,21 @@ from ovsnet.api.attach_orders import (
 )
 from ovsnet.api.service_orders import ImportOrder, PublishOrder, UnimportOrder, UnpublishOrder
 from ovsnet.api.uplink_orders import UplinkOrder, UplinkRemoval
+from ovsnet.model.cluster import Encapsulation
 
 
 class InitOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Begin a cluster. `advertise` is the address for other members, `vtep` that of the tunnels, each an address or an
-    interface; "" chooses. `name` is this host's name in the cluster, "" its host name. `docker_dns`: as EnableOrder.
+    interface; "" chooses. `name` is this host's name in the cluster, "" its host name. `encapsulation` and
+    `udp_port` are those of the tunnels, for as long as there is the cluster; the port 0 is the usual one, 4789 of VXLAN
+    and 6081 of Geneve. `docker_dns`: as EnableOrder.
     """
 
     advertise: str = ""
     vtep: str = ""
     name: str = ""
-    udp_port: int = 4789
+    encapsulation: Encapsulation = Encapsulation.VXLAN
+    udp_port: Annotated[int, Meta(ge=0, le=65535)] = 0
     token_hours: float = 24.0
     docker_dns: bool = False
 

@@ -24,6 +24,7 @@ from ovsnet.api.schema import ClusterStatus, MemberInfo, Status
 from ovsnet.cli import options
 from ovsnet.cli.nearby import discover
 from ovsnet.cli.output import Table, duration, show_json, show_table
+from ovsnet.model.cluster import Encapsulation
 from ovsnet.model.errors import BadRequest, Conflict, Unavailable
 
 PATIENCE = 120.0
@@ -40,7 +41,7 @@ ASK_AGAIN = 0.1
 
 @click.group(short_help="Begin, join and look after a cluster of hosts.")
 def cluster() -> None:
-    """Begin, join and look after a cluster of hosts that share networks over VXLAN."""
+    """Begin, join and look after a cluster of hosts that share networks over tunnels."""
 
 
 cluster.add_command(discover)
@@ -50,13 +51,33 @@ cluster.add_command(discover)
 @click.option("--advertise", default="", metavar="ADDRESS|INTERFACE", help="Where other members reach this host.")
 @click.option("--vtep", default="", metavar="ADDRESS|INTERFACE", help="Where tunnels end, if elsewhere.")
 @click.option("--name", default="", help="Name of this host in the cluster.  [default: its host name]")
-@click.option("--udp-port", default=4789, show_default=True, type=click.IntRange(1, 65535), help="Port of the tunnels.")
+@click.option(
+    "--encapsulation",
+    default=Encapsulation.VXLAN.value,
+    show_default=True,
+    type=click.Choice([it.value for it in Encapsulation]),
+    help="What the tunnels are, for as long as there is the cluster.",
+)
+@click.option(
+    "--udp-port",
+    type=click.IntRange(1, 65535),
+    help="Port of the tunnels.  [default: 4789 for vxlan, 6081 for geneve]",
+)
 @click.option("--docker-dns", is_flag=True, help="Have the engine ask our name service first (daemon.json).")
 @options.api_socket
-def init(agent: Client, advertise: str, vtep: str, name: str, udp_port: int, *, docker_dns: bool) -> None:
+def init(
+    agent: Client, advertise: str, vtep: str, name: str, encapsulation: str, udp_port: int | None, *, docker_dns: bool
+) -> None:
     """Begin a cluster on this host and print the command that lets another host join."""
     click.echo("making the cluster's keys and its database on this host …", err=True)
-    order = InitOrder(advertise=advertise, vtep=vtep, name=name, udp_port=udp_port, docker_dns=docker_dns)
+    order = InitOrder(
+        advertise=advertise,
+        vtep=vtep,
+        name=name,
+        encapsulation=Encapsulation(encapsulation),
+        udp_port=udp_port or 0,
+        docker_dns=docker_dns,
+    )
     invitation = agent.order("/v1/cluster/init", order, Invitation, timeout=PATIENCE)
     _until_back(agent)
     click.echo("The cluster is there. On every host that shall join, run:\n")
@@ -241,7 +262,8 @@ def lines_of(found: ClusterStatus) -> Iterator[str]:
         yield "This host is in no cluster. Begin one: ovsnet cluster init; or join one: ovsnet cluster join"
         return
     state = "takes changes" if found.available else f"TAKES NO CHANGES ({found.reason})"
-    yield f"cluster   {found.id}, UDP port {found.udp_port}"
+    yield f"cluster   {found.id}"
+    yield f"tunnels   {Encapsulation(found.encapsulation).called}, UDP port {found.udp_port}"
     yield f"this host {found.host}, {found.role or 'FORGOTTEN'}{', leader' if found.leader else ''}"
     yield f"database  {state}"
     yield f"members   {found.members}, of which {found.voters} vote"

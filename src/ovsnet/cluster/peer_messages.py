@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from ovsnet.cluster.identity import check_name
+from ovsnet.model.cluster import Encapsulation
 from ovsnet.model.errors import (
     ApplyError,
     BadRequest,
@@ -48,7 +49,9 @@ class HelloAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JoinRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A host wants to be a member. `mtu` in bytes; `certificate_request` is PEM."""
+    """A host wants to be a member. `mtu` in bytes; `certificate_request` is PEM. `encapsulations` are those it can have
+    tunnels of: a host that says nothing of it is of a version that had no choice.
+    """
 
     secret: Annotated[bytes, Meta(max_length=64)]
     name: str
@@ -57,6 +60,7 @@ class JoinRequest(msgspec.Struct, frozen=True, kw_only=True):
     mtu: Annotated[int, Meta(ge=68, le=65535)]
     version: str
     certificate_request: str
+    encapsulations: tuple[str, ...] = (Encapsulation.VXLAN,)
 
     def __post_init__(self) -> None:
         check_name(self.name)

@@ -1,6 +1,6 @@
 """What the hosts of a cluster share, as one immutable value with a revision. Pure.
 
-    ClusterInfo     the cluster itself: its id, its UDP port
+    ClusterInfo     the cluster itself: its id, what its tunnels are, their UDP port
     Member          a host: where it is reached, what it is, what it has
     SharedNetwork   a network every member has; each engine knows it by an id of its own
     Lease           an address of a shared network that one host may hand out
@@ -25,9 +25,28 @@ from ovsnet.model.network import NetworkOptions
 
 VXLAN_PORT = 4789
 """RFC 7348 5."""
+GENEVE_PORT = 6081
+"""RFC 8926 3.3."""
 OVERHEAD = {4: 50, 6: 70}
 """Bytes a tunnel needs of each packet of the hosts' network, by the IP version of its ends: an Ethernet header of 14,
-VXLAN's 8 (RFC 7348), UDP's 8, and the IP header of 20 or 40."""
+VXLAN's 8 (RFC 7348) or Geneve's 8 (RFC 8926; we send no options), UDP's 8, and the IP header of 20 or 40."""
+
+
+class Encapsulation(StrEnum):
+    """What tunnels wrap packets of containers in. Chosen when a cluster begins, for as long as there is one."""
+
+    VXLAN = "vxlan"
+    GENEVE = "geneve"
+
+    @property
+    def called(self) -> str:
+        """As people write it."""
+        return {Encapsulation.VXLAN: "VXLAN", Encapsulation.GENEVE: "Geneve"}[self]
+
+    @property
+    def usual_port(self) -> int:
+        """The UDP port that IANA gave it."""
+        return {Encapsulation.VXLAN: VXLAN_PORT, Encapsulation.GENEVE: GENEVE_PORT}[self]
 
 
 class Role(StrEnum):
@@ -41,7 +60,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClusterInfo:
-    """The cluster itself. `id` is "" before there is one; `udp_port` is that of the tunnels.
+    """The cluster itself. `id` is "" before there is one; `encapsulation` and `udp_port` are those of the tunnels.
 
     `generation` grows with every network that is made or removed: who compared subnets on an older one compares again.
     """
@@ -50,6 +69,7 @@ class ClusterInfo:
     udp_port: int = VXLAN_PORT
     generation: int = 0
     created_at: float = 0.0
+    encapsulation: Encapsulation = Encapsulation.VXLAN
 
 
 @dataclass(frozen=True, slots=True)

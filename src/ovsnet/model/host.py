@@ -123,9 +123,9 @@ class PortPlan:
     """`mtu_request`, set on creation for internal ports only."""
     external_ids: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """`Interface.options`, all of them; of kinds `vxlan` and `patch` only, of others they are nobody's concern."""
+    """`Interface.options`, all of them; of tunnels and of kind `patch` only, of others they are nobody's concern."""
     bfd: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """`Interface.bfd`, all of it; of ports of kind `vxlan` only."""
+    """`Interface.bfd`, all of it; of tunnels only."""
     bridge: str = ""
     """Another bridge that it is on, somebody's or one for attachments; "" for that of our networks."""
     tagging: str = ""

@@ -25,7 +25,7 @@ class Mode(StrEnum):
     BRIDGE = "bridge"
     """One host."""
     OVERLAY = "overlay"
-    """All hosts of the cluster, over VXLAN tunnels."""
+    """All hosts of the cluster, over tunnels."""
     UNDERLAY = "underlay"
     """All hosts of the cluster, as frames of one VLAN on the hosts' trunks: no tunnel."""
     UPLINK = "uplink"
@@ -43,6 +43,8 @@ class PortKind(StrEnum):
     INTERNAL = "internal"
     VXLAN = "vxlan"
     """Never a container's: the port of the tunnels to other hosts."""
+    GENEVE = "geneve"
+    """The same in a cluster whose tunnels are Geneve."""
     PATCH = "patch"
     """Never a container's: one end of a cable between two bridges."""
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from ovsnet.model.cluster import VXLAN_PORT, RemoteEndpoint
+from ovsnet.model.cluster import VXLAN_PORT, Encapsulation, RemoteEndpoint
 from ovsnet.model.ids import HostName, IpAddress, SharedId
 
 
@@ -17,10 +17,11 @@ class TunnelKind(StrEnum):
     """What carries packets to other hosts."""
 
     OVS = "ovs"
-    """One flow-based VXLAN port of Open vSwitch: kernel datapath, or native tunnelling of the userspace one."""
+    """One flow-based port of Open vSwitch: kernel datapath, or native tunnelling of the userspace one."""
     KERNEL = "kernel"
     """One vxlan device of the kernel per network, as an ordinary port: with TSO seven times faster than native tunnels
-    of the userspace datapath, without it as fast; the VTEP's interface stays as it is."""
+    of the userspace datapath, without it as fast; the VTEP's interface stays as it is. There is none for Geneve: the
+    kernel's geneve device has one far end or the flows of somebody else, and no forwarding table."""
 
 
 def _empty() -> Any:
@@ -58,3 +59,4 @@ class Overlay:
     remotes: Mapping[SharedId, tuple[RemoteEndpoint, ...]] = field(default_factory=_empty)
     trunk: TrunkPort = NO_TRUNK
     current: bool = True
+    encapsulation: Encapsulation = Encapsulation.VXLAN

@@ -44,7 +44,7 @@ class ClusterFacts:
 
 
 class ClusterStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The cluster this host is in; `id` is "" where it is in none.
+    """The cluster this host is in; `id` is "" where it is in none. Its tunnels are vxlan or geneve.
 
     `available` is false while the cluster's database takes no changes; `reason` says why. `leader`: the database's
     leader runs here. `waiting`: endpoints of this host that the others do not know of yet.
@@ -56,6 +56,7 @@ class ClusterStatus(msgspec.Struct, frozen=True, kw_only=True):
     available: bool
     reason: str
     leader: bool
+    encapsulation: str
     udp_port: int
     members: int
     voters: int
@@ -96,6 +97,7 @@ def status_of(facts: ClusterFacts) -> ClusterStatus:
         available=facts.available,
         reason=facts.reason,
         leader=facts.leader,
+        encapsulation=cluster.info.encapsulation,
         udp_port=cluster.info.udp_port,
         members=len(cluster.members),
         voters=sum(it.role is Role.VOTER for it in cluster.members.values()),

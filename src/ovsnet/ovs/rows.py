@@ -45,19 +45,25 @@ WANTED_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 PROTOCOLS: Final = ("OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15")
 """We speak 1.4; people and tools use the others."""
 INTERFACE_TYPES: Mapping[PortKind, str] = MappingProxyType(
-    {PortKind.VETH: "", PortKind.INTERNAL: "internal", PortKind.VXLAN: "vxlan", PortKind.PATCH: "patch"}
+    {
+        PortKind.VETH: "",
+        PortKind.INTERNAL: "internal",
+        PortKind.VXLAN: "vxlan",
+        PortKind.GENEVE: "geneve",
+        PortKind.PATCH: "patch",
+    }
 )
-WITH_OPTIONS: Final = frozenset({PortKind.VXLAN, PortKind.PATCH})
+WITH_OPTIONS: Final = frozenset({PortKind.VXLAN, PortKind.GENEVE, PortKind.PATCH})
 """The kinds whose options are ours to say."""
 _KINDS: Final = {type_: kind for kind, type_ in INTERFACE_TYPES.items()}
 
 _TUNNEL_HINTS: Final = {
     "File exists": (
-        "another tunnel port of this Open vSwitch has the same options: 'ovs-vsctl find interface type=vxlan' shows it;"
-        " remove it, or give it or the cluster another UDP port"
+        "another tunnel port of this Open vSwitch has the same options: 'ovs-vsctl find interface type={type}' shows "
+        "it; remove it, or give it or the cluster another UDP port"
     ),
     "Address already in use": (
-        "something else on this host has the UDP port, as a swarm's overlay does: 'ip -d link show type vxlan' and "
+        "something else on this host has the UDP port, as a swarm's overlay does: 'ip -d link show type {type}' and "
         "'ss -ulnp' show what; remove it, or give the cluster another UDP port ('ovsnet cluster init --udp-port')"
     ),
 }
@@ -230,7 +236,8 @@ def _port_fault(interface: Row | None) -> str:
 
 def _refusal(interface: Row) -> str:
     words = interface.error[0] if interface.error else "ovs-vswitchd refused it"
-    hints = (hint for cause, hint in _TUNNEL_HINTS.items() if interface.type == "vxlan" and cause in words)
+    is_tunnel = interface.type in (PortKind.VXLAN, PortKind.GENEVE)
+    hints = (it.format(type=interface.type) for cause, it in _TUNNEL_HINTS.items() if is_tunnel and cause in words)
     return "; ".join((words, *hints))
 
 

@@ -20,7 +20,7 @@ from ovsnet.model.gateways import gateways
 from ovsnet.model.host import HostFacts
 from ovsnet.model.ids import EndpointId, IpInterface, Ofport, Vni
 from ovsnet.model.network import Multicast, Network
-from ovsnet.model.overlay import TunnelKind
+from ovsnet.model.overlay import Overlay
 from ovsnet.model.state import State
 from ovsnet.pipeline import (
     dns,
@@ -60,7 +60,7 @@ class PortNames(Protocol):
     def port_name(self, endpoint: Endpoint, network: Network) -> str:
         """The port of an endpoint."""
 
-    def tunnel_port(self, kind: TunnelKind, vni: Vni) -> str:
+    def tunnel_port(self, overlay: Overlay, vni: Vni) -> str:
         """The port by which a network reaches other hosts."""
 
     def uplink_port(self, nic: str) -> str:

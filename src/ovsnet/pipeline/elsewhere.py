@@ -14,7 +14,7 @@ from ovsnet.model.endpoint import link_local
 from ovsnet.model.host import HostFacts
 from ovsnet.model.ids import HostName, IpAddress, Vni
 from ovsnet.model.network import Network
-from ovsnet.model.overlay import TunnelKind
+from ovsnet.model.overlay import Overlay, TunnelKind
 from ovsnet.model.state import State
 from ovsnet.pipeline import forward, neighbour, trunk, tunnel
 from ovsnet.pipeline.flow import Flow
@@ -32,7 +32,7 @@ _NOBODY: Final[Mapping[HostName, IpAddress]] = MappingProxyType({})
 class WayNames(Protocol):
     """What planning calls the ports of ways to others."""
 
-    def tunnel_port(self, kind: TunnelKind, vni: Vni) -> str:
+    def tunnel_port(self, overlay: Overlay, vni: Vni) -> str:
         """That of a network's tunnel."""
 
     def uplink_port(self, nic: str) -> str:
@@ -90,7 +90,7 @@ def _way(segment: Segment, network: Network, facts: HostFacts, names: WayNames) 
     if overlay is None or not reaches_others(network):
         return None
     on_trunk = is_on_trunk(network)
-    name = overlay.trunk.name if on_trunk else names.tunnel_port(overlay.kind, network.vni)
+    name = overlay.trunk.name if on_trunk else names.tunnel_port(overlay, network.vni)
     ofport = facts.switch.ofports.get(name)
     return None if ofport is None else Way(segment, None if on_trunk else overlay.kind, ofport)
 

@@ -8,11 +8,12 @@ import re
 from hashlib import blake2s
 
 from ovsnet.model.attachment import Attachment
+from ovsnet.model.cluster import Encapsulation
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.host import Medium
 from ovsnet.model.ids import EndpointId, IpAddress, Vni
 from ovsnet.model.network import Network, PortKind
-from ovsnet.model.overlay import TunnelKind
+from ovsnet.model.overlay import Overlay, TunnelKind
 from ovsnet.model.state import State
 
 OWNER_KEY = "ovsnet-owner"
@@ -46,7 +47,7 @@ ALIAS_PREFIX = "ovsnet:"
 DNS_INSIDE = "ocdns"
 """The end of the pair to the name service that is in its namespace."""
 DNS_ALIAS = f"{ALIAS_PREFIX}dns"
-FLOW_TUNNEL = "ovxlan0"
+_FLOW_TUNNELS = {Encapsulation.VXLAN: "ovxlan0", Encapsulation.GENEVE: "ovxgeneve0"}
 """The one tunnel port of kind ovs."""
 _TUNNEL_PREFIX = "ovx"
 """No name of an endpoint's port begins so: x is no hex digit."""
@@ -175,9 +176,14 @@ def _digest(vtep: IpAddress) -> str:
     return blake2s(vtep.packed, digest_size=5).hexdigest()
 
 
-def tunnel_port(kind: TunnelKind, vni: Vni) -> str:
+def flow_tunnel(encapsulation: Encapsulation) -> str:
+    """The one port of kind ovs that carries all networks."""
+    return _FLOW_TUNNELS[encapsulation]
+
+
+def tunnel_port(overlay: Overlay, vni: Vni) -> str:
     """The name of the OVS port by which a network reaches other hosts."""
-    return FLOW_TUNNEL if kind is TunnelKind.OVS else tunnel_device(vni)
+    return flow_tunnel(overlay.encapsulation) if overlay.kind is TunnelKind.OVS else tunnel_device(vni)
 
 
 def is_tunnel(port: str) -> bool:

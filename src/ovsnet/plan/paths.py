@@ -14,7 +14,7 @@ from ovsnet.model.overlay import Overlay
 from ovsnet.pipeline.remembered import Latest
 from ovsnet.pipeline.remote import living_vteps
 from ovsnet.plan import names
-from ovsnet.plan.vxlan import vxlan_port
+from ovsnet.plan.own_tunnels import own_tunnel
 
 QUICKEST = 1000
 """Milliseconds between two packets on one way. Three that are missing mean that it is down."""
@@ -32,7 +32,7 @@ def plan_path_ports(used: list[Network], overlay: Overlay, instance: str) -> dic
     interval = str(interval_for(len(vteps)))
     bfd = {"enable": "true", "min_rx": interval, "min_tx": interval}
     ports = (
-        vxlan_port(names.path_port(it), overlay, instance, remote=str(it), key=str(PATH_VNI), bfd=bfd)
+        own_tunnel(names.path_port(it), overlay, instance, remote=str(it), key=str(PATH_VNI), bfd=bfd)
         for it in sorted(vteps, key=int)
     )
     return {it.name: it for it in ports}

@@ -16,8 +16,8 @@ from ovsnet.pipeline.remembered import Latest
 from ovsnet.pipeline.remote import is_on_trunk, living_vteps, reached, reaches_others
 from ovsnet.plan import names
 from ovsnet.plan.cables import plan_cable
+from ovsnet.plan.own_tunnels import own_tunnel
 from ovsnet.plan.paths import plan_path_ports
-from ovsnet.plan.vxlan import vxlan_port
 
 TO_ALL = ""
 """In place of a MAC in `TunnelPlan.forwards`: this VTEP gets a copy of each broadcast."""
@@ -61,7 +61,7 @@ def _ports_of_tunnels(state: State, overlay: Overlay, instance: str) -> dict[str
         return {}
     used = _used(state, _macs_here(state))
     if overlay.kind is TunnelKind.OVS:
-        port = vxlan_port(names.FLOW_TUNNEL, overlay, instance, remote="flow", key="flow")
+        port = own_tunnel(names.flow_tunnel(overlay.encapsulation), overlay, instance, remote="flow", key="flow")
         return {port.name: port, **plan_path_ports(used, overlay, instance)}
     ports = [_device_port(it, instance) for it in used] if overlay.device else []
     return {it.name: it for it in ports}

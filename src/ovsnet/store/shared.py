@@ -14,6 +14,7 @@ from ovsnet.model.cluster import (
     Beat,
     Cluster,
     ClusterInfo,
+    Encapsulation,
     Lease,
     Member,
     Record,
@@ -47,6 +48,7 @@ def _encode_info(it: ClusterInfo, _row: RowOf) -> Columns:
     return {
         "cluster_id": it.id,
         "udp_port": it.udp_port,
+        "encapsulation": "" if it.encapsulation is Encapsulation.VXLAN else str(it.encapsulation),
         "generation": it.generation,
         "created_at": repr(float(it.created_at)),
     }
@@ -54,7 +56,12 @@ def _encode_info(it: ClusterInfo, _row: RowOf) -> Columns:
 
 def _decode_info(row: Any) -> ClusterInfo:
     return ClusterInfo(
-        id=row.cluster_id, udp_port=row.udp_port, generation=row.generation, created_at=float(row.created_at)
+        id=row.cluster_id,
+        udp_port=row.udp_port,
+        generation=row.generation,
+        created_at=float(row.created_at),
+        # Nothing is VXLAN: so reads the row of a cluster that was begun before there was a choice.
+        encapsulation=Encapsulation(row.encapsulation or Encapsulation.VXLAN),
     )
 
 
@@ -254,7 +261,7 @@ SHARED: Final = Vocabulary(
     empty=Cluster,
     shapes=MappingProxyType(
         {
-            ClusterInfo: Shape("Cluster", _encode_info, _decode_info),
+            ClusterInfo: Shape("Cluster", _encode_info, _decode_info, vital=frozenset({"encapsulation"})),
             Member: Shape("Member", _encode_member, _decode_member),
             SharedNetwork: Shape("Network", _encode_network, _decode_network, vital=_VITAL_OF_NETWORKS),
             Lease: Shape("Lease", _encode_lease, _decode_lease),

@@ -1,5 +1,6 @@
 """Rows as the `ovs` package gives them, read as plans."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -108,6 +109,7 @@ def read_tunnel(row: SimpleNamespace) -> SeenPort:
 
 def test_a_tunnel_is_read_as_it_was_written() -> None:
     assert read_tunnel(tunnel()) == SeenPort(TUNNEL, Ofport(7))
+    assert read_tunnel(tunnel(type="geneve")) == SeenPort(replace(TUNNEL, kind=PortKind.GENEVE), Ofport(7))
 
 
 @pytest.mark.parametrize("options", [{}, {"key": "flow"}, {**TUNNEL.options, "dst_port": "1"}])
@@ -126,6 +128,8 @@ def test_a_tunnel_that_the_switch_refuses_says_why() -> None:
     refused = tunnel(ofport=[-1], error=["could not add network device ovxlan0 to ofproto (File exists)"])
     fault = read_tunnel(refused).plan.external_ids[FAULT_KEY]
     assert fault.startswith("could not add network device ovxlan0 to ofproto (File exists); another tunnel port")
+    taken = tunnel(type="geneve", ofport=[-1], error=["could not add network device (Address already in use)"])
+    assert "'ip -d link show type geneve'" in read_tunnel(taken).plan.external_ids[FAULT_KEY]
 
 
 # ---------------------------------------------------------------- bridge

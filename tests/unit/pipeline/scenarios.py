@@ -209,9 +209,9 @@ class Names:
         assert endpoint.network_id == network.id
         return port(endpoint)
 
-    def tunnel_port(self, kind: TunnelKind, vni: Vni) -> str:
+    def tunnel_port(self, overlay: Overlay, vni: Vni) -> str:
         """That of the tunnels."""
-        return "t" if kind is TunnelKind.OVS else f"t{vni}"
+        return "t" if overlay.kind is TunnelKind.OVS else f"t{vni}"
 
     def gateway_port(self, vni: Vni) -> str:
         """That of a gateway."""

@@ -52,7 +52,7 @@ def test_such_a_port_is_like_the_one_that_carries_the_networks_with_one_far_end_
     there = replace(overlay(remote(5, B), family=6), udp_port=8472)
     plan = plan_host(HERE, HostFacts(overlay=there), bridge="br-test", instance="test")
     (path,) = paths(there).values()
-    carrier = plan.ports[names.FLOW_TUNNEL]
+    carrier = plan.ports["ovxlan0"]
     assert path.kind is PortKind.VXLAN
     assert path.options == {**carrier.options, "remote_ip": str(vtep(B, 6)), "key": "16777215"}
     assert (path.external_ids, carrier.bfd) == (carrier.external_ids, {})

@@ -5,6 +5,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from ovsnet.model.cluster import Encapsulation
 from ovsnet.model.host import HostFacts, HostPlan
 from ovsnet.model.ids import NetworkId, Vni
 from ovsnet.model.network import PortKind
@@ -98,6 +99,18 @@ def test_one_port_carries_all_networks() -> None:
 def test_it_has_the_clusters_udp_port() -> None:
     (port,) = plan(EMPTY_NETWORK, replace(overlay(), udp_port=8472)).ports.values()
     assert port.options["dst_port"] == "8472"
+
+
+@pytest.mark.row(68)
+def test_in_a_cluster_of_geneve_it_is_such_a_port_by_another_name_and_so_are_those_that_watch_ways() -> None:
+    there = replace(overlay(remote(5, B)), encapsulation=Encapsulation.GENEVE, udp_port=6081)
+    host = plan(ONE, there)
+    tunnels = {it.name: it for it in host.ports.values() if names.is_tunnel(it.name)}
+    assert {(it.kind, it.options["dst_port"]) for it in tunnels.values()} == {(PortKind.GENEVE, "6081")}
+    assert [(it.options["key"], bool(it.bfd)) for it in tunnels.values()] == [("flow", False), ("16777215", True)]
+    assert names.tunnel_port(there, SHARED_DB.vni) == "ovxgeneve0"
+    assert "ovxgeneve0" in tunnels
+    assert not host.tunnels
 
 
 def test_over_ipv6_packets_have_a_checksum() -> None:
@@ -225,6 +238,8 @@ def test_names_fit_the_kernel_and_are_no_endpoints(vni: int) -> None:
     name = names.tunnel_device(Vni(vni))
     assert len(name) <= 15
     assert names.is_tunnel(name)
-    assert names.is_tunnel(names.FLOW_TUNNEL)
-    assert name != names.FLOW_TUNNEL
+    for carrier in map(names.flow_tunnel, Encapsulation):
+        assert len(carrier) <= 15
+        assert names.is_tunnel(carrier)
+        assert name != carrier
     assert not any(names.is_tunnel(it) for it in plan(ONE, None).ports)

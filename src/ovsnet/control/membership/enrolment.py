@@ -26,7 +26,7 @@ from ovsnet.cluster.peers import Peer, Peers
 from ovsnet.cluster.sighting import Sighting
 from ovsnet.control.commit import Committer
 from ovsnet.control.membership.search import Search
-from ovsnet.model.cluster import Cluster, ClusterInfo, Member, Role, Token
+from ovsnet.model.cluster import Cluster, ClusterInfo, Encapsulation, Member, Role, Token
 from ovsnet.model.errors import BadRequest, Conflict, OvsnetError, Unavailable
 from ovsnet.model.ids import HostName, IpAddress, is_reachable
 from ovsnet.store.interface import Put
@@ -47,6 +47,19 @@ class Wish:
     advertise: str = ""
     vtep: str = ""
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnels:
+    """What a person said of the cluster's tunnels; the UDP port 0 is the usual one."""
+
+    encapsulation: Encapsulation = Encapsulation.VXLAN
+    udp_port: int = 0
+
+    @property
+    def port(self) -> int:
+        """The UDP port."""
+        return self.udp_port or self.encapsulation.usual_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +126,7 @@ class Enrolment:
         self._version = version
         self._clock = clock
 
-    async def init(self, wish: Wish, own_name: str, *, udp_port: int, token_life: float) -> tuple[str, float, Place]:
+    async def init(self, wish: Wish, own_name: str, *, tunnels: Tunnels, token_life: float) -> tuple[str, float, Place]:
         """Begin a cluster; a first token, when it expires (seconds since the epoch), and where we are reached."""
         from ovsnet.cluster import authority
 
@@ -128,7 +141,7 @@ class Enrolment:
             await self._server.begin()
             async with self._database() as committer:
                 token = Token(invitations.digest(invitation.secret), place.name, expires)
-                info = ClusterInfo(id=cluster_id, udp_port=udp_port, created_at=now)
+                info = ClusterInfo(cluster_id, tunnels.port, created_at=now, encapsulation=tunnels.encapsulation)
                 member = self._member(place, now)
                 await committer.commit(lambda _: ((Put(info), Put(member), Put(token)), None))
                 await self._server.allow([str(place.address)])
@@ -307,4 +320,5 @@ def _request(
         mtu=place.mtu,
         version=version,
         certificate_request=request.request_pem,
+        encapsulations=tuple(Encapsulation),
     )

@@ -5,7 +5,7 @@ is asked on to a voter.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
@@ -91,7 +91,9 @@ class Members:
         return peer_messages.HelloAnswer(host=self._about.me, voters=tuple(str(it.address) for it in voters))
 
     async def join(self, request: peer_messages.JoinRequest) -> peer_messages.JoinAnswer:
-        """Make the host a member; Conflict when its name or one of its addresses is another's."""
+        """Make the host a member; Conflict when its name or one of its addresses is another's, or when it can have no
+        tunnels like ours.
+        """
         from ovsnet.cluster import authority
 
         if not self._files.authority_key.exists():
@@ -114,7 +116,8 @@ class Members:
             addresses=_distinct(member.address, member.vtep),
             now=now,
         )
-        cluster = await self._committer.commit(lambda state: (_admission(state, member), state))
+        known = request.encapsulations
+        cluster = await self._committer.commit(lambda state: (_admission(state, member, known), state))
         return peer_messages.JoinAnswer(
             cluster_id=cluster.info.id,
             certificate=certificate,
@@ -233,7 +236,13 @@ def removal(state: Cluster, name: HostName) -> Sequence[Change]:
     return (*(Drop(it) for values in owned for it in values.values() if it.host == name), Drop(member))
 
 
-def _admission(state: Cluster, member: Member) -> Sequence[Change]:
+def _admission(state: Cluster, member: Member, encapsulations: Collection[str]) -> Sequence[Change]:
+    ours = state.info.encapsulation
+    if ours not in encapsulations:
+        raise Conflict(
+            f"the tunnels of this cluster are {ours.called}, which host {member.name} does not know: it runs ovsnet "
+            f"{member.version or 'of an older version'}; install the version that the members run, then join again"
+        )
     if member.name in state.members:
         raise Conflict(
             f"the cluster has a host named {member.name} already; if that one is gone for good: 'ovsnet cluster forget "

@@ -54,7 +54,8 @@ class OverlayView:
             return None
         peers = {it.name: it.vtep for it in cluster.members.values() if it.name != self._me and it.name not in dead}
         remotes = remotes_of(cluster, used_networks(state), peers)
-        parts = (mine.vtep, device, kind, cluster.info.udp_port, peers, remotes, trunk, current)
+        info = cluster.info
+        parts = (mine.vtep, device, kind, info.udp_port, peers, remotes, trunk, current, info.encapsulation)
         if parts != self._parts:
             self._parts = parts
             self._made = Overlay(*parts)

@@ -181,7 +181,7 @@ class SharedNetworks:
             trunks = {it.name: it.trunk_mtu for it in cluster.members.values() if it.trunk_mtu}
             options = _options_on_trunk(wanted, asked, {**trunks, self._me: self._trunk.mtu()})
         else:
-            options = _options(wanted, asked, cluster.members)
+            options = _options(wanted, asked, cluster)
         made = replace(wanted, options=options, vni=_vni(wanted, asked, others, here))
         return (*(Drop(it) for it in left), Put(made), _next_generation(cluster)), made
 
@@ -265,15 +265,17 @@ def _check_vlan(asked: AskedOptions, others: Iterable[SharedNetwork]) -> None:
             )
 
 
-def _options(wanted: SharedNetwork, asked: AskedOptions, members: Mapping[HostName, Member]) -> NetworkOptions:
+def _options(wanted: SharedNetwork, asked: AskedOptions, cluster: Cluster) -> NetworkOptions:
+    members = cluster.members
     narrowest = min(members.values(), key=lambda it: (it.mtu, it.name))
     version = max(it.vtep.version for it in members.values())
     fits = narrowest.mtu - OVERHEAD[version]
     options = asked.resolved(mode=Mode.OVERLAY, mtu=fits, ipv6=wanted.ipv6 is not None)
     if options.mtu > fits:
+        what = f"{cluster.info.encapsulation.called} over IPv{version}"
         raise BadRequest(
             f"mtu={options.mtu} does not fit: a packet between hosts has at most {narrowest.mtu} bytes (host "
-            f"{narrowest.name}), of which the tunnel needs {OVERHEAD[version]} (VXLAN over IPv{version}); "
+            f"{narrowest.name}), of which the tunnel needs {OVERHEAD[version]} ({what}); "
             f"use at most {fits}, or leave mtu out"
         )
     return options

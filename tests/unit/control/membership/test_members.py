@@ -1,9 +1,10 @@
 """Who is let in, who goes, and what a host may ask of another one."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.x509 import load_pem_x509_certificate
 
@@ -16,6 +17,7 @@ from ovsnet.model.cluster import (
     Beat,
     Cluster,
     ClusterInfo,
+    Encapsulation,
     Lease,
     Member,
     Record,
@@ -157,6 +159,18 @@ async def test_what_another_host_has_is_not_given_again(
     with pytest.raises(Conflict, match=why):
         await host.members.join(request_)
     assert host.state.members == CLUSTER.members
+
+
+@pytest.mark.row(68)
+async def test_a_host_that_can_have_no_tunnels_like_the_clusters_is_told_so(tmp_path: Path) -> None:
+    """One of a version that knows VXLAN only would be a member that nobody's packets reach."""
+    geneve = replace(CLUSTER, info=replace(CLUSTER.info, encapsulation=Encapsulation.GENEVE))
+    host = Host(tmp_path, cluster=geneve)
+    with pytest.raises(Conflict, match=r"are Geneve, which host h3 does not know: it runs ovsnet 0\.1\.0; install"):
+        await host.members.join(asking())
+    assert host.state.members == CLUSTER.members
+    await host.members.join(msgspec.structs.replace(asking(), encapsulations=("vxlan", "geneve")))
+    assert H3 in host.state.members
 
 
 async def test_a_host_that_goes_takes_everything_of_its_own_along_and_nothing_else(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, ip_address
 import pytest
 
 from ovsnet.control.sharing.overlay import OverlayView
-from ovsnet.model.cluster import Beat, Cluster, Member, RemoteEndpoint, SharedNetwork
+from ovsnet.model.cluster import Beat, Cluster, ClusterInfo, Encapsulation, Member, RemoteEndpoint, SharedNetwork
 from ovsnet.model.ids import EndpointId, HostName, Mac, SharedId, Vni
 from ovsnet.model.network import Egress, NetworkOptions
 from ovsnet.model.overlay import Overlay, TunnelKind
@@ -50,6 +50,14 @@ def seen(view: OverlayView, here: State = HERE, cluster: Cluster = CLUSTER, *dea
     overlay = view.overlay(here, cluster, frozenset(dead), "eth1", TunnelKind.OVS)
     assert overlay is not None
     return overlay
+
+
+@pytest.mark.row(68)
+def test_the_tunnels_are_what_the_cluster_was_begun_with(view: OverlayView) -> None:
+    assert (seen(view).encapsulation, seen(view).udp_port) == (Encapsulation.VXLAN, 4789)
+    geneve = replace(CLUSTER, info=ClusterInfo("c1", 6081, encapsulation=Encapsulation.GENEVE))
+    there = seen(view, HERE, geneve)
+    assert (there.encapsulation, there.udp_port) == (Encapsulation.GENEVE, 6081)
 
 
 def test_it_holds_the_endpoints_of_others_on_networks_with_a_container_here(view: OverlayView) -> None:

@@ -1,17 +1,21 @@
-"""Ports of Open vSwitch's own VXLAN tunnels. Pure."""
+"""Ports of Open vSwitch's own tunnels, VXLAN or Geneve. Pure."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from ovsnet.model.cluster import Encapsulation
 from ovsnet.model.host import PortPlan
 from ovsnet.model.network import PortKind
 from ovsnet.model.overlay import Overlay
 from ovsnet.plan import names
 
+KINDS: Mapping[Encapsulation, PortKind] = MappingProxyType(
+    {Encapsulation.VXLAN: PortKind.VXLAN, Encapsulation.GENEVE: PortKind.GENEVE}
+)
 NO_BFD: Mapping[str, str] = MappingProxyType({})
 
 
-def vxlan_port(
+def own_tunnel(
     name: str, overlay: Overlay, instance: str, *, remote: str, key: str, bfd: Mapping[str, str] = NO_BFD
 ) -> PortPlan:
     """A tunnel from our VTEP to `remote` with the VNI `key`; "flow" for either: the flows say it.
@@ -28,4 +32,5 @@ def vxlan_port(
     }
     if overlay.local.version == 6:
         options["csum"] = "true"
-    return PortPlan(name, PortKind.VXLAN, external_ids={names.OWNER_KEY: instance}, options=options, bfd=bfd)
+    kind = KINDS[overlay.encapsulation]
+    return PortPlan(name, kind, external_ids={names.OWNER_KEY: instance}, options=options, bfd=bfd)
