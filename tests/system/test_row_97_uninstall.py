@@ -12,8 +12,8 @@ from tests.system.networks import BRIDGE
 from tests.system.traces import traces
 
 SUBJECTS = {
-    "rights", "programs", "kernel", "switch database", "ovs-vswitchd", "datapath", "checksum offload", "upcalls",
-    "Docker engine", "plugin socket", "agent", "bridge", "leftovers", "firewall", "uplink", "store",
+    "rights", "programs", "kernel", "switch database", "ovs-vswitchd", "datapath", "checksum offload", "flow offload",
+    "upcalls", "Docker engine", "plugin socket", "agent", "bridge", "leftovers", "firewall", "uplink", "store",
     "cluster", "cluster ports", "cluster members", "trunk",
 }  # fmt: skip
 BARE = ("network", "create", "-d", "ovsnet", "--ipam-driver", "null")

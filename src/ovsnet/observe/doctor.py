@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from ovsnet.observe import member_findings
 from ovsnet.observe.confinement import AS_ROOT, confinement
 from ovsnet.observe.findings import Finding, ok, problem, warning
+from ovsnet.observe.offload import offload
 from ovsnet.observe.readings import DHCP_CLIENT, Readings, read_host
 from ovsnet.observe.trunk_findings import trunk
 from ovsnet.settings import Settings
@@ -42,6 +43,7 @@ def diagnose(host: Readings, settings: Settings) -> tuple[Finding, ...]:
         _switch,
         _datapath,
         _offload,
+        lambda it, _: offload(it.switch.offload),
         _upcalls,
         _engine,
         _plugin,

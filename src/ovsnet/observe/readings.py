@@ -19,6 +19,7 @@ from ovsnet.model.errors import OvsnetError
 from ovsnet.observe.confinement import ConfinementReading
 from ovsnet.observe.confinement_readings import read_confinement
 from ovsnet.observe.member_readings import MemberReadings, read_member
+from ovsnet.observe.offload import OffloadReading, arguments, counted, settings_in
 from ovsnet.observe.programs import DEADLINE, Said, run
 from ovsnet.observe.trunk_findings import TrunkReading
 from ovsnet.observe.unixget import get
@@ -42,6 +43,7 @@ class Switch:
     owner: str | None = None
     ports: int = 0
     lost_upcalls: int | None = None
+    offload: OffloadReading = field(default_factory=OffloadReading)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +149,12 @@ def _switch(settings: Settings) -> Switch:
     if database.why:
         return Switch(database, daemon)
     mark = f"external_ids:{OWNER_KEY}={settings.instance}"
+    other_config = run((*vsctl, "get", "Open_vSwitch", ".", "other_config")).text
     return Switch(
         database=database,
         daemon=daemon,
         datapaths=tuple(_cells(run((*vsctl, "get", "Open_vSwitch", ".", "datapath_types")).text)),
-        tso='userspace-tso-enable="true"' in run((*vsctl, "get", "Open_vSwitch", ".", "other_config")).text,
+        tso='userspace-tso-enable="true"' in other_config,
         owner=_owner(run((*vsctl, "--if-exists", "get", "Bridge", settings.bridge, "external_ids"))),
         ports=sum(
             # The bridge's own port goes with the bridge.
@@ -159,7 +162,20 @@ def _switch(settings: Settings) -> Switch:
             for it in _rows(run((*vsctl, "--format=json", "--columns=name", "find", "Port", mark)))
         ),
         lost_upcalls=_lost(run(("ovs-appctl", f"--timeout={DEADLINE:g}", "dpctl/show", "system@ovs-system"))),
+        offload=_offload(settings.ovs_run_dir, other_config),
     )
+
+
+def _offload(run_dir: str, other_config: str) -> OffloadReading:
+    """Flows are asked for only where some may be offloaded: it costs a look at all there are."""
+    on, policy = settings_in(other_config)
+    if not on:
+        return OffloadReading()
+    ask = ("ovs-appctl", f"--timeout={DEADLINE:g}")
+    datapaths = run((*ask, "dpctl/dump-dps"), OVS_RUNDIR=run_dir)
+    dumps = [run((*ask, *arguments(it)), OVS_RUNDIR=run_dir) for it in datapaths.text.split()]
+    why = next((it.why for it in (datapaths, *dumps) if it.why), "")
+    return OffloadReading(on, policy, why=why) if why else counted(policy, (it.text for it in dumps))
 
 
 def _daemon(run_dir: str) -> Said:
