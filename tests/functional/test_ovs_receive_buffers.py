@@ -1,16 +1,20 @@
 """How much waits at a port: what `ss` says of the switch's packet sockets."""
 
 import asyncio
+import os
 import re
+import socket
 import time
 from collections.abc import Callable, Mapping
 
 from tests.functional.port_rig import BRIDGE, Rig, bridge, converge, port, running
 from tests.functional.switch import DEADLINE, Switch
 
-from ovsnet.ovs.receivebuffers import ReceiveBuffers
+from ovsnet.ovs.receivebuffers import PacketSockets, ReceiveBuffers
 
 SIZE = 1 << 20
+AF_XDP = 44
+"""linux/socket.h; Python has no name for it."""
 
 
 def sizes(rig: Rig) -> Mapping[str, int]:
@@ -51,6 +55,17 @@ async def test_more_waits_at_our_ports_also_after_a_restart_and_others_stay_as_t
         await until(lambda: sizes(rig) == {"ours1": SIZE, "ours2": SIZE, "foreign": own})
         widening.cancel()
         rig.close()
+
+
+def test_sockets_that_tell_no_address_are_passed_over() -> None:
+    """Those of AF_XDP, as a switch has for ports of that type: the agent ended over them."""
+    with (
+        socket.socket(AF_XDP, socket.SOCK_RAW),
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as packets,
+    ):
+        packets.bind(("lo", 0))
+        assert PacketSockets(os.getpid()).widen({"lo"}, SIZE) == {"lo"}
+        assert packets.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == SIZE
 
 
 async def test_zero_leaves_them_alone(switch: Switch) -> None:

@@ -134,10 +134,21 @@ def _links(pid: int) -> Mapping[str, int]:
 
 
 def _copy(process: int, descriptor: int) -> socket.socket | None:
-    """None when it was closed meanwhile."""
+    """None when it was closed meanwhile, and of one that has no name, which no packet socket is."""
     copied: int = _libc.syscall(PIDFD_GETFD, process, descriptor, 0)
     if copied >= 0:
-        return socket.socket(fileno=copied)
+        return _opened(copied)
     if ctypes.get_errno() == errno.EBADF:
         return None
     raise Unavailable(NEIGHBOUR, os.strerror(ctypes.get_errno()))
+
+
+def _opened(copied: int) -> socket.socket | None:
+    try:
+        return socket.socket(fileno=copied)
+    except OSError as error:
+        os.close(copied)
+        # One of AF_XDP does not tell its address, from which Python learns what it is.
+        if error.errno == errno.EOPNOTSUPP:
+            return None
+        raise
