@@ -6,7 +6,7 @@ There are no Docker engines: what they would have asked for is put into the stor
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface
@@ -21,13 +21,14 @@ from ovsnet.bench.station import KERNEL, TSO, USERSPACE, Station
 from ovsnet.bench.wiring import End, Joined, Subject, addressed
 from ovsnet.cluster import authority, process, rbac
 from ovsnet.cluster.schema import DATABASE
-from ovsnet.model.cluster import Role
+from ovsnet.model.cluster import ClusterInfo, Encapsulation, Role
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import BadRequest
 from ovsnet.model.ids import EndpointId, Mac, NetworkId
 from ovsnet.model.network import Egress, Network
 from ovsnet.ovsdb.question import Local, transact
 from ovsnet.settings import Settings
+from ovsnet.store.interface import Value
 
 NOTHING, TWO_HOSTS = crowd.Size(0, 0), crowd.Size(2, 0)
 NETWORK = replace(crowd.network(0), options=replace(crowd.network(0).options, egress=Egress.NONE))
@@ -46,6 +47,12 @@ class Kind:
     tso: bool = False
     buffers: bool = True
     """Whether more waits at our ports than Open vSwitch has by itself."""
+    encapsulation: Encapsulation = Encapsulation.VXLAN
+
+    @property
+    def own(self) -> bool:
+        """Whether the tunnels are Open vSwitch's own on the userspace datapath."""
+        return self.tunnel == "ovs" or self.encapsulation is Encapsulation.GENEVE
 
 
 AUTOMATIC = "ovsnet"
@@ -56,10 +63,22 @@ KINDS = {
         Kind("ovsnet, no TSO", "as ovsnet, without userspace-tso", "auto"),
         # With userspace-tso they carry no TCP at all (decision 28).
         Kind("ovsnet, OVS tunnel, no TSO", "with tunnel=ovs: Open vSwitch's own tunnel port", "ovs"),
+        Kind(
+            "ovsnet, Geneve, no TSO",
+            "in a cluster of Geneve: the same port",
+            "auto",
+            encapsulation=Encapsulation.GENEVE,
+        ),
     ),
     KERNEL: (
         Kind(AUTOMATIC, "as it is by itself: Open vSwitch's own tunnel port", "auto"),
         Kind("ovsnet, vxlan device", "with tunnel=kernel: a vxlan device of the kernel for each network", "kernel"),
+        Kind(
+            "ovsnet, Geneve",
+            "in a cluster of Geneve: Open vSwitch's own port",
+            "auto",
+            encapsulation=Encapsulation.GENEVE,
+        ),
     ),
 }
 
@@ -97,7 +116,7 @@ class _Cluster:
         for number, station in enumerate(stations):
             stack.push_async_callback(station.crew.close)
             await self._open_switch(station, number)
-        await _open_database(stations)
+        await _open_database(stations, self._kind.encapsulation)
         for number, station in enumerate(stations):
             await station.want(part(), endpoint(number, containers[number]))
             await stack.enter_async_context(station.agent())
@@ -120,7 +139,7 @@ class _Cluster:
 
     async def _open_switch(self, station: Station, number: int) -> None:
         await station.open_switch(**(TSO if self._kind.tso else {}))
-        own = self._datapath == USERSPACE and self._kind.tunnel == "ovs"
+        own = self._datapath == USERSPACE and self._kind.own
         await (hold_wire(station, number) if own else give_address(station.crew, number))
 
 
@@ -132,8 +151,10 @@ async def hold_wire(station: Station, number: int) -> None:
     await give_address(station.crew, number, device=UPLINK)
 
 
-async def _open_database(stations: Sequence[Station]) -> None:
+async def _open_database(stations: Sequence[Station], encapsulation: Encapsulation) -> None:
     """The cluster's, which says what the hosts share."""
+    info = ClusterInfo("bench", encapsulation.usual_port, created_at=1.0, encapsulation=encapsulation)
+    said: Mapping[Value, Value] = {crowd.network(0): NETWORK, ClusterInfo("bench", created_at=1.0): info}
     own = authority.new_authority("bench", time.time())
     for number, (station, role) in enumerate(zip(stations, (Role.VOTER, Role.CLIENT), strict=True)):
         server = ClusterServer(own, ADDRESSES[:1], station)
@@ -141,7 +162,7 @@ async def _open_database(stations: Sequence[Station]) -> None:
         if role is Role.VOTER:
             database = Local(process.cluster_socket(station.settings))
             await rbac.apply(database)
-            rows = [NETWORK if it == crowd.network(0) else it for it in crowd.growth(NOTHING, TWO_HOSTS)]
+            rows = [said.get(it, it) for it in crowd.growth(NOTHING, TWO_HOSTS)]
             await transact(database, DATABASE, list(map(inserted, rows)), deadline=PATIENCE)
 
 
