@@ -1,13 +1,14 @@
 """What decides about an uplink on this host, collected: the NIC, the bridges, what may not be moved."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from ovsnet.control.uplink_rules import Moved, Situation, bridge_name
 from ovsnet.linux import neighbour
 from ovsnet.linux.nics import Nics
 from ovsnet.model.host import SwitchFacts
 from ovsnet.model.ids import IpAddress
-from ovsnet.model.uplink import Uplink, device_mark
+from ovsnet.model.uplink import Carrier, NicFacts, Uplink, device_mark
 from ovsnet.ovs.uplinks import Uplinks as Bridges
 from ovsnet.plan.uplinks import plan_of
 
@@ -34,7 +35,7 @@ class UplinkView:
         name = bridge_name(bridge, nic, carrier)
         target, there = self._bridges.bridge(name), self._nics.read(name) if name else None
         return Situation(
-            nic=self._nics.look(nic),
+            nic=self._nic(nic, carrier),
             datapath=self._switch().datapath,
             boot=self._nics.boot(),
             carrier=carrier,
@@ -43,6 +44,13 @@ class UplinkView:
             there=((), ()) if there is None else (there.addresses, there.routes),
             reserved=self._reserved(),
         )
+
+    def _nic(self, name: str, carrier: Carrier | None) -> NicFacts:
+        """As the kernel has it; a port it does not know, as one of DPDK, has what its bridge's own port has."""
+        nic = self._nics.look(name)
+        if carrier is None or nic.settings.mac:
+            return nic
+        return replace(nic, settings=self._nics.look(carrier.name).settings)
 
     def moved(self, uplink: Uplink) -> Moved | None:
         """None while the bridge's port is down, or not all has been moved to it."""

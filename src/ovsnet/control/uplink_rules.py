@@ -147,6 +147,8 @@ def _check_names(wish: Wish, bridge: str, now: Situation, known: Mapping[str, Up
 def _already(nic: str, carrier: Carrier, now: Situation, clock: float) -> Uplink:
     """Somebody's bridge is taken note of; one that we made and do not remember is ours again."""
     addresses, routes = now.there
+    if not now.nic.settings.mac:
+        raise Conflict(f"neither {nic} nor its bridge {carrier.name} is an interface of this host; see 'ip link'")
     # What the NIC was like before is not known any more; of IPv6, that we have switched it off.
     settings = replace(now.nic.settings, ipv6=True) if carrier.ours else now.nic.settings
     return Uplink(

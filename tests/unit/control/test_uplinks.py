@@ -228,6 +228,16 @@ async def test_a_nic_in_somebodys_bridge_is_noted_and_forgotten_and_never_touche
     assert (world.known, world.moves) == ({}, [])
 
 
+async def test_a_port_of_which_no_mac_is_known_is_refused() -> None:
+    """The record of such a one could not be read again."""
+    world = World()
+    theirs = Carrier("br-lan", False, Datapath.KERNEL, frozenset({"dpdk0"}))
+    world.now = replace(world.now, nic=NicFacts("dpdk0"), carrier=theirs, bridge=theirs)
+    with pytest.raises(Conflict, match="neither dpdk0 nor its bridge br-lan is an interface"):
+        await world.uplinks.add(Wish("dpdk0"))
+    assert world.known == {}
+
+
 @jumping
 async def test_what_was_moved_after_a_boot_is_recorded() -> None:
     world = World(ETH0)
