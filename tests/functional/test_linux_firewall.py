@@ -7,7 +7,7 @@ No switch is needed: its end of the pair is in the namespace that plays the cont
 """
 
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -245,6 +245,7 @@ def docker_drops(program: str, *, returns: bool) -> Iterator[None]:
     yield
 
 
+@pytest.mark.row(45)
 @pytest.mark.parametrize("kind", ["nft", "legacy"])
 @pytest.mark.parametrize("returns", [True, False])
 async def test_dockers_packet_filter_lets_it_pass_behind_peoples_own_rules(
@@ -278,10 +279,22 @@ async def test_dockers_packet_filter_lets_it_pass_behind_peoples_own_rules(
             assert [call(it, "-S") for it in programs] == before
 
 
-async def test_where_there_is_no_docker_the_pass_is_in_forward(world: World) -> None:
+UFW = ("before-logging-forward", "before-forward", "after-forward", "after-logging-forward", "reject-forward")
+"""Chains that ufw (0.36) jumps to from FORWARD, whose policy is what it calls the default for routed packets."""
+
+
+@pytest.mark.row(45)
+@pytest.mark.parametrize("chains", [(), UFW], ids=["nobody's", "ufw's"])
+async def test_where_there_is_no_docker_the_pass_is_in_forward(world: World, chains: Sequence[str]) -> None:
     call("iptables-nft", "-P", "FORWARD", "DROP")
+    for it in chains:
+        call("iptables-nft", "-N", f"ufw-{it}")
+        call("iptables-nft", "-A", "FORWARD", "-j", f"ufw-{it}")
     before = call("iptables-nft", "-S")
     assert await world.have(NAT) == []
+    assert reaches(world.web, *OUTSIDE)
+    for it in chains:  # as 'ufw reload' does before it fills them again
+        call("iptables-nft", "-F", f"ufw-{it}")
     assert reaches(world.web, *OUTSIDE)
     assert await world.have() == []
     assert call("iptables-nft", "-S") == before
