@@ -50,11 +50,11 @@ status: venv  ## run the functional, system, cluster, kernel and long tests and 
 	$(BIN)/python scripts/generate_status.py; exit $$result
 
 test: setup venv  ## everything CI runs, under 30 minutes: style, types, imports, and all tests on real parts
-	@scripts/run-tests lint types imports unit contract +kernel,functional +cluster system docs
+	@scripts/run-tests lint types imports unit contract +kernel,functional,cluster system docs
 
 test-full: setup venv  ## `make test`, then the long matrices: engine and OVS versions, soak (hours)
 	@scripts/setup-machine matrix
-	@scripts/run-tests lint types imports unit contract +kernel,functional +cluster system long docs matrix
+	@scripts/run-tests lint types imports unit contract +kernel,functional,cluster system long docs matrix
 
 lint: venv  ## style of the code: ruff, and the formatting
 	@$(SAY) "style"

@@ -13,6 +13,10 @@ from tests.system.attached import in_force
 SLOPPY = 0.1
 """How far from its rate a measurement may be."""
 SECONDS = "1"
+TRIES = 3
+"""A machine that is busy with other things may bring less than the rate, which is then measured again; more than it is
+a fault at once.
+"""
 
 
 def mbits(client: Container, server: Container, *options: str) -> float:
@@ -23,9 +27,18 @@ def mbits(client: Container, server: Container, *options: str) -> float:
     return float(said["end"]["sum_received"]["bits_per_second"]) / 1e6
 
 
-def both_ways(client: Container, server: Container) -> tuple[float, float]:
-    """What it sends, and what it receives."""
-    return round(mbits(client, server), 1), round(mbits(client, server, "-R"), 1)
+def both_ways(client: Container, server: Container, rate: float) -> tuple[float, float]:
+    """What it sends, and what it receives, where it should be that rate."""
+    return reached(rate, client, server), reached(rate, client, server, "-R")
+
+
+def reached(rate: float, client: Container, server: Container, *options: str) -> float:
+    """The first that is not too little, or the last."""
+    for _ in range(TRIES):
+        measured = mbits(client, server, *options)
+        if measured > (1 - SLOPPY) * rate:
+            break
+    return round(measured, 1)
 
 
 def is_near(rate: float, *measured: float) -> bool:
@@ -53,10 +66,10 @@ def test_a_rate_holds_both_ways_changes_while_it_runs_and_is_back_after_restarts
     c2 = host.start_container("c2", *always, network="web")
     wait_until(lambda: is_bound_inside(c1) and is_bound_inside(c2), 5, "both to be bound")
     assert bounds(host) == {"c1": "100mbit", "c2": "500mbit"}
-    asked = both_ways(c1, c2)
+    asked = both_ways(c1, c2, 100)
 
     host.ovsnet("set", "c1", "web", "--rate", "50mbit")
-    changed = both_ways(c1, c2)
+    changed = both_ways(c1, c2, 50)
     host.agent.kill()
     host.vswitchd_restart()
     host.agent.wait_ready()
@@ -64,7 +77,7 @@ def test_a_rate_holds_both_ways_changes_while_it_runs_and_is_back_after_restarts
     wait_until(lambda: bounds(host) == {"c1": "50mbit", "c2": "500mbit"}, 20, "the order to be remembered")
     wait_until(lambda: is_bound_inside(c1), 5, "it to be bound inside, too")
     in_force(host)
-    again = both_ways(c1, c2)
+    again = both_ways(c1, c2, 50)
     figures["Mbit/s sent and received: rate=100mbit, set to 50mbit, after restarts"] = [*asked, *changed, *again]
     assert is_near(100, *asked), (asked, changed, again)
     assert is_near(50, *changed, *again), (asked, changed, again)
@@ -86,9 +99,9 @@ def test_on_the_kernel_datapath_a_rate_holds_both_ways_and_is_back_after_a_resta
     c1, c2 = networks.start(host, "c1", "c2", network="web")
     host.ovsnet("set", "c1", "web", "--rate", "50mbit")
     wait_until(lambda: is_bound_inside(c1), 30, "c1 to be bound")
-    asked = both_ways(c1, c2)
+    asked = both_ways(c1, c2, 50)
     host.vswitchd_restart()
     wait_until(lambda: c1.pings(c2.address("web")), 30, "c1 to reach c2")
-    again = both_ways(c1, c2)
+    again = both_ways(c1, c2, 50)
     figures["Mbit/s sent and received: rate=50mbit, after a restart of the switch"] = [*asked, *again]
     assert is_near(50, *asked, *again), (asked, again)
