@@ -14,7 +14,7 @@ from tests.system.traces import traces
 SUBJECTS = {
     "rights", "programs", "kernel", "switch database", "ovs-vswitchd", "datapath", "checksum offload", "flow offload",
     "upcalls", "Docker engine", "plugin socket", "agent", "bridge", "leftovers", "firewall", "uplink", "store",
-    "cluster", "cluster ports", "cluster members", "trunk",
+    "cluster", "cluster ports", "cluster members", "confinement", "trunk",
 }  # fmt: skip
 BARE = ("network", "create", "-d", "ovsnet", "--ipam-driver", "null")
 SUBNETS = ("10.20.0.0/24", "--ipv6", "--subnet", "fd00:20::/64")
