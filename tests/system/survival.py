@@ -63,13 +63,15 @@ class Scene:
     outside: Outside
     options: tuple[str, ...] = ()
     rate: float = 1000.0
+    egress: str = "docker"
+    """Whose the published port is: the engine's, or with `nat` ours."""
     seen: Seen | None = field(default=None, init=False)
 
     def build(self) -> None:
         """A ready agent, the network, the containers."""
         self.host.agent.start(*self.options)
         networks.with_gateway_bridge(self.host)
-        networks.create(self.host, NETWORK, *SUBNETS)
+        networks.create(self.host, NETWORK, *SUBNETS, "-o", f"egress={self.egress}")
         for number, it in enumerate(self.all, 11):
             where = ("--ip", f"10.20.0.{number}", "--ip6", f"fd00:20::{number}")
             more = ("-p", f"{PUBLISHED}:{PUBLISHED}/udp") if it is self.s else ()

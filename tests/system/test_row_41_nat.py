@@ -3,7 +3,10 @@
 router, 172.31.0.254, fd31::fe ── eth0, host, ovgw… ══ br-ovsnet ── containers, 10.40.0.0/24, fd00:40::/64
 """
 
+from functools import partial
+
 import pytest
+from tests.rig.container import Container
 from tests.rig.host import Host
 from tests.rig.process import Completed, wait_until
 from tests.system import networks
@@ -35,6 +38,10 @@ def told(done: Completed) -> str:
 def who(address: str, port: int = 8080) -> tuple[str, ...]:
     """Asks the server by which address it is asked."""
     return (*CURL, f"http://{f'[{address}]' if ':' in address else address}:{port}/cgi-bin/who")
+
+
+def serves(container: Container) -> bool:
+    return container.inside(*who("127.0.0.1", 80), check=False).ok
 
 
 def await_server(wire: Wire, address: str, port: int = 8080) -> None:
@@ -137,3 +144,19 @@ def test_a_container_that_the_engine_starts_again_after_its_own_death_has_its_po
     wait_until(lambda: c1.pid not in (0, before), 20, "the container to be started again")
     await_server(wire, own(host)[4])
     assert [it[2] for it in ports(host)] == [8080, 8080]
+
+
+@pytest.mark.row(41, 72)
+def test_a_published_port_leads_to_the_next_container_of_an_address_at_once(wire: Wire) -> None:
+    host = wire.host
+    network(host, "out", "nat")
+    where = ("--ip", "10.40.0.20", "--ip6", "fd00:40::20", "-p", "8080:80")
+    macs = set()
+    for _ in range(2):
+        c1 = host.start_container("c1", *where, network="out", command=SERVES)
+        macs.add(c1.mac("out"))
+        wait_until(partial(serves, c1), 10, "its server")
+        for address in (own(host)[4], own(host)[6]):
+            assert wire.from_router(*who(address), check=False).ok, (macs, address)
+        host.docker("rm", "-f", "c1")
+    assert len(macs) == 2, "the host's kernel remembers the first one"

@@ -57,6 +57,7 @@ from ovsnet.linux.hostchanges import HostChanges
 from ovsnet.linux.hostports import HostPorts
 from ovsnet.linux.links import LinkApplier
 from ovsnet.linux.namespace import find_inside
+from ovsnet.linux.neighbour import forget
 from ovsnet.linux.nft import RuleChanges
 from ovsnet.linux.nics import Nics
 from ovsnet.linux.routes import host_networks
@@ -64,7 +65,7 @@ from ovsnet.linux.tunnels import TunnelApplier
 from ovsnet.model.delta import diff
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import OvsnetError, Unavailable
-from ovsnet.model.gateways import gateways
+from ovsnet.model.gateways import gateways, reached_by
 from ovsnet.model.host import Datapath, HostFacts
 from ovsnet.model.ids import Ofport
 from ovsnet.model.state import State
@@ -375,6 +376,7 @@ class Agent:
             self.attached.leases.nudge()  # an interface that was made anew has to get its leased addresses, too
 
     async def _announce(self, endpoints: Sequence[tuple[Ofport, Endpoint]]) -> None:
+        forget(reached_by(self.store.snapshot(), [it for _, it in endpoints]))
         await announce(self._settings.bridge, endpoints, self._settings.ovs_run_dir)
 
     async def _hear_reports(self) -> None:

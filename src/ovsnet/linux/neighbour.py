@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
@@ -14,7 +15,7 @@ from ovsnet.linux.wire import ACKNOWLEDGE, ERROR, attribute, attributes, frame, 
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import IpAddress
 
-NEWNEIGH: Final = 28
+NEWNEIGH, DELNEIGH = 28, 29
 NEIGHBOURS: Final = 0x4
 """RTMGRP_NEIGH."""
 _CREATE = 0x400
@@ -59,6 +60,34 @@ async def answers(address: IpAddress, device: str, deadline: float) -> bool:
             return False
         except OSError as error:
             raise Unavailable("the kernel's netlink", f"{address} cannot be asked for: {error.strerror}") from error
+
+
+def forget(neighbours: Iterable[tuple[str, IpAddress]]) -> None:
+    """Have the kernel ask anew who has these addresses, each behind an interface: one that came back may have another
+    MAC, and what the kernel knows it takes for true for up to a minute. Unavailable when the kernel does not answer.
+    """
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as kernel:
+            kernel.settimeout(1.0)
+            for device, address in neighbours:
+                index = _index_of(device)
+                if index:  # what is not there, or not known, is forgotten
+                    _sent(kernel, _forgotten(index, address))
+    except OSError as error:
+        raise Unavailable("the kernel's netlink", f"neighbours cannot be forgotten: {error.strerror}") from error
+
+
+def _index_of(device: str) -> int:
+    try:
+        return socket.if_nametoindex(device)
+    except OSError:
+        return 0
+
+
+def _forgotten(index: int, address: IpAddress) -> bytes:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    there = attribute(_DESTINATION, address.packed)
+    return frame(DELNEIGH, ACKNOWLEDGE, 1, _MESSAGE.pack(family, index, 0, 0, 0) + there)
 
 
 async def echoes(address: IpAddress, deadline: float) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from ovsnet.model.egress import Detour, Lead, Passage, gateway_device, has_gateway_here, leads_out
 from ovsnet.model.endpoint import Endpoint
+from ovsnet.model.ids import IpAddress
 from ovsnet.model.network import Egress, Network
 from ovsnet.model.publication import Publication
 from ovsnet.model.services import Export
@@ -14,6 +15,15 @@ def gateways(state: State) -> tuple[Network, ...]:
     """The networks whose gateway this host is: also those with a port that was published by order."""
     exported = {it.network_id for it in state.exports.values()}
     return tuple(it for it in state.networks.values() if has_gateway_here(it) or it.id in exported)
+
+
+def reached_by(state: State, endpoints: Iterable[Endpoint]) -> Iterator[tuple[str, IpAddress]]:
+    """The addresses of these that this host reaches by a gateway of its own, each with the gateway's interface."""
+    devices = {it.id: gateway_device(it.vni) for it in gateways(state)}
+    for it in endpoints:
+        for address in (it.ipv4, it.ipv6):
+            if address is not None and it.network_id in devices:
+                yield devices[it.network_id], address.ip
 
 
 def passages(state: State) -> tuple[Passage, ...]:
