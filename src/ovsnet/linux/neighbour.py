@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from ovsnet import processes
+from ovsnet.linux.hostmessage import FAMILIES
 from ovsnet.linux.wire import ACKNOWLEDGE, ERROR, attribute, attributes, frame, frames
 from ovsnet.model.errors import Unavailable
 from ovsnet.model.ids import IpAddress
@@ -85,9 +86,8 @@ def _index_of(device: str) -> int:
 
 
 def _forgotten(index: int, address: IpAddress) -> bytes:
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     there = attribute(_DESTINATION, address.packed)
-    return frame(DELNEIGH, ACKNOWLEDGE, 1, _MESSAGE.pack(family, index, 0, 0, 0) + there)
+    return frame(DELNEIGH, ACKNOWLEDGE, 1, _MESSAGE.pack(FAMILIES[address.version], index, 0, 0, 0) + there)
 
 
 async def echoes(address: IpAddress, deadline: float) -> bool:
@@ -104,10 +104,11 @@ async def echoes(address: IpAddress, deadline: float) -> bool:
 
 def _ask(index: int, address: IpAddress) -> None:
     """Have the kernel ask: one it knows, whether that is still so, and for one it does not know."""
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     there = attribute(_DESTINATION, address.packed)
-    again = frame(NEWNEIGH, ACKNOWLEDGE, 1, _MESSAGE.pack(family, index, PROBE, 0, 0) + there)
-    first = frame(NEWNEIGH, ACKNOWLEDGE | _CREATE, 2, _MESSAGE.pack(family, index, 0, _USE, 0) + there)
+    again = frame(NEWNEIGH, ACKNOWLEDGE, 1, _MESSAGE.pack(FAMILIES[address.version], index, PROBE, 0, 0) + there)
+    first = frame(
+        NEWNEIGH, ACKNOWLEDGE | _CREATE, 2, _MESSAGE.pack(FAMILIES[address.version], index, 0, _USE, 0) + there
+    )
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as kernel:
         kernel.settimeout(1.0)
         if _sent(kernel, again) in _UNKNOWN:

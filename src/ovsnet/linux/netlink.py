@@ -19,6 +19,7 @@ from pyroute2 import AsyncIPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from ovsnet.linux.fdbmessage import EVERYBODY, drop_request, put_request
+from ovsnet.linux.hostmessage import FAMILIES
 from ovsnet.linux.linkmessage import delete_request
 from ovsnet.linux.vxlan import Change
 from ovsnet.linux.wire import ACKNOWLEDGE, ERROR, frames
@@ -34,7 +35,6 @@ ON_LINK = 253
 
 OUR_PROTOCOL = 0x6F
 """By it a routing rule of ours is known (FRA_PROTOCOL)."""
-VERSIONS = {4: socket.AF_INET, 6: socket.AF_INET6}
 AT_ONCE = 100
 """So many changes go into one datagram: were all refused, the answers would just fit into the socket's buffer."""
 
@@ -175,7 +175,7 @@ class Netlink:
         """The routing rules of ours that go by a mark alone."""
         with _refusals():
             async with asyncio.timeout(self._deadline):
-                for version, family in VERSIONS.items():
+                for version, family in FAMILIES.items():
                     async for it in await self._kernel.rule("dump", family=family):
                         if it.get("protocol") == OUR_PROTOCOL and it.get("fwmark"):
                             way = {"mark": it.get("fwmark"), "mask": it.get("fwmask"), "priority": it.get("priority")}
@@ -271,7 +271,7 @@ def _way(route: Route, metric: int) -> dict[str, Any]:
 
 def _match(rule: Rule) -> dict[str, Any]:
     said: dict[str, Any] = {
-        "family": socket.AF_INET if rule.version == 4 else socket.AF_INET6,
+        "family": FAMILIES[rule.version],
         "table": rule.table,
         "priority": rule.priority,
         "protocol": OUR_PROTOCOL,
