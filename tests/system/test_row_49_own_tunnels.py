@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 from tests.rig.cluster import Cluster
-from tests.rig.rig import Rig, Shape
+from tests.rig.rig import Rig
 from tests.rig.traffic import Flood
 from tests.rows import Figures
-from tests.system.parties import Party, copies, party, to_all
+from tests.system.parties import Party, copies, to_all
 from tests.system.reach import answered_again
-from tests.system.traces import clean
 from tests.system.transfer import exchange
+from tests.system.two_hosts import pair_of, two_hosts
 from tests.system.underlay import Underlay
 from tests.system.ways import told_of_a_cut
 
@@ -23,18 +23,13 @@ VNI = 5000000
 
 @pytest.fixture(scope="module")
 def native(rig: Rig) -> Iterator[Cluster]:
-    cluster = Cluster.of(rig, 2, "--set", "tunnel=ovs", shape=Shape(vtep=True))
-    cluster.network("web", "10.20.0.0/24", "--ipv6", "--subnet", "fd00:20::/64", "-o", f"vni={VNI}")
-    yield cluster
-    for host in cluster.hosts:
-        clean(host)
-    cluster.down()
+    with two_hosts(rig, VNI, "--set", "tunnel=ovs") as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="module")
 def pair(native: Cluster) -> tuple[Party, Party]:
-    one, other = (party(it.start_container(f"c-{it.name}", network="web"), "web") for it in native.hosts)
-    return one, other
+    return pair_of(native)
 
 
 @pytest.mark.row(49)

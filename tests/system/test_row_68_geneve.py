@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 from tests.rig.cluster import Cluster, Wiring
-from tests.rig.rig import Rig, Shape
+from tests.rig.rig import Rig
 from tests.rows import Figures
 from tests.system.networks import ask
-from tests.system.parties import Party, copies, party, to_all
+from tests.system.parties import Party, copies, to_all
 from tests.system.reach import answered_again
-from tests.system.traces import clean
 from tests.system.transfer import exchange, refuses_more_than
+from tests.system.two_hosts import pair_of, two_hosts
 from tests.system.underlay import VXLAN, Underlay
 from tests.system.ways import told_of_a_cut
 
@@ -21,18 +21,13 @@ ETHERNET = b"\0\0\x65\x58"
 
 @pytest.fixture(scope="module")
 def geneve(rig: Rig) -> Iterator[Cluster]:
-    cluster = Cluster.of(rig, 2, shape=Shape(vtep=True), wiring=Wiring(encapsulation="geneve", udp_port=0))
-    cluster.network("web", "10.20.0.0/24", "--ipv6", "--subnet", "fd00:20::/64", "-o", f"vni={VNI}")
-    yield cluster
-    for host in cluster.hosts:
-        clean(host)
-    cluster.down()
+    with two_hosts(rig, VNI, wiring=Wiring(encapsulation="geneve", udp_port=0)) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="module")
 def pair(geneve: Cluster) -> tuple[Party, Party]:
-    one, other = (party(it.start_container(f"c-{it.name}", network="web"), "web") for it in geneve.hosts)
-    return one, other
+    return pair_of(geneve)
 
 
 @pytest.mark.row(68)
