@@ -11,6 +11,7 @@ import ovs.jsonrpc
 
 from ovsnet.model.errors import Unavailable
 from ovsnet.ovsdb.connection import Connection
+from ovsnet.ovsdb.repeats import Repeats
 from ovsnet.ovsdb.schema import Wanted, select
 from ovsnet.ovsdb.waits import Waits
 
@@ -37,8 +38,11 @@ class _Idl(ovs.db.idl.Idl):  # type: ignore[misc]
     def __init__(self, remote: str, helper: Any) -> None:
         super().__init__(remote, helper, probe_interval=0, leader_only=False)
         self.touched: dict[str, set[UUID]] = {}
+        self._repeats = Repeats()
 
     def notify(self, event: str, row: Any, updates: Any = None) -> None:  # noqa: ARG002
+        if event != ovs.db.idl.ROW_DELETE:
+            self._repeats.share(row)
         self.touched.setdefault(row._table.name, set()).add(row.uuid)  # noqa: SLF001
 
 
