@@ -17,6 +17,8 @@ RECORD ?=
 rows = $(if $(RECORD),--record-rows docs/results/$(1).json)
 # A demo of several hosts: make demo HOSTS=3
 HOSTS ?=
+# The machine with a kernel of its own has one processor, which must not wait for what runs beside it.
+PREFERRED := nice -n -5
 SAY := printf '\n== %s\n'
 
 .PHONY: help setup status venv demo demo-clean test test-full lint format types imports unit contract functional \
@@ -50,11 +52,11 @@ status: venv  ## run the functional, system, cluster, kernel and long tests and 
 	$(BIN)/python scripts/generate_status.py; exit $$result
 
 test: setup venv  ## everything CI runs, under 30 minutes: style, types, imports, and all tests on real parts
-	@scripts/run-tests lint types imports unit contract +kernel,functional,cluster system docs
+	@scripts/run-tests lint types imports unit contract +kernel,functional +cluster system docs
 
 test-full: setup venv  ## `make test`, then the long matrices: engine and OVS versions, soak (hours)
 	@scripts/setup-machine matrix
-	@scripts/run-tests lint types imports unit contract +kernel,functional,cluster system long docs matrix
+	@scripts/run-tests lint types imports unit contract +kernel,functional +cluster system long docs matrix
 
 lint: venv  ## style of the code: ruff, and the formatting
 	@$(SAY) "style"
@@ -90,14 +92,14 @@ system: venv  ## throw-away hosts, each with its own Docker Engine and Open vSwi
 	@$(PYTEST) tests/rig tests/system -m "not cluster and not kernel and not matrix and not long" --durations=30 \
 		$(call rows,userspace) $(ARGS)
 
-cluster: venv  ## the same with three hosts that are one cluster (root)
+cluster: venv  ## the same with several hosts that are one cluster (root)
 	@$(SAY) "system tests: clusters"
 	@$(PYTEST) tests/rig tests/system -m "cluster and not kernel and not matrix and not long" --durations=30 \
 		$(call rows,userspace) $(ARGS)
 
 kernel: venv  ## a machine with a kernel of its own: the Open vSwitch kernel datapath (root)
 	@$(SAY) "kernel datapath tests"
-	@$(PYTEST) tests/rig tests/system -m "kernel and not matrix and not long" --durations=10 $(call rows,kernel) $(ARGS)
+	@$(PREFERRED) $(PYTEST) tests/rig tests/system -m "kernel and not matrix and not long" --durations=10 $(call rows,kernel) $(ARGS)
 
 long: venv  ## what `make test` leaves out for its time: rare faults, machines with the kernel datapath as a cluster
 	@$(SAY) "long tests"

@@ -12,7 +12,7 @@ TESTS = Path(__file__).parent
 # What a test is by where it stands; a mark on the test itself ("kernel", "matrix") comes on top.
 TIERS = {"functional": "functional", "system": "system", "rig": "system"}
 # What a test is by what it asks for: those with several hosts run beside those with one.
-CLUSTERS = {"session_cluster", "own_cluster"}
+CLUSTERS, ONE_HOST = {"session_cluster", "own_cluster"}, "session_host"
 
 # Programs that outlive an agent are units of systemd's where the agent is one. In a test it is none, whoever runs it.
 os.environ.pop("INVOCATION_ID", None)
@@ -30,8 +30,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             tier = TIERS.get(item.path.relative_to(TESTS).parts[0])
             if tier:
                 item.add_marker(tier)
-            if CLUSTERS & set(getattr(item, "fixturenames", ())):
+            if _has_several_hosts(item):
                 item.add_marker("cluster")
+
+
+def _has_several_hosts(item: pytest.Item) -> bool:
+    """True for who asks for the cluster, and for who builds another one."""
+    asked = set(getattr(item, "fixturenames", ()))
+    builds = hasattr(getattr(item, "module", None), "Cluster") and ONE_HOST not in asked
+    return builds or bool(CLUSTERS & asked)
 
 
 @pytest.hookimpl(trylast=True)
