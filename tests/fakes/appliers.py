@@ -33,12 +33,14 @@ class FakeApplier(Generic[V]):
         self.answers = True
         self.takes = 0.0
         """Seconds one `apply` takes."""
+        self.resyncs = 0
         self._refusals = refusals or Refusals()
 
     def have(self) -> Mapping[str, V]:
         return dict(self.resources)
 
     async def resync(self) -> None:
+        self.resyncs += 1
         self._check()
 
     async def apply(self, delta: Delta[V]) -> Sequence[ApplyError]:

@@ -406,6 +406,29 @@ async def test_the_watch_survives_a_restart_of_the_switch(flows: FlowApplier, sw
         await until(changed)
 
 
+async def test_a_switch_that_begins_anew_is_written_to_before_anything_is_asked(
+    flows: FlowApplier, switch: Switch
+) -> None:
+    await converge(flows, *WANTED)
+    before = switch.flows(BRIDGE)
+    async with watching(flows, switch.run_dir) as changed:
+        await followed(flows, switch, changed)
+        switch.stop_daemon()
+        await until(changed)
+        switch.start_daemon()
+        stranger = f"cookie={cookie(Feature.BASE):#x},table=7,priority=1,actions=drop"
+        switch.ofctl("add-flow", BRIDGE, stranger)
+        await until(changed)
+        await flows.resync()
+        assert flows.have() == {}, "nothing was read"
+        await converge(flows, *WANTED)
+        assert set(before) < set(switch.flows(BRIDGE))
+        await until(changed)
+        assert "table=7,priority=1" in flows.have(), "what somebody put there meanwhile is found by the watch"
+        await converge(flows, *WANTED)
+        assert switch.flows(BRIDGE) == before
+
+
 async def test_a_watch_leaves_no_process_and_no_socket_behind(flows: FlowApplier, switch: Switch) -> None:
     async with watching(flows, switch.run_dir) as changed:
         await followed(flows, switch, changed)

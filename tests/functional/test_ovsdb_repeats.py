@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,10 @@ def thing(database: Database, name: str) -> Row:
     return next(row for row in database.rows("Thing") if row.name == name)
 
 
+def edit(database: Database, name: str, change: dict[str, object]) -> Callable[[Transaction], None]:
+    return lambda _: assign(thing(database, name), change)
+
+
 def anything(chance: random.Random, column: str) -> object:
     few = range(3)
     return {
@@ -83,8 +87,7 @@ async def test_rows_that_held_the_same_change_each_for_itself(server: Server, se
         await writer.transact(add_all, PATIENCE)
         for _ in range(EDITS):
             name, column = str(chance.randrange(ROWS)), chance.choice(tuple(COLUMNS))
-            change = {column: anything(chance, column)}
-            await writer.transact(lambda _, name=name, change=change: assign(thing(writer, name), change), PATIENCE)
+            await writer.transact(edit(writer, name, {column: anything(chance, column)}), PATIENCE)
         async with opened(server) as fresh:
             assert len(contents(fresh)) == ROWS
             assert contents(writer) == contents(fresh)

@@ -1,7 +1,7 @@
 """What may happen to a host, each with what it may cost at most. See `survival` for the host it happens to.
 
 Cost.NOTHING     no packet is lost anywhere
-Cost.A_SECOND    no traffic for less than a second, no connection breaks
+Cost.A_MOMENT    no traffic for less than a second (two on a slow machine), no connection breaks
 Cost.A_PAUSE     packets come late, and all come
 Cost.CONTAINERS  all containers end, and are back by themselves
 """
@@ -29,7 +29,7 @@ class Cost(Enum):
     """What may be noticed of it."""
 
     NOTHING = "no packet"
-    A_SECOND = "less than 1 s"
+    A_MOMENT = "less than {gap:g} s"
     A_PAUSE = "no packet, a pause of less than 3 s"
     CONTAINERS = "all containers restart"
 
@@ -269,7 +269,7 @@ HAPPENINGS: Mapping[str, Happening] = {
     "store's file gone": Happening(store_gone, Cost.NOTHING),
     "store's file corrupt": Happening(store_corrupt, Cost.NOTHING),
     "disk full": Happening(disk_full, Cost.NOTHING, anew=True, orphans=True),
-    **{what: Happening(switch(what), Cost.A_PAUSE if "ovsdb" in what else Cost.A_SECOND) for what in SWITCH},
+    **{what: Happening(switch(what), Cost.A_PAUSE if "ovsdb" in what else Cost.A_MOMENT) for what in SWITCH},
     "container paused": Happening(paused, Cost.NOTHING),
     "container restarted": Happening(restarted, Cost.NOTHING, anew=True),
     "container's init killed": Happening(init_killed, Cost.NOTHING, anew=True),

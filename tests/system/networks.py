@@ -57,7 +57,11 @@ class Interface:
 
 def interfaces(container: Container) -> dict[str, Interface]:
     """By name, without the loopback; link-local addresses do not count."""
-    links = container.inside("ip", "-j", "addr", "show").json()
+    return read_interfaces(container.inside("ip", "-j", "addr", "show").json())
+
+
+def read_interfaces(links: Any) -> dict[str, Interface]:
+    """The same of what `ip -j addr show` says."""
     return {
         it["ifname"]: Interface(it["ifname"], it["address"], it["mtu"], _addresses(it))
         for it in links

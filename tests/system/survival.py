@@ -35,6 +35,16 @@ BACK = 60.0
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What the engine says of one container on the network."""
+
+    pid: int
+    address: str
+    address6: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
 class Remains:
     """What must be there afterwards as it was before."""
 
@@ -125,8 +135,10 @@ class Scene:
     def reachable(self) -> bool:
         """Every container answers `a` in both families; False while the engine or a container is away."""
         with suppress(CommandFailed, ValueError, KeyError, IndexError):
-            targets = [it for other in self.all[1:] for it in (other.address(NETWORK), other.address6(NETWORK))]
-            return all(targets) and all(self.a.pings(it) for it in targets)
+            first, *others = self._known()
+            targets = [it for other in others for it in (other.address, other.address6)]
+            pings = " && ".join(f"ping -n -c 1 -W 1 {it}" for it in targets)
+            return all(targets) and self.host.run(*_inside(first), "sh", "-c", pings, check=False).ok
         return False
 
     def passes(self) -> bool:
@@ -140,11 +152,24 @@ class Scene:
     def remains(self) -> Remains:
         folders = f"find {STATE_DIR} {RUN_DIR} -type f -o -type s"
         files = frozenset(PID.sub("PID", it) for it in self.host.shell(folders).stdout.split())
-        addresses = tuple((it.name, it.address(NETWORK), it.address6(NETWORK), *self._inside(it)) for it in self.all)
-        return Remains(traces(self.host), files, addresses, tuple(it.mac(NETWORK) for it in self.all))
+        known = self._known()
+        addresses = tuple(
+            (container.name, it.address, it.address6, *inside)
+            for container, it, inside in zip(self.all, known, self._addresses_inside(known), strict=True)
+        )
+        return Remains(traces(self.host), files, addresses, tuple(it.mac for it in known))
 
-    def _inside(self, container: Container) -> Sequence[str]:
-        return sorted(it for one in networks.interfaces(container).values() for it in one.addresses if "20" in it)
+    def _known(self) -> Sequence[Known]:
+        """Of all at once, in their order: on a kernel machine each program takes a second to start."""
+        found = self.host.docker("inspect", *(it.name for it in self.all)).json()
+        ends = ((it["State"]["Pid"], it["NetworkSettings"]["Networks"][NETWORK]) for it in found)
+        return [Known(pid, it["IPAddress"], it["GlobalIPv6Address"], it["MacAddress"]) for pid, it in ends]
+
+    def _addresses_inside(self, known: Sequence[Known]) -> Sequence[Sequence[str]]:
+        each = (" ".join((*_inside(it), "ip", "-j", "addr", "show")) for it in known)
+        said = self.host.shell("set -e; " + "; printf '\\f'; ".join(each)).stdout.split("\f")
+        found = (networks.read_interfaces(json.loads(it)) for it in said)
+        return [sorted(it for one in all_.values() for it in one.addresses if "20" in it) for all_ in found]
 
     def complaints(self) -> Sequence[str]:
         """What `ovsnet check` says, or why it says nothing."""
@@ -172,6 +197,10 @@ class Scene:
         except NotReached as error:
             error.add_note("\n".join(differences(before, self.remains(), same=same)))
             raise
+
+
+def _inside(known: Known) -> Sequence[str]:
+    return ("nsenter", "-t", str(known.pid), "-n")
 
 
 def _same(it: Remains) -> object:

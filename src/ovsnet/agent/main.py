@@ -382,7 +382,7 @@ class Agent:
     async def _hear_reports(self) -> None:
         target = management_socket(self._settings.bridge, self._settings.ovs_run_dir)
         control_socket = Path(self._settings.run_dir) / f"report-monitor.{os.getpid()}.ctl"
-        await watch_reports(target, control_socket, self.groups, deadline=SLOW_SWITCH)
+        await watch_reports(target, control_socket, self.groups, self.flows.written, deadline=SLOW_SWITCH)
 
     async def _send_out(self, frames: Sequence[bytes], ports: Sequence[Ofport]) -> None:
         await send_out(self._settings.bridge, frames, ports, self._settings.ovs_run_dir)

@@ -34,14 +34,34 @@ class Watched(Protocol):
     async def seen_afresh(self) -> bool:
         """Read everything; True when anything was news."""
 
+    def lost(self) -> None:
+        """The switch cannot be followed any more."""
+
+    async def forgotten(self) -> None:
+        """The switch has begun anew: nothing is there."""
+
+    async def written(self) -> None:
+        """Returns after the first write since `lost`, or when there was none for a moment."""
+
 
 async def watch_flows(
     target: str, control_socket: Path, watched: Watched, changed: Callable[[], None], *, deadline: float
 ) -> None:
     """Until cancelled: call `changed` after news, and when the switch cannot be followed any more."""
     wish = Wish("flow monitor", "flows are watched", "flows are not watched", set_async(), CHUNK)
+
+    def lost() -> None:
+        watched.lost()
+        changed()
+
+    async def back() -> None:
+        # Until the flows are there no packet passes: nothing else is done, nor asked, before.
+        await watched.forgotten()
+        changed()
+        await watched.written()
+
     await keep_monitoring(
-        wish, target, control_socket, lambda it: _follow(it, watched, changed), changed, deadline=deadline
+        wish, target, control_socket, lambda it: _follow(it, watched, changed), lost, back, deadline=deadline
     )
 
 

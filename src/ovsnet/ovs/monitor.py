@@ -74,25 +74,31 @@ class Monitor:
                 raise programs.unavailable(said[0])
 
 
+async def nothing() -> None:
+    """For who has nothing to do when the switch is back."""
+
+
 async def keep_monitoring(
     wish: Wish,
     target: str,
     control_socket: Path,
     follow: Callable[[Monitor], Awaitable[None]],
     lost: Callable[[], None],
+    back: Callable[[], Awaitable[None]] = nothing,
     *,
     deadline: float,
 ) -> None:
     """Until cancelled: a monitor after the other, each followed until it ends, which is Unavailable.
 
-    `lost` is called when one has ended, or could not be begun, and none was there since.
+    `lost` is called when one has ended, or could not be begun, and none was there since; `back` when a switch that was
+    followed has begun anew, before there is a monitor.
     """
-    pause, followed = MIN_PAUSE, True
+    pause, followed, life = MIN_PAUSE, True, None
     while True:
         try:
             async with monitoring(wish, target, control_socket, deadline=deadline) as monitor:
                 log.info(wish.good, target=target)
-                pause, followed = MIN_PAUSE, True
+                pause, followed, life = MIN_PAUSE, True, programs.life(target)
                 await follow(monitor)
         except Unavailable as error:
             if followed:
@@ -101,6 +107,9 @@ async def keep_monitoring(
                 lost()
         await asyncio.sleep(pause)
         pause = min(MAX_PAUSE, pause * 2) if await _is_back(target) else MIN_PAUSE
+        if life is not None and programs.life(target) != life:
+            life = None
+            await back()
 
 
 async def _is_back(target: str) -> bool:

@@ -12,6 +12,7 @@ never be repaired (docs/decisions/0020).
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ovsnet.model.delta import Delta
@@ -24,6 +25,8 @@ from ovsnet.ovs.flowwatch import watch_flows
 from ovsnet.pipeline.cookies import OWNER, OWNER_MASK
 from ovsnet.pipeline.flow import Resource
 
+WRITING = 1.0
+"""Seconds in which a switch that has begun anew is written to, if anything is wanted of it at all."""
 MASKED_OWNER = f"cookie={OWNER:#x}/{OWNER_MASK:#x}"
 
 
@@ -52,6 +55,8 @@ class FlowApplier:
         self._belief = Belief()
         self._lock = asyncio.Lock()
         self._looked = False
+        self._begun_anew = False
+        self._wrote = asyncio.Event()
 
     def have(self) -> Mapping[str, Resource]:
         """What is there, by resource key, as far as known."""
@@ -63,7 +68,9 @@ class FlowApplier:
         Without a bridge of ours there is nothing to read, and nothing of ours.
         """
         async with self._lock:
-            if self._is_ours():
+            if self._begun_anew:
+                self._begun_anew = False  # there is nothing yet that could be read
+            elif self._is_ours():
                 await self._resync()
             else:
                 self._looked = False
@@ -85,7 +92,9 @@ class FlowApplier:
             additions = {key: it for key, it in {**delta.add, **delta.change}.items() if key not in adopted}
             # What is not there any more was adopted under its wanted key, or is gone already.
             removals = {key: it for key, it in delta.remove.items() if key in self._belief.have}
-            return await self._write(Bundle(additions, removals))
+            refused = await self._write(Bundle(additions, removals))
+            self._wrote.set()
+            return refused
 
     async def watch(self, changed: Callable[[], None], control_socket: Path) -> None:
         """Until cancelled, call `changed` when the flows are not what we believe, or cannot be seen any more.
@@ -110,6 +119,24 @@ class FlowApplier:
         """Like `resync`; True when anything was not as believed."""
         async with self._lock:
             return await self._resync()
+
+    def lost(self) -> None:
+        """The switch cannot be followed any more."""
+        self._wrote.clear()
+
+    async def forgotten(self) -> None:
+        """The switch has begun anew: what it had is gone, and need not be looked for. Whoever has put something there
+        meanwhile is found by the watch, which reads everything when it begins.
+        """
+        async with self._lock:
+            self._belief.clear()
+            self._begun_anew = True
+
+    async def written(self) -> None:
+        """Returns after the first `apply` since `lost`, or after WRITING seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WRITING):
+                await self._wrote.wait()
 
     # ------------------------------------------------------------ writing
 
@@ -151,7 +178,7 @@ class FlowApplier:
     async def _resync(self) -> bool:
         dumped = await self._dump()
         await self._read_unread()
-        self._looked = True
+        self._looked, self._begun_anew = True, False
         return self._belief.corrected(dumped)
 
     async def _dump(self) -> dict[str, Resource]:

@@ -38,6 +38,15 @@ def daemon_pid(ovs_run_dir: str | Path) -> int:
         return 0
 
 
+def life(target: str) -> object:
+    """Another value when this socket was made anew, as ovs-vswitchd does when it starts; None where there is none."""
+    try:
+        it = Path(target.removeprefix("unix:")).stat()
+    except OSError:
+        return None
+    return it.st_dev, it.st_ino, it.st_ctime_ns
+
+
 def listens(target: str) -> bool:
     """Whether somebody listens on this socket, as Open vSwitch's programs write it: unix:PATH."""
     path = target.removeprefix("unix:")

@@ -9,13 +9,13 @@ Only these messages come here. ovs-vswitchd keeps a hundred for a connection tha
 import asyncio
 import re
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from ovsnet.model.ids import Ofport
 from ovsnet.ovs import programs
-from ovsnet.ovs.monitor import Monitor, Wish, keep_monitoring
+from ovsnet.ovs.monitor import Monitor, Wish, keep_monitoring, nothing
 from ovsnet.pipeline.multicast import LISTENER_ID
 
 CHUNK = 1 << 16
@@ -43,12 +43,19 @@ class Listener(Protocol):
         """From now on everything is, until `listening`."""
 
 
-async def watch_reports(target: str, control_socket: Path, listener: Listener, *, deadline: float) -> None:
-    """Until cancelled: hand on what is said."""
+async def watch_reports(
+    target: str,
+    control_socket: Path,
+    listener: Listener,
+    back: Callable[[], Awaitable[None]] = nothing,
+    *,
+    deadline: float,
+) -> None:
+    """Until cancelled: hand on what is said. `back` as of `keep_monitoring`."""
     good, bad = "multicast reports are heard", "multicast reports are not heard"
     wish = Wish("report monitor", good, bad, set_controller_id(), CHUNK, packets=True)
     await keep_monitoring(
-        wish, target, control_socket, lambda it: _follow(it, listener), listener.deaf, deadline=deadline
+        wish, target, control_socket, lambda it: _follow(it, listener), listener.deaf, back, deadline=deadline
     )
 
 

@@ -20,11 +20,14 @@ Compile = Callable[[State, HostFacts], Mapping[str, Resource]]
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round did: the revision it was for, how many resources it wrote, and what was refused."""
+    """What one round did: the revision it was for, how many resources it wrote, what was refused, and which kinds'
+    neighbours did not answer.
+    """
 
     revision: int = -1
     written: int = 0
     failures: tuple[ApplyError, ...] = ()
+    away: frozenset[Kind] = frozenset()
 
     @property
     def clean(self) -> bool:
@@ -90,14 +93,19 @@ class Converger:
         state = self._snapshot()
         written = 0
         failures: list[ApplyError] = []
+        away: set[Kind] = set()
         for phase in PHASES:
             delta = self._delta(phase, state)
             if not delta:
                 continue
-            refused = await self._apply(phase.kind, delta)
+            try:
+                refused = await self._apply(phase.kind, delta)
+            except Unavailable as error:
+                refused = [ApplyError(phase.kind, str(error))]
+                away.add(phase.kind)
             written += max(0, len(delta) - len(refused))
             failures += refused
-        return Round(state.revision, written, tuple(failures))
+        return Round(state.revision, written, tuple(failures), frozenset(away))
 
     def revision(self) -> int:
         """Of the state as it is wanted now."""
@@ -119,10 +127,7 @@ class Converger:
         )
 
     async def _apply(self, kind: Kind, delta: Delta[Any]) -> Sequence[ApplyError]:
-        try:
-            refused = await self._appliers[kind].apply(delta)
-        except Unavailable as error:
-            return [ApplyError(kind, str(error))]
+        refused = await self._appliers[kind].apply(delta)
         if kind is Kind.FLOWS:  # a flow does not say whose it is: nobody may believe to be in force
             return [ApplyError(kind, str(error)) for error in refused[:1]]
         return refused

@@ -29,6 +29,7 @@ class Loop:
         self._after_round = after_round
         self._nudged = asyncio.Event()
         self._dirty: set[Kind] = set(Kind)
+        self._owed = False
         self._waiters: set[asyncio.Future[None]] = set()
         self._looks: list[asyncio.Future[Compared]] = []
         self.last = Round()
@@ -109,21 +110,34 @@ class Loop:
         began = self._time()
         dirty, self._dirty = self._dirty, set()
         unread = await self._converger.resync([kind for kind in Kind if kind in dirty])
-        self._dirty.update(Kind(it.resource) for it in unread)
         self._show(unread)
         before = self.last
         done = await self._converger.round()
         refused: dict[str, ApplyError] = {}
         for it in (*unread, *done.failures):
             refused.setdefault(it.resource, it)  # a link and its port are called alike: the first is the cause
-        self.last = Round(done.revision, done.written, tuple(refused.values()))
-        self._dirty.update(Kind if worth_another_try(self.last.failures) else ())
+        away = done.away | {Kind(it.resource) for it in unread}
+        self.last = Round(done.revision, done.written, tuple(refused.values()), away)
+        self._read_again()
         self.last_seconds = self._time() - began
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
         self._waiters.clear()
         self._after_round(before, self.last)
+
+    def _read_again(self) -> None:
+        """A refusal may mean that what we believe is wrong: then everything is read again. Of a neighbour that does not
+        answer only its own things are, so that they are written at once when it is back, and the rest after that.
+        """
+        self._dirty.update(self.last.away)
+        if worth_another_try([it for it in self.last.failures if it.resource not in self.last.away]):
+            self._dirty.update(Kind)
+        elif self.last.away:
+            self._owed = True
+        elif self._owed:
+            self._owed = False
+            self.nudge(*Kind)
 
     def _show(self, unread: Sequence[ApplyError]) -> None:
         """Answer those who want to compare; while a change is on its way they wait for the round after it."""
@@ -161,9 +175,10 @@ class Loop:
 
 
 def worth_another_try(failures: Sequence[ApplyError]) -> bool:
-    """A refusal may mean that what we believe is wrong: then everything is read again, and tried soon.
+    """Whether it may help to try again soon.
 
-    Not one that lasts, nor one that follows from it: what belongs to a port has a key that begins with the port's.
+    Not after one that lasts, nor one that follows from it: what belongs to a port has a key that begins with the
+    port's.
     """
     lasting = {it.resource for it in failures if it.lasting}
     return any(it.resource.partition(" ")[0] not in lasting for it in failures)

@@ -207,3 +207,28 @@ def test_a_comparison_that_does_not_come_in_time_is_unavailable_whatever_was_ref
             await loop.compared(5)
 
     clock.run(scenario)
+
+
+def test_of_a_neighbour_that_is_away_only_its_own_is_read_until_it_is_back_and_then_everything_once() -> None:
+    async def scenario() -> None:
+        rounds, host = Recorder(), FakeHost(ONE_ENDPOINT)
+        loop = make(host, rounds)
+        switch, others = host.appliers[Kind.FLOWS], host.appliers[Kind.LINKS]
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(loop.run())
+            await asyncio.sleep(5)
+            read = others.resyncs
+            switch.answers = False
+            loop.nudge(Kind.FLOWS)
+            await asyncio.sleep(10)
+            assert others.resyncs == read
+            assert switch.resyncs >= 10
+            switch.answers = True
+            switch.resources.clear()
+            loop.nudge()
+            await asyncio.sleep(5)
+            assert switch.resources
+            assert others.resyncs == read + 1
+            running.cancel()
+
+    clock.run(scenario)
