@@ -45,6 +45,11 @@ COLUMNS = {
     "Clean after, s": "seconds until `ovsnet check` is clean",
 }
 FOOT = """
+The kernel datapath runs on a machine with a kernel of its own and one slow processor (User-mode Linux): a program takes
+up to a second to start there, `ovsnet check` alone two. At most 200 packets a second are sent there, and when the
+switch is started again 2 s may pass; an ordinary bridge beside ours stood still for 0.2 to 0.9 s
+([decision 77](decisions/0077-a-switch-that-begins-anew-is-written-to-first.md)).
+
 A pause is for all packets alike, and shows in what TCP waits: an `ovs-vswitchd` that has lost its database forwards
 nothing in its userspace datapath until it has it back (`bridge_run()` returns early without the lock), and looks for it
 at once, after 1 s, after 2 more. Nothing of that can be set from outside. What was sent meanwhile waits and arrives.
