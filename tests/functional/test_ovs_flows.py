@@ -323,7 +323,7 @@ async def test_after_a_restart_of_the_switch_the_flows_come_back(flows: FlowAppl
 async def watching(applier: FlowApplier, folder: Path) -> AsyncIterator[asyncio.Event]:
     changed = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        watch = group.create_task(applier.watch(changed.set, folder / "watch.ctl"))
+        watch = group.create_task(applier.watch(changed.set, changed.set, folder / "watch.ctl"))
         yield changed
         watch.cancel()
 
@@ -442,7 +442,7 @@ import asyncio, sys
 from pathlib import Path
 from ovsnet.ovs.openflow import FlowApplier
 applier = FlowApplier(sys.argv[1], sys.argv[2])
-asyncio.run(applier.watch(lambda: None, Path(sys.argv[2]) / "watch.ctl"))
+asyncio.run(applier.watch(lambda: None, lambda: None, Path(sys.argv[2]) / "watch.ctl"))
 """
 
 

@@ -89,7 +89,7 @@ class Host(ABC):
 
     # ------------------------------------------------------------ services
 
-    def services(self, *words: str, timeout: float = 90.0) -> None:
+    def services(self, *words: str, timeout: float = 240.0) -> None:
         """`services("ovs", "stop")`: see ./services; returns when it is so."""
         self.run(str(HERE / "services"), *words, timeout=timeout)
 

@@ -278,12 +278,13 @@ class Agent:
         """From the first contact with the neighbours to the last answer."""
         doors = PluginServer(self._calls(), self._settings)
         control_socket = Path(self._settings.run_dir) / f"flow-monitor.{os.getpid()}.ctl"
+        nudge = self.loop.nudge
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(self.store.run()),
                 group.create_task(self.switch.run()),
                 group.create_task(self._reconcile()),
-                group.create_task(self.flows.watch(self.loop.nudge, control_socket)),
+                group.create_task(self.flows.watch(nudge, lambda: nudge(Kind.FLOWS), control_socket)),
                 group.create_task(self.after_round.run()),
                 group.create_task(self.buffers.run()),
                 group.create_task(self.groups.run()),

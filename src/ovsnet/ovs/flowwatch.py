@@ -45,14 +45,20 @@ class Watched(Protocol):
 
 
 async def watch_flows(
-    target: str, control_socket: Path, watched: Watched, changed: Callable[[], None], *, deadline: float
+    target: str,
+    control_socket: Path,
+    watched: Watched,
+    changed: Callable[[], None],
+    lost: Callable[[], None],
+    *,
+    deadline: float,
 ) -> None:
-    """Until cancelled: call `changed` after news, and when the switch cannot be followed any more."""
+    """Until cancelled: call `changed` after news, and `lost` when the switch cannot be followed any more."""
     wish = Wish("flow monitor", "flows are watched", "flows are not watched", set_async(), CHUNK)
 
-    def lost() -> None:
+    def gone() -> None:
         watched.lost()
-        changed()
+        lost()
 
     async def back() -> None:
         # Until the flows are there no packet passes: nothing else is done, nor asked, before.
@@ -61,7 +67,7 @@ async def watch_flows(
         await watched.written()
 
     await keep_monitoring(
-        wish, target, control_socket, lambda it: _follow(it, watched, changed), lost, back, deadline=deadline
+        wish, target, control_socket, lambda it: _follow(it, watched, changed), gone, back, deadline=deadline
     )
 
 

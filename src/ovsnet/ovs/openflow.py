@@ -96,13 +96,14 @@ class FlowApplier:
             self._wrote.set()
             return refused
 
-    async def watch(self, changed: Callable[[], None], control_socket: Path) -> None:
-        """Until cancelled, call `changed` when the flows are not what we believe, or cannot be seen any more.
+    async def watch(self, changed: Callable[[], None], lost: Callable[[], None], control_socket: Path) -> None:
+        """Until cancelled, call `changed` when the flows are not what we believe, and `lost` when they cannot be seen
+        any more, which `resync` then says, too.
 
         `have` was corrected before. `control_socket` is a path for the monitor's own socket, in a directory
         of ours.
         """
-        await watch_flows(self._target, control_socket, self, changed, deadline=self._deadline)
+        await watch_flows(self._target, control_socket, self, changed, lost, deadline=self._deadline)
 
     async def disagrees(self, printed: Iterable[str]) -> bool:
         """True when a monitor printed what is not believed, so that `seen_afresh` is due; False for echoes of our own
