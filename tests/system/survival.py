@@ -75,6 +75,8 @@ class Scene:
     rate: float = 1000.0
     egress: str = "docker"
     """Whose the published port is: the engine's, or with `nat` ours."""
+    engine_up: float = 30.0
+    """Seconds that the engine may take to start while no agent is there."""
     seen: Seen | None = field(default=None, init=False)
 
     def build(self) -> None:

@@ -27,12 +27,14 @@ again at once, after 1 s and after 2 more.
 @dataclass(frozen=True, slots=True)
 class Pace:
     """What a machine can be asked: `rate` in datagrams a second; `gap`, in seconds, for how long nothing may arrive
-    when the switch is started again; `orphan_age`, in seconds, by when each container has started.
+    when the switch is started again; `orphan_age`, in seconds, by when each container has started; `engine_up`, in
+    seconds, for how long an engine may start that finds no agent.
     """
 
     rate: float
     gap: float
     orphan_age: int
+    engine_up: float
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -49,8 +51,8 @@ class Pace:
         return 2 * self.gap
 
 
-USUAL = Pace(rate=1000.0, gap=1.0, orphan_age=20)
-SLOW = Pace(rate=200.0, gap=2.0, orphan_age=90)
+USUAL = Pace(rate=1000.0, gap=1.0, orphan_age=20, engine_up=30.0)
+SLOW = Pace(rate=200.0, gap=2.0, orphan_age=90, engine_up=60.0)
 """A kernel machine has one processor, which also runs all that is made to happen: a program takes up to a second to
 start there, and a container half a minute. There an ordinary bridge stood still for 0.2 to 0.9 s.
 """
@@ -68,7 +70,8 @@ class Scenes:
         if self.ruined:
             self.discard()
         if self._scene is None:
-            self._scene = Scene(self._build(), Outside(self._rig.name), self.pace.options, self.pace.rate, self._egress)
+            pace, outside = self.pace, Outside(self._rig.name)
+            self._scene = Scene(self._build(), outside, pace.options, pace.rate, self._egress, pace.engine_up)
             self._scene.build()
         return self._scene
 
