@@ -212,7 +212,7 @@ def agent_absent(scene: Scene) -> None:
     answers = host.docker("ps").seconds
     host.agent.start(*scene.options)
     host.docker("update", "--restart", "always", *names)
-    host.docker("start", *names)
+    host.docker("start", *names, timeout=240)
     assert took < scene.engine_up, took
     assert answers < ENGINE_ANSWERS, answers
 
