@@ -12,7 +12,7 @@ import asyncio
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import ovs.db.idl
@@ -243,15 +243,28 @@ class Database:
             async with asyncio.timeout(self._silence) as patience:
                 schema = await fetch_schema(self._remote, self._name)
                 self._live = live = Replica(self._remote, schema, self._wanted, self._only)
+                await self._completed(live, schema, patience)
                 while True:
                     self._advance(live)
-                    patience.reschedule(None if self.ready else live.heard_at + self._silence)
                     await live.waits().over(self._wake)
         except TimeoutError:
             self._silence = min(LONGEST_SILENCE, 2 * self._silence)
             return self._missed(f"{self._remote} accepts connections but does not answer")
         except Unavailable as error:
             return self._missed(f"{error.neighbour}: {error.reason}")
+
+    async def _completed(self, live: Replica, schema: Any, patience: asyncio.Timeout) -> None:
+        """Returns when all rows are here. Unavailable when the database has another schema than was asked for: between
+        that answer and the monitor nobody would have told, and its new columns would never be seen.
+        """
+        live.run()
+        while not live.complete:
+            patience.reschedule(live.heard_at + self._silence)
+            await live.waits().over(self._wake)
+            live.run()
+        if await fetch_schema(self._remote, self._name) != schema:
+            raise Unavailable(self._remote, "the database was converted meanwhile")
+        patience.reschedule(None)
 
     def _missed(self, reason: str) -> bool:
         was_ready = self.ready
