@@ -55,6 +55,8 @@ class FlowApplier:
         self._belief = Belief()
         self._lock = asyncio.Lock()
         self._looked = False
+        self._life: object = None
+        self._lost = False
         self._begun_anew = False
         self._wrote = asyncio.Event()
 
@@ -68,13 +70,13 @@ class FlowApplier:
         Without a bridge of ours there is nothing to read, and nothing of ours.
         """
         async with self._lock:
-            if self._begun_anew:
-                self._begun_anew = False  # there is nothing yet that could be read
-            elif self._is_ours():
-                await self._resync()
-            else:
+            if not self._is_ours():
                 self._looked = False
                 self._belief.clear()
+            elif self._begun_anew or self._begins_anew():
+                self._begun_anew = False  # there is nothing yet that could be read
+            else:
+                await self._resync()
 
     async def apply(self, delta: Delta[Resource]) -> Sequence[ApplyError]:
         """Write what differs in one bundle and return what was refused; the bundle is sent again without
@@ -119,10 +121,12 @@ class FlowApplier:
     async def seen_afresh(self) -> bool:
         """Like `resync`; True when anything was not as believed."""
         async with self._lock:
+            self._life, self._lost = programs.life(self._target), False
             return await self._resync()
 
     def lost(self) -> None:
         """The switch cannot be followed any more."""
+        self._lost = True
         self._wrote.clear()
 
     async def forgotten(self) -> None:
@@ -130,8 +134,22 @@ class FlowApplier:
         meanwhile is found by the watch, which reads everything when it begins.
         """
         async with self._lock:
-            self._belief.clear()
-            self._begun_anew = True
+            with suppress(Unavailable):  # it is away again
+                self._begun_anew = self._begins_anew()
+
+    def _begins_anew(self) -> bool:
+        """True once for each new life of a switch that was followed and lost; Unavailable, without a program that would find it out,
+        while nobody listens.
+        """
+        if not self._lost or self._life is None:
+            return False
+        if not programs.listens(self._target):
+            raise programs.unavailable(f"nobody listens on {self._target}")
+        if programs.life(self._target) == self._life:
+            return False
+        self._lost = False
+        self._belief.clear()
+        return True
 
     async def written(self) -> None:
         """Returns after the first `apply` since `lost`, or after WRITING seconds."""
