@@ -138,8 +138,8 @@ class FlowApplier:
                 self._begun_anew = self._begins_anew()
 
     def _begins_anew(self) -> bool:
-        """True once for each new life of a switch that was followed and lost. Unavailable while nobody listens, without a
-        program that would find it out.
+        """True once for each new life of a switch that was followed and lost. Unavailable while nobody listens, which
+        takes no program to find out.
         """
         if not self._lost or self._life is None:
             return False
