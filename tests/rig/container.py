@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from tests.rig.spawned import Spawned
 
 
+def entering(pid: int) -> tuple[str, ...]:
+    """What is written before a program of the host's to have it run in the network namespace of a process."""
+    return ("nsenter", "-t", str(pid), "-n", "--")
+
+
 class Container:
     """A container by name. `exec` runs its programs; `inside` runs the host's in its network namespace."""
 
@@ -28,7 +33,7 @@ class Container:
         return self.host.spawn(*self._enter(), *argv, label=label)
 
     def _enter(self) -> tuple[str, ...]:
-        return ("nsenter", "-t", str(self.pid), "-n", "--")
+        return entering(self.pid)
 
     def inspect(self) -> Any:
         """What `docker inspect` knows of it."""

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from tests.rig.container import Container
+from tests.rig.container import Container, entering
 from tests.rig.host import HERE, Host
 from tests.rig.outside import Outside
 from tests.rig.process import CommandFailed, NotReached, wait_until
@@ -140,7 +140,7 @@ class Scene:
             first, *others = self._known()
             targets = [it for other in others for it in (other.address, other.address6)]
             pings = " && ".join(f"ping -n -c 1 -W 1 {it}" for it in targets)
-            return all(targets) and self.host.run(*_inside(first), "sh", "-c", pings, check=False).ok
+            return all(targets) and self.host.run(*entering(first.pid), "sh", "-c", pings, check=False).ok
         return False
 
     def passes(self) -> bool:
@@ -168,7 +168,7 @@ class Scene:
         return [Known(pid, it["IPAddress"], it["GlobalIPv6Address"], it["MacAddress"]) for pid, it in ends]
 
     def _addresses_inside(self, known: Sequence[Known]) -> Sequence[Sequence[str]]:
-        each = (" ".join((*_inside(it), "ip", "-j", "addr", "show")) for it in known)
+        each = (" ".join((*entering(it.pid), "ip", "-j", "addr", "show")) for it in known)
         said = self.host.shell("set -e; " + "; printf '\\f'; ".join(each)).stdout.split("\f")
         found = (networks.read_interfaces(json.loads(it)) for it in said)
         return [sorted(it for one in all_.values() for it in one.addresses if "20" in it) for all_ in found]
@@ -199,10 +199,6 @@ class Scene:
         except NotReached as error:
             error.add_note("\n".join(differences(before, self.remains(), same=same)))
             raise
-
-
-def _inside(known: Known) -> Sequence[str]:
-    return ("nsenter", "-t", str(known.pid), "-n")
 
 
 def _same(it: Remains) -> object:

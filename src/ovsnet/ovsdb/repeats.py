@@ -19,10 +19,16 @@ class Repeats:
         self._recent: dict[tuple[str, str], list[Any]] = {}
         self._keys: dict[Any, Any] = {}
 
-    def share(self, row: Any) -> None:
-        """Let `row`, which has just changed, hold the objects that earlier rows hold, where the values are equal."""
+    def share(self, row: Any, before: Any = None) -> None:
+        """Let `row`, which has just changed, hold the objects that earlier rows hold, where the values are equal.
+
+        `before` has the earlier values of the columns that changed; None of a new row.
+        """
         table, stored = row._table.name, row._data  # noqa: SLF001
-        for column, datum in tuple(dict.items(stored)):  # what has the column's default is not stored
+        for column in tuple(dict.keys(stored if before is None else before._data)):  # noqa: SLF001
+            datum = dict.get(stored, column)
+            if datum is None:
+                continue  # what has the column's default is not stored
             if datum.type.is_map():
                 datum.values = {self._key(key): value for key, value in datum.values.items()}
             elif datum.type.n_max == 1 and len(datum.values) == 1:

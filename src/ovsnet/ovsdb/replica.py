@@ -40,9 +40,9 @@ class _Idl(ovs.db.idl.Idl):  # type: ignore[misc]
         self.touched: dict[str, set[UUID]] = {}
         self._repeats = Repeats()
 
-    def notify(self, event: str, row: Any, updates: Any = None) -> None:  # noqa: ARG002
+    def notify(self, event: str, row: Any, updates: Any = None) -> None:
         if event != ovs.db.idl.ROW_DELETE:
-            self._repeats.share(row)
+            self._repeats.share(row, updates)
         self.touched.setdefault(row._table.name, set()).add(row.uuid)  # noqa: SLF001
 
 
