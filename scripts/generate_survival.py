@@ -46,8 +46,8 @@ COLUMNS = {
 }
 FOOT = """
 The kernel datapath runs on a machine with a kernel of its own and one slow processor (User-mode Linux): a program takes
-up to a second to start there, `ovsnet check` alone two. At most 200 packets a second are sent there, and when the
-switch is started again 2 s may pass; an ordinary bridge beside ours stood still for 0.2 to 0.9 s
+up to a second to start there, `ovsnet check` alone two. At most 200 packets a second are sent there. When the switch
+was started again, an ordinary bridge beside ours stood still for 0.13 to 0.87 s
 ([decision 77](decisions/0077-a-switch-that-begins-anew-is-written-to-first.md)).
 
 A pause is for all packets alike, and shows in what TCP waits: an `ovs-vswitchd` that has lost its database forwards

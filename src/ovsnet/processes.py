@@ -36,6 +36,13 @@ async def run(
     process = await start(
         command, stdin=asyncio.subprocess.PIPE, merge_complaints=merge_complaints, environment=environment
     )
+    return await finish(process, stdin=stdin, deadline=deadline)
+
+
+async def finish(process: asyncio.subprocess.Process, *, stdin: str = "", deadline: float) -> Finished:
+    """Give a program that was started with a pipe for it its input, and wait for its end; TimeoutError when that takes
+    longer than `deadline` seconds.
+    """
     try:
         async with asyncio.timeout(deadline):
             output, complaint = await process.communicate(stdin.encode())

@@ -6,7 +6,9 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from tests.functional.switch import DEADLINE, Switch
@@ -19,6 +21,7 @@ from ovsnet.pipeline.flow import Flow, Group, Resource
 
 pytestmark = pytest.mark.functional
 BRIDGE = "br-ours"
+Found = TypeVar("Found")
 FLOOD = Group(GROUP_FIRST + 1, ("output:1", "set_field:7->reg1,output:2"))
 WANTED: tuple[Resource, ...] = (
     FLOOD,
@@ -429,11 +432,61 @@ async def test_a_switch_that_begins_anew_is_written_to_before_anything_is_asked(
         assert switch.flows(BRIDGE) == before
 
 
+async def test_who_writes_to_a_switch_that_is_back_was_started_while_it_was_away(
+    flows: FlowApplier, switch: Switch
+) -> None:
+    await converge(flows, *WANTED)
+    before = switch.flows(BRIDGE)
+    async with watching(flows, switch.run_dir) as changed:
+        await followed(flows, switch, changed)
+        switch.stop_daemon()
+        await until(changed)
+        (waiting,) = await sooner_or_later(partial(running, switch, "bundle"))
+        switch.start_daemon()
+        await until(changed)
+        await flows.resync()
+        assert running(switch, "bundle") == [waiting]
+        await converge(flows, *WANTED)
+        assert not running(switch, "bundle")
+        assert switch.flows(BRIDGE) == before
+
+
+async def test_a_writer_that_somebody_ended_while_it_waited_is_replaced(flows: FlowApplier, switch: Switch) -> None:
+    await converge(flows, *WANTED)
+    before = switch.flows(BRIDGE)
+    async with watching(flows, switch.run_dir) as changed:
+        await followed(flows, switch, changed)
+        switch.stop_daemon()
+        await until(changed)
+        (waiting,) = await sooner_or_later(partial(running, switch, "bundle"))
+        os.kill(waiting, signal.SIGKILL)
+        await sooner_or_later(lambda: not running(switch, "bundle"))
+        switch.start_daemon()
+        await until(changed)
+        await flows.resync()
+        await converge(flows, *WANTED)
+        assert switch.flows(BRIDGE) == before
+
+
+async def test_of_a_switch_that_is_back_and_of_which_nothing_is_wanted_no_writer_is_left(
+    flows: FlowApplier, switch: Switch
+) -> None:
+    async with watching(flows, switch.run_dir) as changed:
+        await followed(flows, switch, changed)
+        switch.stop_daemon()
+        await sooner_or_later(partial(running, switch, "bundle"))
+        switch.start_daemon()
+        await sooner_or_later(lambda: not running(switch, "bundle"))
+        switch.stop_daemon()
+        await sooner_or_later(partial(running, switch, "bundle"))
+    assert not running(switch, "bundle")
+
+
 async def test_a_watch_leaves_no_process_and_no_socket_behind(flows: FlowApplier, switch: Switch) -> None:
     async with watching(flows, switch.run_dir) as changed:
         await followed(flows, switch, changed)
-        await sooner_or_later(lambda: bool(monitors(switch)))
-    assert not monitors(switch)
+        await sooner_or_later(partial(running, switch, "monitor"))
+    assert not running(switch, "monitor")
     assert not (switch.run_dir / "watch.ctl").exists()
 
 
@@ -448,25 +501,26 @@ asyncio.run(applier.watch(lambda: None, lambda: None, Path(sys.argv[2]) / "watch
 
 async def test_a_killed_agent_leaves_no_monitor_behind(flows: FlowApplier, switch: Switch) -> None:
     agent = await asyncio.create_subprocess_exec(sys.executable, "-c", WATCHER, BRIDGE, switch.run_dir)
-    await sooner_or_later(lambda: bool(monitors(switch)))
+    await sooner_or_later(partial(running, switch, "monitor"))
     agent.kill()
     await agent.wait()
-    await sooner_or_later(lambda: not monitors(switch))
+    await sooner_or_later(lambda: not running(switch, "monitor"))
 
 
-def monitors(switch: Switch) -> list[str]:
-    """Processes that watch this switch."""
+def running(switch: Switch, does: str) -> list[int]:
+    """Processes that do this to this switch."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             words = entry.read_bytes().decode(errors="replace")
-            if "monitor" in words and str(switch.run_dir) in words:
-                found.append(words)
+            if does in words and str(switch.run_dir) in words:
+                found.append(int(entry.parent.name))
     return found
 
 
-async def sooner_or_later(condition: Callable[[], bool]) -> None:
-    """Looks again and again: nothing tells about other processes' children."""
+async def sooner_or_later(look: Callable[[], Found]) -> Found:
+    """What is found at last; looks again and again: nothing tells about other processes' children."""
     async with asyncio.timeout(DEADLINE):
-        while not condition():  # noqa: ASYNC110
+        while not (found := look()):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+    return found

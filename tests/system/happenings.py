@@ -29,7 +29,7 @@ class Cost(Enum):
     """What may be noticed of it."""
 
     NOTHING = "no packet"
-    A_MOMENT = "less than {gap:g} s"
+    A_MOMENT = "less than 1 s"
     A_PAUSE = "no packet, a pause of less than 3 s"
     CONTAINERS = "all containers restart"
 

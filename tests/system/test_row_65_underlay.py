@@ -115,8 +115,8 @@ def test_two_networks_on_one_trunk_and_one_in_tunnels_do_not_meet(lan: Cluster, 
 
 def test_a_container_that_moves_takes_its_address_along(lan: Cluster, figures: Figures) -> None:
     h1, h2, h3 = lan.hosts
+    moving = h2.start_container("moving", "--ip", "10.65.0.77", network="lan")  # before others may get the address
     asks = h1.start_container("asks", network="lan")
-    moving = h2.start_container("moving", "--ip", "10.65.0.77", network="lan")
     answers(asks, "10.65.0.77")
     moving.remove()
     h3.start_container("moved", "--ip", "10.65.0.77", network="lan")

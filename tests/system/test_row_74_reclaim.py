@@ -37,8 +37,8 @@ def test_a_forgotten_hosts_addresses_are_given_to_others_and_it_is_kept_apart_wh
 ) -> None:
     a, b, c = own_cluster.hosts
     own_cluster.network("web", SUBNET, "-o", "egress=none")
+    lost = c.start_container("lost", "--ip", PINNED, "--restart", "always", network="web")  # before others may get it
     asker = b.start_container("asker", network="web")
-    lost = c.start_container("lost", "--ip", PINNED, "--restart", "always", network="web")
     idle = c.start_container("idle", network="web")
     answers(asker, PINNED, idle.address("web"))
 

@@ -18,6 +18,10 @@ from tests.system.happenings import HAPPENINGS, ON_ANY_HOST, Cost, live_restore
 from tests.system.survival import BACK, CLEAN, Scene
 
 pytestmark = [pytest.mark.long, pytest.mark.row(9, 10)]
+GAP = 1.0
+"""Seconds for which nothing may arrive when the switch is started again."""
+SENT_AGAIN = 2 * GAP
+"""Seconds. A sender of TCP waits twice as long each time it is not answered, so that it may find out late."""
 A_PAUSE = 3.0
 """Seconds. ovs-vswitchd forwards nothing in its userspace datapath while it has lost its database, and looks for it
 again at once, after 1 s and after 2 more.
@@ -26,13 +30,11 @@ again at once, after 1 s and after 2 more.
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What a machine can be asked: `rate` in datagrams a second; `gap`, in seconds, for how long nothing may arrive
-    when the switch is started again; `orphan_age`, in seconds, by when each container has started; `engine_up`, in
-    seconds, for how long an engine may start that finds no agent.
+    """What a machine can be asked: `rate` in datagrams a second; `orphan_age`, in seconds, by when each container has
+    started; `engine_up`, in seconds, for how long an engine may start that finds no agent.
     """
 
     rate: float
-    gap: float
     orphan_age: int
     engine_up: float
 
@@ -45,16 +47,11 @@ class Pace:
         """Seconds until what the engine forgot is gone."""
         return 3.0 * self.orphan_age
 
-    @property
-    def sent_again(self) -> float:
-        """Seconds. A sender of TCP waits twice as long each time it is not answered, so that it may find out late."""
-        return 2 * self.gap
 
-
-USUAL = Pace(rate=1000.0, gap=1.0, orphan_age=20, engine_up=30.0)
-SLOW = Pace(rate=200.0, gap=2.0, orphan_age=90, engine_up=60.0)
+USUAL = Pace(rate=1000.0, orphan_age=20, engine_up=30.0)
+SLOW = Pace(rate=200.0, orphan_age=90, engine_up=60.0)
 """A kernel machine has one processor, which also runs all that is made to happen: a program takes up to a second to
-start there, and a container half a minute. There an ordinary bridge stood still for 0.2 to 0.9 s.
+start there, and a container half a minute.
 """
 
 
@@ -131,7 +128,7 @@ def survives(scenes: Scenes, what: str, figures: Figures) -> None:
     try:
         live_restore(scene.host, event.live_restore)
         before = scene.remains()
-        figures["may be noticed"] = event.cost.value.format(gap=pace.gap)
+        figures["may be noticed"] = event.cost.value
         if event.cost is Cost.CONTAINERS:
             began = time.monotonic()
             event.happens(scene)
@@ -148,7 +145,7 @@ def survives(scenes: Scenes, what: str, figures: Figures) -> None:
         assert scene.reachable()
         assert scene.passes()
         if event.cost is not Cost.CONTAINERS:
-            judge(scene, event.cost, pace)
+            judge(scene, event.cost)
     except BaseException:
         scenes.ruined = True  # it is there for the report; the next one does not get it
         raise
@@ -165,14 +162,14 @@ def note(scene: Scene, figures: Figures) -> None:
     figures["TCP connection"] = seen.broken or "held"
 
 
-def judge(scene: Scene, cost: Cost, pace: Pace) -> None:
+def judge(scene: Scene, cost: Cost) -> None:
     seen = scene.seen
     assert seen is not None
     assert seen.broken == ""
     assert seen.answered > 0
     if cost is Cost.A_MOMENT:
-        assert max(seen.pair.longest_gap, seen.published.longest_gap) < pace.gap
-        assert seen.stalled < pace.sent_again
+        assert max(seen.pair.longest_gap, seen.published.longest_gap) < GAP
+        assert seen.stalled < SENT_AGAIN
         return
     assert (seen.pair.lost, seen.published.lost) == (0, 0), (seen.pair.holes, seen.published.holes)
-    assert seen.stalled < (A_PAUSE if cost is Cost.A_PAUSE else pace.gap)
+    assert seen.stalled < (A_PAUSE if cost is Cost.A_PAUSE else GAP)

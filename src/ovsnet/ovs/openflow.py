@@ -22,11 +22,11 @@ from ovsnet.ovs.belief import Belief, is_our_group
 from ovsnet.ovs.bundle import MAX_REFUSED, Bundle
 from ovsnet.ovs.canonical import canonical
 from ovsnet.ovs.flowwatch import watch_flows
+from ovsnet.ovs.lives import Lives
+from ovsnet.ovs.writer import Writer
 from ovsnet.pipeline.cookies import OWNER, OWNER_MASK
 from ovsnet.pipeline.flow import Resource
 
-WRITING = 1.0
-"""Seconds in which a switch that has begun anew is written to, if anything is wanted of it at all."""
 MASKED_OWNER = f"cookie={OWNER:#x}/{OWNER_MASK:#x}"
 
 
@@ -55,10 +55,9 @@ class FlowApplier:
         self._belief = Belief()
         self._lock = asyncio.Lock()
         self._looked = False
-        self._life: object = None
-        self._lost = False
+        self._lives = Lives(self._target)
         self._begun_anew = False
-        self._wrote = asyncio.Event()
+        self._writer = Writer(self._target, deadline)
 
     def have(self) -> Mapping[str, Resource]:
         """What is there, by resource key, as far as known."""
@@ -94,9 +93,7 @@ class FlowApplier:
             additions = {key: it for key, it in {**delta.add, **delta.change}.items() if key not in adopted}
             # What is not there any more was adopted under its wanted key, or is gone already.
             removals = {key: it for key, it in delta.remove.items() if key in self._belief.have}
-            refused = await self._write(Bundle(additions, removals))
-            self._wrote.set()
-            return refused
+            return await self._write(Bundle(additions, removals))
 
     async def watch(self, changed: Callable[[], None], lost: Callable[[], None], control_socket: Path) -> None:
         """Until cancelled, call `changed` when the flows are not what we believe, and `lost` when they cannot be seen
@@ -105,7 +102,10 @@ class FlowApplier:
         `have` was corrected before. `control_socket` is a path for the monitor's own socket, in a directory
         of ours.
         """
-        await watch_flows(self._target, control_socket, self, changed, lost, deadline=self._deadline)
+        try:
+            await watch_flows(self._target, control_socket, self, changed, lost, deadline=self._deadline)
+        finally:
+            await self._writer.stand_down()
 
     async def disagrees(self, printed: Iterable[str]) -> bool:
         """True when a monitor printed what is not believed, so that `seen_afresh` is due; False for echoes of our own
@@ -121,13 +121,15 @@ class FlowApplier:
     async def seen_afresh(self) -> bool:
         """Like `resync`; True when anything was not as believed."""
         async with self._lock:
-            self._life, self._lost = programs.life(self._target), False
+            self._lives.followed()
+            await self._writer.stand_down()
             return await self._resync()
 
-    def lost(self) -> None:
+    async def lost(self) -> None:
         """The switch cannot be followed any more."""
-        self._lost = True
-        self._wrote.clear()
+        self._lives.lost()
+        if self._lives.known:
+            await self._writer.make_ready()
 
     async def forgotten(self) -> None:
         """The switch has begun anew: what it had is gone, and need not be looked for. Whoever has put something there
@@ -138,24 +140,15 @@ class FlowApplier:
                 self._begun_anew = self._begins_anew()
 
     def _begins_anew(self) -> bool:
-        """True once for each new life of a switch that was followed and lost. Unavailable while nobody listens, which
-        takes no program to find out.
-        """
-        if not self._lost or self._life is None:
+        """As `Lives` says it; nothing of what was believed holds then."""
+        if not self._lives.begins_anew():
             return False
-        if not programs.listens(self._target):
-            raise programs.unavailable(f"nobody listens on {self._target}")
-        if programs.life(self._target) == self._life:
-            return False
-        self._lost = False
         self._belief.clear()
         return True
 
     async def written(self) -> None:
-        """Returns after the first `apply` since `lost`, or after WRITING seconds."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(WRITING):
-                await self._wrote.wait()
+        """Returns after the first bundle since `lost` that was taken, or after a moment if there is none."""
+        await self._writer.written()
 
     # ------------------------------------------------------------ writing
 
@@ -168,7 +161,7 @@ class FlowApplier:
     async def _write(self, bundle: Bundle) -> list[ApplyError]:
         failures: list[ApplyError] = []
         while bundle:
-            outcome = await self._ofctl("bundle", self._target, "-", stdin=bundle.text)
+            outcome = await self._writer.write(bundle.text)
             if outcome.code == 0:
                 break
             refused = await self._refused(bundle, outcome.complaint)

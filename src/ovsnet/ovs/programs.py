@@ -74,10 +74,23 @@ async def run(command: Sequence[str], *, stdin: str = "", deadline: float) -> Ou
     """Run one program to its end; Unavailable when it is not installed or takes longer than `deadline`
     seconds.
     """
+    return await finish(await start_waiting(command), command, stdin=stdin, deadline=deadline)
+
+
+async def start_waiting(command: Sequence[str]) -> asyncio.subprocess.Process:
+    """Start one program that is given its input later, by `finish`; Unavailable when it is not installed."""
     try:
-        done = await processes.run(command, stdin=stdin, deadline=deadline)
+        return await processes.start(command, stdin=asyncio.subprocess.PIPE)
     except FileNotFoundError:
         raise _missing(command) from None
+
+
+async def finish(
+    process: asyncio.subprocess.Process, command: Sequence[str], *, stdin: str, deadline: float
+) -> Outcome:
+    """Give a program that waits its input; Unavailable when it takes longer than `deadline` seconds from now."""
+    try:
+        done = await processes.finish(process, stdin=stdin, deadline=deadline)
     except TimeoutError:
         raise unavailable(f"no answer to {command[0]} within {deadline:g} s") from None
     return Outcome(done.code, done.output.decode(errors="replace"), done.complaint)
