@@ -507,6 +507,20 @@ async def test_a_killed_agent_leaves_no_monitor_behind(flows: FlowApplier, switc
     await sooner_or_later(lambda: not running(switch, "monitor"))
 
 
+async def test_a_killed_agent_leaves_no_writer_behind(flows: FlowApplier, switch: Switch) -> None:
+    agent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", WATCHER, BRIDGE, switch.run_dir, stdout=asyncio.subprocess.PIPE
+    )
+    assert agent.stdout is not None
+    async with asyncio.timeout(DEADLINE):
+        await agent.stdout.readuntil(b"flows are watched")
+    switch.stop_daemon()
+    await sooner_or_later(partial(running, switch, "bundle"))
+    agent.kill()
+    await agent.wait()
+    await sooner_or_later(lambda: not running(switch, "bundle"))
+
+
 def running(switch: Switch, does: str) -> list[int]:
     """Processes that do this to this switch."""
     found = []
