@@ -101,7 +101,7 @@ def agent_upgraded(scene: Scene) -> None:
 def store_killed(scene: Scene) -> None:
     victim = scene.host.agent.store_pid
     scene.host.run("kill", "-KILL", str(victim))
-    wait_until(lambda: store_is_another(scene, victim), 10, "another store")
+    wait_until(lambda: store_is_another(scene, victim), 30, "another store")
 
 
 def store_is_another(scene: Scene, than: int) -> bool:
