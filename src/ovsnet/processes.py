@@ -46,6 +46,9 @@ async def finish(process: asyncio.subprocess.Process, *, stdin: str = "", deadli
     try:
         async with asyncio.timeout(deadline):
             output, complaint = await process.communicate(stdin.encode())
+            if process.stdin is not None:
+                with suppress(BrokenPipeError, ConnectionResetError):  # it has ended without having read all of it
+                    await process.stdin.wait_closed()
     finally:
         await end(process)
     return Finished(process.returncode or 0, output, (complaint or b"").decode(errors="replace").strip())

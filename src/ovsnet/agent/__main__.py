@@ -36,7 +36,15 @@ def main(arguments: Sequence[str]) -> int:
         return 2
 
 
+def spare_memory() -> None:
+    """To be called before anything is loaded that writes logs: structlog takes rich along where it is installed, 3 MiB,
+    for tracebacks that ours does without.
+    """
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type] # "not there" (importlib, "sys.modules")
+
+
 def _agent(settings: Settings, listener: socket.socket) -> int:
+    spare_memory()
     import asyncio
 
     from ovsnet.agent.eventloop import FairLoop

@@ -1,4 +1,5 @@
-"""What follows a round: one log line per transition, and the announcement of endpoints that just came into force.
+"""What follows a round: one log line per transition, the announcement of endpoints that just came into force, and that
+memory which the round has left free is given back.
 
 The announcements have a task of their own: the next round does not wait for them.
 """
@@ -8,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
+from ovsnet.agent.heap import Heap
 from ovsnet.model.attachment import Attachment
 from ovsnet.model.endpoint import Endpoint
 from ovsnet.model.errors import OvsnetError
@@ -44,6 +46,7 @@ class AfterRound:
         self._in_force: frozenset[EndpointId] | None = None
         self._wanted_since: Mapping[EndpointId, int] = {}
         self._fresh: asyncio.Queue[tuple[list[tuple[Ofport, Endpoint]], list[Attachment]]] = asyncio.Queue()
+        self._heap = Heap()
         self._log = structlog.get_logger("reconcile")
 
     def __call__(self, before: Round, after: Round) -> None:
@@ -51,6 +54,7 @@ class AfterRound:
         self._tell(before, after)
         if not after.failures_of(()):  # of single ports, only those are not in force that lack a number
             self._find_new(after)
+        self._heap.tidy()
 
     async def run(self) -> None:
         """Announce what rounds find, until cancelled."""

@@ -102,10 +102,8 @@ class FlowApplier:
         `have` was corrected before. `control_socket` is a path for the monitor's own socket, in a directory
         of ours.
         """
-        try:
+        async with self._writer.ahead():
             await watch_flows(self._target, control_socket, self, changed, lost, deadline=self._deadline)
-        finally:
-            await self._writer.stand_down()
 
     async def disagrees(self, printed: Iterable[str]) -> bool:
         """True when a monitor printed what is not believed, so that `seen_afresh` is due; False for echoes of our own
@@ -122,14 +120,12 @@ class FlowApplier:
         """Like `resync`; True when anything was not as believed."""
         async with self._lock:
             self._lives.followed()
-            await self._writer.stand_down()
             return await self._resync()
 
-    async def lost(self) -> None:
+    def lost(self) -> None:
         """The switch cannot be followed any more."""
         self._lives.lost()
-        if self._lives.known:
-            await self._writer.make_ready()
+        self._writer.lost()
 
     async def forgotten(self) -> None:
         """The switch has begun anew: what it had is gone, and need not be looked for. Whoever has put something there
