@@ -11,6 +11,7 @@ of the program. A process that died changes nothing more, whatever it still trie
 import errno
 import os
 import threading
+from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -23,6 +24,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from ovsnet import processes
 from ovsnet.linux import firewall, interface, netlink
 from ovsnet.model.errors import ApplyError
+from ovsnet.ovs import programs
 from ovsnet.ovsdb import database
 from ovsnet.processes import Finished
 
@@ -136,6 +138,7 @@ def watched(boundary: Boundary) -> Iterator[None]:
         patch.setattr(interface, "_write", _counting_write(boundary))
         patch.setattr(interface, "_ethtool", _counting_ethtool(boundary))
         patch.setattr(processes, "run", _counting_run(boundary))
+        patch.setattr(programs, "finish", _counting_finish(boundary))
         patch.setattr(database.Database, "transact", _counting_transact(boundary))
         patch.setattr(firewall, "forget_udp", _counting_forget(boundary))
         yield
@@ -230,21 +233,39 @@ def _counting_run(boundary: Boundary) -> Any:
             return await real(command, stdin=stdin, **named)
 
         async def refuse() -> Finished:
-            if command[0] == "ovs-ofctl":
-                return await real(command, stdin=stdin + REFUSED_FLOW, **named)
             return Finished(1, b"", "Error: Could not process rule: Cannot allocate memory")
 
-        if not _changes(command, stdin):
+        if not _changes(command):
             return await make()
         return await boundary.soon(" ".join(command), make, refuse, _timed_out)
 
     return run
 
 
-def _changes(command: Any, stdin: str) -> bool:
+def _counting_finish(boundary: Boundary) -> Any:
+    """Of a program that was started ahead the change is what it is given to read."""
+    real = programs.finish
+
+    async def finish(process: Process, command: Any, *, stdin: str, deadline: float) -> programs.Outcome:
+        def given(text: str) -> Callable[[], Awaitable[programs.Outcome]]:
+            return lambda: real(process, command, stdin=text, deadline=deadline)
+
+        def lose() -> Any:
+            raise programs.unavailable(f"no answer to {command[0]} within {deadline:g} s")
+
+        if "bundle" not in command or "packet-out" in stdin:
+            return await given(stdin)()
+        try:
+            return await boundary.soon(" ".join(command), given(stdin), given(stdin + REFUSED_FLOW), lose)
+        except Death:
+            await processes.end(process)
+            raise
+
+    return finish
+
+
+def _changes(command: Any) -> bool:
     words = set(command)
-    if command[0] == "ovs-ofctl":
-        return "bundle" in words and "packet-out" not in stdin
     if command[0] == "nft":
         return bool(words & {"-f", "add", "insert", "delete"})
     return command[0] in FILTERS and bool(words & {"-A", "-I", "-D"})

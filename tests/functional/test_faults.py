@@ -259,6 +259,18 @@ async def swept(host: World, scene: str, ends: Ends, stride: int = 1) -> tuple[i
         number += stride
 
 
+WAYS = ("ovs-ofctl", "netlink", "nft", "sysctl", "transaction")
+
+
+async def test_every_way_to_the_host_is_counted(host: World) -> None:
+    """Or else nothing would go wrong there, and nobody would notice."""
+    there, changed = SCENES["published"](host)
+    way = Way(host, (Station(), there, changed, Station()), Ends.REFUSED, [])
+    await way.go(0)
+    assert way.wrong == []
+    assert {way for way in WAYS if any(it.startswith(way) for it in host.boundary.changes)} == set(WAYS)
+
+
 QUICK = (
     ("veths", Ends.AFTER, 7),
     ("published", Ends.WITHDRAWN, 17),
