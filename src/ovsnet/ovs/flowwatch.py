@@ -34,7 +34,7 @@ class Watched(Protocol):
     async def seen_afresh(self) -> bool:
         """Read everything; True when anything was news."""
 
-    def lost(self) -> None:
+    async def lost(self) -> None:
         """The switch cannot be followed any more."""
 
     async def forgotten(self) -> None:
@@ -56,8 +56,8 @@ async def watch_flows(
     """Until cancelled: call `changed` after news, and `lost` when the switch cannot be followed any more."""
     wish = Wish("flow monitor", "flows are watched", "flows are not watched", set_async(), CHUNK)
 
-    def gone() -> None:
-        watched.lost()
+    async def gone() -> None:
+        await watched.lost()
         lost()
 
     async def back() -> None:

@@ -11,6 +11,11 @@ class Lives:
         self._followed: object = None
         self._lost = False
 
+    @property
+    def known(self) -> bool:
+        """Whether the switch was ever followed."""
+        return self._followed is not None
+
     def followed(self) -> None:
         """The switch can be seen, in the life it is in."""
         self._followed, self._lost = programs.life(self._target), False
@@ -23,7 +28,7 @@ class Lives:
         """True once for each new life of a switch that was followed and lost. Unavailable while nobody listens, which
         takes no program to find out.
         """
-        if not self._lost or self._followed is None:
+        if not (self._lost and self.known):
             return False
         if not programs.listens(self._target):
             raise programs.unavailable(f"nobody listens on {self._target}")

@@ -83,7 +83,7 @@ async def keep_monitoring(
     target: str,
     control_socket: Path,
     follow: Callable[[Monitor], Awaitable[None]],
-    lost: Callable[[], None],
+    lost: Callable[[], Awaitable[None]],
     back: Callable[[], Awaitable[None]] = nothing,
     *,
     deadline: float,
@@ -104,7 +104,7 @@ async def keep_monitoring(
             if followed:
                 log.warning(wish.bad, target=target, reason=error.reason)
                 followed = False
-                lost()
+                await lost()
         await asyncio.sleep(pause)
         pause = min(MAX_PAUSE, pause * 2) if await _is_back(target) else MIN_PAUSE
         if life is not None and programs.life(target) != life:

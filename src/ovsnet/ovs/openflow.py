@@ -102,8 +102,10 @@ class FlowApplier:
         `have` was corrected before. `control_socket` is a path for the monitor's own socket, in a directory
         of ours.
         """
-        async with self._writer.ahead():
+        try:
             await watch_flows(self._target, control_socket, self, changed, lost, deadline=self._deadline)
+        finally:
+            await self._writer.stand_down()
 
     async def disagrees(self, printed: Iterable[str]) -> bool:
         """True when a monitor printed what is not believed, so that `seen_afresh` is due; False for echoes of our own
@@ -120,12 +122,14 @@ class FlowApplier:
         """Like `resync`; True when anything was not as believed."""
         async with self._lock:
             self._lives.followed()
+            await self._writer.stand_down()
             return await self._resync()
 
-    def lost(self) -> None:
+    async def lost(self) -> None:
         """The switch cannot be followed any more."""
         self._lives.lost()
-        self._writer.lost()
+        if self._lives.known:
+            await self._writer.make_ready()
 
     async def forgotten(self) -> None:
         """The switch has begun anew: what it had is gone, and need not be looked for. Whoever has put something there

@@ -54,9 +54,11 @@ async def watch_reports(
     """Until cancelled: hand on what is said. `back` as of `keep_monitoring`."""
     good, bad = "multicast reports are heard", "multicast reports are not heard"
     wish = Wish("report monitor", good, bad, set_controller_id(), CHUNK, packets=True)
-    await keep_monitoring(
-        wish, target, control_socket, lambda it: _follow(it, listener), listener.deaf, back, deadline=deadline
-    )
+
+    async def lost() -> None:
+        listener.deaf()
+
+    await keep_monitoring(wish, target, control_socket, lambda it: _follow(it, listener), lost, back, deadline=deadline)
 
 
 async def _follow(monitor: Monitor, listener: Listener) -> None:
