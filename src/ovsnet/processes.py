@@ -39,7 +39,7 @@ async def run(
     return await finish(process, stdin=stdin, deadline=deadline)
 
 
-async def finish(process: asyncio.subprocess.Process, *, stdin: str = "", deadline: float) -> Finished:
+async def finish(process: asyncio.subprocess.Process, *, stdin: str, deadline: float) -> Finished:
     """Give a program that was started with a pipe for it its input, and wait for its end; TimeoutError when that takes
     longer than `deadline` seconds.
     """

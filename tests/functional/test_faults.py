@@ -268,7 +268,7 @@ async def test_every_way_to_the_host_is_counted(host: World) -> None:
     way = Way(host, (Station(), there, changed, Station()), Ends.REFUSED, [])
     await way.go(0)
     assert way.wrong == []
-    assert {way for way in WAYS if any(it.startswith(way) for it in host.boundary.changes)} == set(WAYS)
+    assert {word for word in WAYS if any(it.startswith(word) for it in host.boundary.changes)} == set(WAYS)
 
 
 QUICK = (

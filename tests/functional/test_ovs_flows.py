@@ -396,11 +396,7 @@ async def test_what_we_write_ourselves_is_no_news(flows: FlowApplier, switch: Sw
 
 
 async def test_the_watch_survives_a_restart_of_the_switch(flows: FlowApplier, switch: Switch) -> None:
-    await converge(flows, *WANTED)
-    async with watching(flows, switch.run_dir) as changed:
-        await followed(flows, switch, changed)
-        switch.stop_daemon()
-        await until(changed)
+    async with outage(flows, switch) as (_, changed):
         switch.start_daemon()
         await until(changed)
         assert flows.have() == {}
@@ -409,15 +405,22 @@ async def test_the_watch_survives_a_restart_of_the_switch(flows: FlowApplier, sw
         await until(changed)
 
 
+@asynccontextmanager
+async def outage(applier: FlowApplier, switch: Switch) -> AsyncIterator[tuple[list[str], asyncio.Event]]:
+    """A switch that had what is wanted, was watched and is stopped: the flows it had, and the watch's event."""
+    await converge(applier, *WANTED)
+    before = switch.flows(BRIDGE)
+    async with watching(applier, switch.run_dir) as changed:
+        await followed(applier, switch, changed)
+        switch.stop_daemon()
+        await until(changed)
+        yield before, changed
+
+
 async def test_a_switch_that_begins_anew_is_written_to_before_anything_is_asked(
     flows: FlowApplier, switch: Switch
 ) -> None:
-    await converge(flows, *WANTED)
-    before = switch.flows(BRIDGE)
-    async with watching(flows, switch.run_dir) as changed:
-        await followed(flows, switch, changed)
-        switch.stop_daemon()
-        await until(changed)
+    async with outage(flows, switch) as (before, changed):
         switch.start_daemon()
         stranger = f"cookie={cookie(Feature.BASE):#x},table=7,priority=1,actions=drop"
         switch.ofctl("add-flow", BRIDGE, stranger)
@@ -435,12 +438,7 @@ async def test_a_switch_that_begins_anew_is_written_to_before_anything_is_asked(
 async def test_who_writes_to_a_switch_that_is_back_was_started_while_it_was_away(
     flows: FlowApplier, switch: Switch
 ) -> None:
-    await converge(flows, *WANTED)
-    before = switch.flows(BRIDGE)
-    async with watching(flows, switch.run_dir) as changed:
-        await followed(flows, switch, changed)
-        switch.stop_daemon()
-        await until(changed)
+    async with outage(flows, switch) as (before, changed):
         (waiting,) = await sooner_or_later(partial(running, switch, "bundle"))
         switch.start_daemon()
         await until(changed)
@@ -452,12 +450,7 @@ async def test_who_writes_to_a_switch_that_is_back_was_started_while_it_was_away
 
 
 async def test_a_writer_that_somebody_ended_while_it_waited_is_replaced(flows: FlowApplier, switch: Switch) -> None:
-    await converge(flows, *WANTED)
-    before = switch.flows(BRIDGE)
-    async with watching(flows, switch.run_dir) as changed:
-        await followed(flows, switch, changed)
-        switch.stop_daemon()
-        await until(changed)
+    async with outage(flows, switch) as (before, changed):
         (waiting,) = await sooner_or_later(partial(running, switch, "bundle"))
         os.kill(waiting, signal.SIGKILL)
         await sooner_or_later(lambda: not running(switch, "bundle"))
